@@ -1,0 +1,1 @@
+//! Built-in sources, operators, windows and sinks.

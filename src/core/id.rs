@@ -1,0 +1,78 @@
+//! Names and numbers, each its own type, so that one can never be taken for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub $inner);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// A vertex of one plan, counted from 0 in the order in which the pipeline named them.
+    VertexId(u32)
+);
+number!(
+    /// Which of a vertex's inputs a channel belongs to, counted from 0.
+    PortId(u16)
+);
+number!(
+    /// One input channel of one subtask, counted from 0 over all of its ports.
+    ChannelId(u32)
+);
+number!(
+    /// The number of a checkpoint, and of all data before its barrier.
+    Epoch(u64)
+);
+number!(
+    /// The number of an element on one channel, counted from 0.
+    Sequence(u64)
+);
+number!(
+    /// Which split of a source, counted from 0 in the order in which the source listed them.
+    SplitId(u32)
+);
+number!(
+    /// How far a split has been read: the source's own ordered measure (byte offset, record number, log
+    /// sequence number) of the next record to read. Never goes back within a run.
+    Position(u64)
+);
+
+/// One parallel instance of a vertex's chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SubtaskId {
+    /// The vertex.
+    pub vertex: VertexId,
+    /// Which instance, from 0 to the vertex's parallelism, exclusive.
+    pub index: u32,
+}
+
+impl fmt::Display for SubtaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.vertex, self.index)
+    }
+}
+
+/// Where a batch comes from: the last record of a source that had a part in it.
+///
+/// Rides with every batch so that a failure can name how far the input had been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The source's vertex.
+    pub vertex: VertexId,
+    /// The split being read.
+    pub split: SplitId,
+    /// The position just behind the record.
+    pub position: Position,
+}

@@ -1,0 +1,2 @@
+//! Watershed.
+pub use watershed_core as core;

@@ -1,0 +1,1 @@
+//! Every protocol of Watershed as a pure state machine.

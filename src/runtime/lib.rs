@@ -1,0 +1,1 @@
+//! The actix actors that perform what the protocol machines decide.
