@@ -1,1 +1,23 @@
 //! Every protocol of Watershed as a pure state machine.
+//!
+//! A machine hears an event together with the time and says which effects it wants; it owns no clock, no
+//! socket and no randomness, and its state has no hash order. So the same code runs under the actors, under
+//! exhaustive exploration and under simulation, and a failing run can be repeated from the list of its
+//! events.
+//!
+//! - [`Machine`], [`Tick`] and [`Outcome`]: the shape that all of them share.
+//! - [`WatermarkMerge`]: how far event time has come, over several inputs of which some may be idle.
+//! - [`Alignment`]: where a checkpoint cuts the channels of one subtask.
+//! - [`Credit`] and [`Grant`]: how much may be under way on one channel, seen from both of its ends.
+
+mod alignment;
+mod credit;
+#[cfg(test)]
+mod explore;
+mod machine;
+mod watermark;
+
+pub use alignment::{Alignment, AlignmentEffect, AlignmentEvent, EPOCH_JUMP_MAX};
+pub use credit::{Credit, Grant};
+pub use machine::{Machine, Outcome, Tick};
+pub use watermark::{WatermarkEffect, WatermarkEvent, WatermarkMerge};
