@@ -25,12 +25,13 @@
 //! - **An idle input that resumes** counts again at once with its old watermark, so the merged watermark
 //!   waits for it from there but never goes back: the resumed input's records at or behind the merged
 //!   watermark are late, those ahead of it are not. (Flink leaves such an input out until it has caught up,
-//!   which makes more late.)
+//!   so nothing waits and more becomes late.) Whoever resumes with nothing but late records holds the output
+//!   until it falls silent again.
 //! - **All inputs idle**: the merged watermark goes to the highest watermark that any input ever promised,
-//!   and only then is idleness told downstream. This is what Flink does (`StatusWatermarkValve`). The reason:
-//!   had the inputs become idle in another order, the furthest one would have been alone and would have
-//!   brought the merged watermark there. So the result of a silence does not depend on the order in which it
-//!   was noticed.
+//!   and only then is idleness told downstream. Flink does so too (`StatusWatermarkValve`), but only if the
+//!   last input to fall silent was the one at the minimum. The reason: had the inputs become idle in another
+//!   order, the furthest one would have been alone and would have brought the merged watermark there. So the
+//!   result of a silence does not depend on the order in which it was noticed.
 //! - **`Watermark::MAX` on one input** (before its end) says that this input is done, not that the stream is:
 //!   while others are merely idle the merged watermark does not become MAX, as they may come back.
 //! - **Back-pressure is not silence.** The driver says `Resumed` when it reads again after it could not, and

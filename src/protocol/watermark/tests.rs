@@ -283,8 +283,11 @@ fn agrees_with_the_model_in_every_order_of_events_and_silences_of_two_inputs() {
         if world.now < 30 {
             let mut later = world.clone();
             later.now += 5;
-            // The driver feeds the deadline when it is due, as it must.
+            // A driver feeds the deadline when it is due, as it must.
             let due = later.merge.deadline().is_some_and(|deadline| deadline <= Tick(later.now));
+            let mut live = later.inputs.iter().filter(|said| !said.idle && said.watermark < MAX);
+            let silent = live.any(|said| later.now - said.heard >= 10);
+            assert!(due || !silent, "a silence has no deadline: {later:?}");
             next.push(if due { later.after(Deadline) } else { later });
         }
     });
