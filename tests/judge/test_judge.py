@@ -1,0 +1,218 @@
+"""Judges the judge: small inputs whose outputs were worked out by hand.
+
+    python3 -m unittest discover -s tests/judge
+"""
+
+import argparse
+import tempfile
+import unittest
+from pathlib import Path
+
+import compare
+import cross_check
+import flight_delays
+import word_count
+
+FLIGHT_COLUMNS = "dep_delay,arr_delay,carrier,tailnum,origin,dest,distance,minute,time_hour"
+WEATHER_COLUMNS = "origin,visib,time_hour"
+
+
+class Outputs(unittest.TestCase):
+    """Each case asks both implementations, and both must give the literal list."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def check(self, name, flights, expected, weather=(), arguments=()):
+        (self.folder / "flights.csv").write_text("\n".join([FLIGHT_COLUMNS, *flights]) + "\n")
+        (self.folder / "weather.csv").write_text("\n".join([WEATHER_COLUMNS, *weather]) + "\n")
+        parser = argparse.ArgumentParser()
+        flight_delays.add_input_arguments(
+            parser, flights=self.folder / "flights.csv", weather=self.folder / "weather.csv"
+        )
+        options = parser.parse_args(arguments)
+        rows = flight_delays.read_flights(options.flights)
+        python = dict(flight_delays.outputs(rows, flight_delays.read_bands(options.weather), options))
+        sql = {output: lines for output, _, lines in cross_check.by_sql(options)}
+        self.assertEqual(python[name], [line.encode() for line in expected])
+        self.assertEqual(sql[name], python[name])
+
+    def test_a_flight_at_the_end_of_an_hour_belongs_to_the_next(self):
+        self.check(
+            "hourly",
+            ["1,1,AA,N1,JFK,BOS,100,59,2013-01-01T10:00:00Z", "3,1,AA,N1,JFK,BOS,100,0,2013-01-01T11:00:00Z"],
+            [
+                "JFK,2013-01-01T10:00:00Z,2013-01-01T11:00:00Z,1,1,1.000000",
+                "JFK,2013-01-01T11:00:00Z,2013-01-01T12:00:00Z,1,1,3.000000",
+            ],
+        )
+
+    def test_a_cancelled_flight_counts_as_a_flight_and_not_in_the_mean(self):
+        self.check(
+            "hourly",
+            [
+                "NA,NA,AA,N1,JFK,BOS,100,0,2013-01-01T10:00:00Z",
+                "-2,1,AA,N1,JFK,BOS,100,1,2013-01-01T10:00:00Z",
+                "-3,1,AA,N1,JFK,BOS,100,2,2013-01-01T10:00:00Z",
+                "NA,NA,AA,N1,LGA,BOS,100,0,2013-01-01T10:00:00Z",
+            ],
+            [
+                "JFK,2013-01-01T10:00:00Z,2013-01-01T11:00:00Z,3,2,-2.500000",
+                "LGA,2013-01-01T10:00:00Z,2013-01-01T11:00:00Z,1,0,",
+            ],
+        )
+
+    def test_a_mean_between_two_sixth_decimals_rounds_to_the_even_one(self):
+        late = ["1,1,AA,N1,JFK,BOS,100,0,2013-01-01T10:00:00Z"]
+        punctual = ["0,1,AA,N1,JFK,BOS,100,0,2013-01-01T10:00:00Z"]
+        hour = "JFK,2013-01-01T10:00:00Z,2013-01-01T11:00:00Z"
+        self.check("hourly", late + punctual * 127, [f"{hour},128,128,0.007812"])
+        self.check("hourly", late * 3 + punctual * 125, [f"{hour},128,128,0.023438"])
+
+    def test_a_flight_is_in_every_sliding_window_that_holds_it(self):
+        self.check(
+            "carriers",
+            ["1,NA,AA,N1,JFK,BOS,100,0,2013-01-01T10:00:00Z", "1,-7,AA,N1,JFK,BOS,100,0,2013-01-01T11:00:00Z"],
+            [
+                "AA,2013-01-01T09:00:00Z,2013-01-01T11:00:00Z,1,",
+                "AA,2013-01-01T10:00:00Z,2013-01-01T12:00:00Z,2,-7.000000",
+                "AA,2013-01-01T11:00:00Z,2013-01-01T13:00:00Z,1,-7.000000",
+            ],
+            arguments=["--carriers-size", "2h"],
+        )
+
+    def test_a_silence_of_exactly_the_gap_begins_a_new_session(self):
+        self.check(
+            "rotations",
+            [
+                "1,1,AA,N1,JFK,BOS,100,0,2013-01-01T16:00:00Z",
+                "1,1,AA,N1,BOS,JFK,100,0,2013-01-01T10:00:00Z",
+                "1,1,AA,N2,JFK,BOS,100,0,2013-01-01T10:00:00Z",
+                "1,1,AA,N2,BOS,JFK,20,59,2013-01-01T15:00:00Z",
+                "1,1,AA,NA,BOS,JFK,20,59,2013-01-01T15:00:00Z",
+            ],
+            [
+                "N1,2013-01-01T10:00:00Z,2013-01-01T16:00:00Z,1,100",
+                "N1,2013-01-01T16:00:00Z,2013-01-01T22:00:00Z,1,100",
+                "N2,2013-01-01T10:00:00Z,2013-01-01T21:59:00Z,2,120",
+            ],
+        )
+
+    def test_a_visibility_on_a_bound_is_in_the_lower_band_and_no_weather_leaves_the_flight_out(self):
+        self.check(
+            "weather",
+            [
+                "1,1,AA,N1,JFK,BOS,100,30,2013-01-01T10:00:00Z",
+                "2,1,AA,N1,JFK,BOS,100,30,2013-01-01T11:00:00Z",
+                "4,1,AA,N1,JFK,BOS,100,30,2013-01-01T12:00:00Z",
+                "8,1,AA,N1,JFK,BOS,100,30,2013-01-01T13:00:00Z",
+                "16,1,AA,N1,JFK,BOS,100,30,2013-01-01T14:00:00Z",
+                "32,1,AA,N1,LGA,BOS,100,30,2013-01-01T10:00:00Z",
+            ],
+            [
+                "JFK,2013-01-01T00:00:00Z,0-2,1,1.000000",
+                "JFK,2013-01-01T00:00:00Z,2-5,2,3.000000",
+                "JFK,2013-01-01T00:00:00Z,5-10,1,8.000000",
+            ],
+            weather=[
+                "JFK,2,2013-01-01T10:00:00Z",
+                "JFK,2.5,2013-01-01T11:00:00Z",
+                "JFK,5,2013-01-01T12:00:00Z",
+                "JFK,10,2013-01-01T13:00:00Z",
+                "JFK,NA,2013-01-01T14:00:00Z",
+            ],
+        )
+
+    def test_destinations_with_equal_counts_rank_by_name(self):
+        legs = ["1,1,AA,N1,JFK,{},100,0,2013-01-01T10:00:00Z".format(dest) for dest in "MIA LAX BOS SFO SFO".split()]
+        self.check(
+            "top_routes",
+            legs,
+            [
+                "JFK,2013-01-01T00:00:00Z,1,SFO,2",
+                "JFK,2013-01-01T00:00:00Z,2,BOS,1",
+                "JFK,2013-01-01T00:00:00Z,3,LAX,1",
+            ],
+        )
+
+    def test_a_missing_time_is_refused(self):
+        with self.assertRaises(flight_delays.Refused):
+            self.check("hourly", ["1,1,AA,N1,JFK,BOS,100,NA,2013-01-01T10:00:00Z"], [])
+
+
+class January(unittest.TestCase):
+    def test_both_implementations_agree_on_the_example_data_and_on_its_number_of_rows(self):
+        parser = argparse.ArgumentParser()
+        flight_delays.add_input_arguments(parser, **cross_check.JANUARY)
+        options = parser.parse_args([])
+        flights, bands = flight_delays.read_flights(options.flights), flight_delays.read_bands(options.weather)
+        python = dict(flight_delays.outputs(flights, bands, options))
+        for name, header, lines in cross_check.by_sql(options):
+            self.assertEqual(header, flight_delays.HEADERS[name])
+            # A first differing row is short to print; the difference of two long lists takes minutes.
+            first = next((pair for pair in zip(python[name], lines) if pair[0] != pair[1]), None)
+            self.assertIsNone(first, name)
+            self.assertEqual(len(python[name]), len(lines), name)
+        self.assertEqual(
+            {name: len(lines) for name, lines in python.items()},
+            {"hourly": 1642, "carriers": 11225, "rotations": 23785, "weather": 144, "top_routes": 288},
+        )
+
+
+class Disorder(unittest.TestCase):
+    def test_disorder_is_the_distance_behind_the_latest_time_so_far(self):
+        flights = [argparse.Namespace(event_time=time) for time in (10, 70, 60, 40, 200, 180)]
+        self.assertEqual(flight_delays.disorder(flights), 30)
+
+
+class Comparison(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.expected, self.actual = Path(folder.name) / "expected", Path(folder.name) / "actual"
+        self.expected.mkdir()
+        self.actual.mkdir()
+        (self.expected / "hourly.csv").write_text("a,b\n1,2\n3,4\n3,4\n")
+
+    def found(self, **parts):
+        (self.actual / "hourly").mkdir()
+        for name, content in parts.items():
+            (self.actual / "hourly" / f"{name}.csv").write_text(content)
+        return compare.compare(self.expected, self.actual, "hourly", 10)
+
+    def test_parts_in_any_order_are_equal_to_the_whole(self):
+        self.assertEqual(self.found(one="a,b\n3,4\n", two="a,b\n", three="a,b\n3,4\n1,2\n"), [])
+
+    def test_a_row_too_many_and_a_row_too_few_are_both_shown(self):
+        self.assertEqual(
+            self.found(one="a,b\n3,4\n1,2\n1,2\n"),
+            ["1 rows missing, the first:", "  3,4", "1 rows unexpected, the first:", "  1,2"],
+        )
+
+    def test_a_part_without_the_header_differs(self):
+        problems = self.found(one="a,b\n1,2\n3,4\n", two="3,4\n")
+        self.assertTrue(any("header is b'3,4'" in problem for problem in problems), problems)
+
+    def test_a_single_file_is_compared_too_and_a_cut_last_line_is_noticed(self):
+        (self.actual / "hourly.csv").write_text("a,b\n1,2\n3,4\n3,4")
+        problems = compare.compare(self.expected, self.actual, "hourly", 10)
+        self.assertTrue(problems[0].endswith("does not end with a newline"), problems)
+        (self.actual / "hourly.csv").write_text("a,b\n3,4\n3,4\n1,2\n")
+        self.assertEqual(compare.compare(self.expected, self.actual, "hourly", 10), [])
+
+    def test_a_missing_output_differs(self):
+        self.assertEqual(len(compare.compare(self.expected, self.actual, "hourly", 10)), 1)
+
+
+class WordCount(unittest.TestCase):
+    def test_words_are_runs_of_ascii_letters_digits_and_apostrophes(self):
+        self.assertEqual(
+            word_count.word_rows(["Don't stop, DON'T: caf\u00e9 7th".encode()]),
+            [b"7th,1", b"caf,1", b"don't,2", b"stop,1"],
+        )
+
+
+if __name__ == "__main__":
+    unittest.main()
