@@ -1,8 +1,48 @@
 //! The words of Watershed: records, time, keys, what authors implement, and the plan.
+//!
+//! *A source emits records; stages turn records into records; the exchange turns them into batches; a batch
+//! crosses a mailbox or becomes a frame and crosses the wire; a sink stages them, and a checkpoint makes
+//! them true.* This crate holds all of that but the crossing: no I/O, no clock, no async runtime.
+//!
+//! | to | look at |
+//! | --- | --- |
+//! | describe a pipeline | [`Pipeline`], [`Stream`], [`KeyedStream`] |
+//! | write an operator, a source, a sink | [`spi`] |
+//! | keep state | [`state`] |
+//! | test an operator | [`testing`] |
+//! | see how chains fuse | [`stage`] |
+//! | run a plan | [`plan`], [`task`] |
+
 extern crate self as watershed_core;
 
+mod data;
 mod id;
+mod key;
+pub mod plan;
+mod record;
+pub mod spi;
+pub mod stage;
+pub mod state;
+mod stream;
+pub mod task;
+pub mod testing;
 mod time;
 
+pub use data::{Data, Shape};
 pub use id::{ChannelId, Epoch, Origin, PortId, Position, Sequence, SplitId, SubtaskId, VertexId};
+pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher, hash_key};
+pub use plan::{Plan, PlanError};
+pub use record::{AnyBatch, Batch, Either, Keyed, Record};
+pub use spi::{
+    BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, KeyContext, Monotone,
+    Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink, SinkError,
+    Source, SourceError, SourceOutput, Step, Transform, WatermarkGenerator, Weighted, Writer,
+};
+pub use stage::KeyTrace;
+pub use state::StateError;
+pub use stream::{
+    BroadcastConnected, Chain, Connected, Flow, Inlet, Input, KeyedStream, Pipeline, SharedStream,
+    SinkHandle, Stream,
+};
 pub use time::{EventTime, ProcessingTime, Watermark, millis};
+pub use watershed_derive::Data;

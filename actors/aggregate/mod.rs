@@ -1,0 +1,1 @@
+//! What a window keeps of the records it saw.

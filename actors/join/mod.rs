@@ -1,0 +1,1 @@
+//! Two streams that meet by key and time.

@@ -1,0 +1,1 @@
+//! Steps without windows: remembering, limiting, looking up.

@@ -1,0 +1,1 @@
+//! Exits: files, tables, sockets, and collections for tests.

@@ -1,0 +1,1 @@
+//! Entrances: generators, files, sockets.

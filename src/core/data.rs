@@ -1,0 +1,144 @@
+//! What may travel between subtasks, and the shape it has.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+
+use compact_str::CompactString;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A value that records, state and messages may be made of.
+///
+/// Derive it beside serde's traits: `#[derive(Clone, Serialize, Deserialize, Data)]`. Values are moved
+/// between subtasks of one process without encoding; elsewhere they travel and rest as MessagePack.
+pub trait Data: Clone + Send + Serialize + DeserializeOwned + 'static {
+    /// Describes the type for the plan's fingerprint: its name, fields and their shapes.
+    ///
+    /// The default, for hand-written implementations, is the type's Rust name alone.
+    fn shape() -> Shape {
+        Shape::named(std::any::type_name::<Self>())
+    }
+}
+
+/// The description of a [`Data`] type, as text: equal shapes are taken for equal types.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(String);
+
+impl Shape {
+    /// A type that is known by its name alone.
+    pub fn named(name: &str) -> Shape {
+        Shape(name.to_owned())
+    }
+
+    /// A struct or variant with named fields, in the order of declaration.
+    pub fn record<const N: usize>(name: &str, fields: [(&str, Shape); N]) -> Shape {
+        let fields: Vec<String> = fields.iter().map(|(field, shape)| format!("{field}: {shape}")).collect();
+        Shape(format!("{name} {{ {} }}", fields.join(", ")))
+    }
+
+    /// An enum with its variants, in the order of declaration.
+    pub fn choice<const N: usize>(name: &str, variants: [(&str, Shape); N]) -> Shape {
+        let variants: Vec<String> = variants.iter().map(|(_, shape)| shape.to_string()).collect();
+        Shape(format!("{name} = {}", variants.join(" | ")))
+    }
+
+    /// A type made of others: `Option<u64>`.
+    pub fn generic(name: &str, inner: &[Shape]) -> Shape {
+        let inner: Vec<&str> = inner.iter().map(|shape| shape.0.as_str()).collect();
+        Shape(format!("{name}<{}>", inner.join(", ")))
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! plain {
+    ($($kind:ty),*) => {$(
+        impl Data for $kind {
+            fn shape() -> Shape {
+                Shape::named(stringify!($kind))
+            }
+        }
+    )*};
+}
+
+plain!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, String);
+plain!(crate::EventTime, crate::ProcessingTime, crate::Watermark, crate::Position, std::time::Duration);
+
+impl Data for CompactString {
+    fn shape() -> Shape {
+        Shape::named("String")
+    }
+}
+
+macro_rules! generic {
+    ($($name:literal: $kind:ident<$($parameter:ident $(+ $bound:path)*),+>;)*) => {$(
+        impl<$($parameter: Data $(+ $bound)*),+> Data for $kind<$($parameter),+> {
+            fn shape() -> Shape {
+                Shape::generic($name, &[$($parameter::shape()),+])
+            }
+        }
+    )*};
+}
+
+generic! {
+    "Option": Option<T>;
+    "Vec": Vec<T>;
+    "Box": Box<T>;
+    "Set": BTreeSet<T + Ord>;
+    "Set": HashSet<T + Eq + std::hash::Hash>;
+    "Map": BTreeMap<K + Ord, V>;
+    "Map": HashMap<K + Eq + std::hash::Hash, V>;
+    "Result": Result<T, E>;
+}
+
+macro_rules! tuple {
+    ($($name:ident),+) => {
+        impl<$($name: Data),+> Data for ($($name,)+) {
+            fn shape() -> Shape {
+                Shape::generic("", &[$($name::shape()),+])
+            }
+        }
+    };
+}
+
+tuple!(A);
+tuple!(A, B);
+tuple!(A, B, C);
+tuple!(A, B, C, D);
+tuple!(A, B, C, D, E);
+tuple!(A, B, C, D, E, F);
+tuple!(A, B, C, D, E, F, G);
+tuple!(A, B, C, D, E, F, G, H);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Data;
+
+    #[derive(Clone, Serialize, Deserialize, Data)]
+    struct Reading {
+        sensor: u32,
+        values: Vec<Option<f64>>,
+    }
+
+    #[derive(Clone, Serialize, Deserialize, Data)]
+    enum Event {
+        Read(Reading),
+        Lost { sensor: u32 },
+    }
+
+    #[test]
+    fn derived_shapes_name_every_field_and_variant() {
+        assert_eq!(Reading::shape().to_string(), "Reading { sensor: u32, values: Vec<Option<f64>> }");
+        assert_eq!(
+            Event::shape().to_string(),
+            "Event = Read { 0: Reading { sensor: u32, values: Vec<Option<f64>> } } | Lost { sensor: u32 }"
+        );
+        assert_eq!(<(u8, String)>::shape().to_string(), "<u8, String>");
+    }
+}

@@ -1,0 +1,54 @@
+//! What can be wrong with a pipeline before it runs.
+
+/// A pipeline that cannot be run as it was described.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Two operators claim the same uid.
+    #[error("two operators have the uid {uid:?}: give one of them another with .uid(\"..\")")]
+    DuplicateUid {
+        /// The uid.
+        uid: String,
+    },
+    /// A stream leads nowhere.
+    #[error("the stream after {operator:?} goes nowhere: end it with .sink(..) or .discard()")]
+    Unfinished {
+        /// The last operator.
+        operator: String,
+    },
+    /// No source.
+    #[error("the pipeline has no source: begin with .source(..)")]
+    Empty,
+    /// Parallelism 0, or above the number of key groups.
+    #[error("{operator:?} has parallelism {parallelism}: it must lie between 1 and the {groups} key groups")]
+    Parallelism {
+        /// The operator.
+        operator: String,
+        /// What was asked for.
+        parallelism: u32,
+        /// The upper bound.
+        groups: u16,
+    },
+    /// Event times assigned after an exchange.
+    #[error(
+        "{operator:?} assigns event times behind an exchange: do it in the source's own chain, before \
+         key_by, rebalance or shared"
+    )]
+    LateEventTimes {
+        /// The operator.
+        operator: String,
+    },
+    /// Two side outputs of one vertex with one name but different record types.
+    #[error("the side output {name:?} of one vertex is used with the record types {first} and {second}")]
+    SideOutput {
+        /// The name.
+        name: String,
+        /// One shape.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Something the pipeline's own function found wrong.
+    #[error("{0}")]
+    Pipeline(String),
+}

@@ -1,0 +1,60 @@
+//! The fingerprint of a plan: equal where two programs run the same graph.
+
+use std::fmt::{self, Write};
+use std::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::KeyHasher;
+use crate::plan::Plan;
+
+/// A plan in canonical words and their hash.
+///
+/// The words name shape, operator uids and kinds, record shapes, routing and key groups; names, parallelism
+/// and parameters are left out, since a job may come back with others. Two nodes whose fingerprints
+/// differ run different programs, and the words show where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    words: String,
+    hash: u64,
+}
+
+impl Fingerprint {
+    /// The fingerprint of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let mut words = format!("watershed plan 1: {}, {} key groups\n", plan.name, plan.key_groups.count());
+        for vertex in &plan.vertices {
+            for stage in &vertex.stages {
+                writeln!(words, "vertex {}: {} {} -> {}", vertex.id, stage.kind, stage.uid, stage.emits)
+                    .expect("writing to a string succeeds");
+            }
+        }
+        for edge in &plan.edges {
+            let (from, to, port) = (edge.from, edge.to, edge.port);
+            writeln!(words, "edge {from}{:?} -> {to}:{port} {} {}", edge.output, edge.routing, edge.shape)
+                .expect("writing to a string succeeds");
+        }
+        let mut hasher = KeyHasher::default();
+        hasher.write(words.as_bytes());
+        Fingerprint { words, hash: hasher.finish() }
+    }
+
+    /// The lines in which another plan differs from this one: `-` ours, `+` theirs. Empty where equal.
+    pub fn difference(&self, other: &Fingerprint) -> String {
+        let (ours, theirs): (Vec<&str>, Vec<&str>) =
+            (self.words.lines().collect(), other.words.lines().collect());
+        let mut lines = String::new();
+        let missing = ours.iter().filter(|line| !theirs.contains(line)).map(|line| ('-', line));
+        let added = theirs.iter().filter(|line| !ours.contains(line)).map(|line| ('+', line));
+        for (sign, line) in missing.chain(added) {
+            writeln!(lines, "{sign} {line}").expect("writing to a string succeeds");
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.hash)
+    }
+}

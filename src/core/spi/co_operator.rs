@@ -1,0 +1,57 @@
+//! A step with two inputs: joins and connected streams.
+
+use crate::spi::KeyContext;
+use crate::{Data, EventTime, Key, ProcessingTime};
+
+/// A step of two streams that are keyed alike, with one piece of state per key.
+///
+/// Both inputs meet the same state: what the left brings, the right finds. The watermark is the lesser of
+/// both. See [`Operator`](crate::Operator) for what is said of state and timers.
+pub trait CoOperator: Clone + Send + 'static {
+    /// The key of both streams.
+    type Key: Key;
+    /// What comes in on the left.
+    type Left: Data;
+    /// What comes in on the right.
+    type Right: Data;
+    /// What goes out.
+    type Out: Data;
+    /// What is kept for each key.
+    type State: Data + Default;
+
+    /// Called for each record of the left input.
+    fn on_left(
+        &self,
+        record: Self::Left,
+        state: &mut Self::State,
+        cx: &mut impl KeyContext<Self::Key, Self::Out>,
+    );
+
+    /// Called for each record of the right input.
+    fn on_right(
+        &self,
+        record: Self::Right,
+        state: &mut Self::State,
+        cx: &mut impl KeyContext<Self::Key, Self::Out>,
+    );
+
+    /// Called when the watermark has reached a timer of the key, in the order of the timers' times.
+    fn on_timer(
+        &self,
+        at: EventTime,
+        state: &mut Self::State,
+        cx: &mut impl KeyContext<Self::Key, Self::Out>,
+    ) {
+        let _ = (at, state, cx);
+    }
+
+    /// Called when the wall clock has reached a processing-time timer of the key.
+    fn on_processing_timer(
+        &self,
+        at: ProcessingTime,
+        state: &mut Self::State,
+        cx: &mut impl KeyContext<Self::Key, Self::Out>,
+    ) {
+        let _ = (at, state, cx);
+    }
+}

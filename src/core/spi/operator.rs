@@ -1,0 +1,102 @@
+//! The usual step: state per key, timers per key.
+
+use crate::spi::SideOutput;
+use crate::{Data, DeadLetter, EventTime, Key, ProcessingTime, Watermark};
+
+/// A step of a keyed stream with one piece of state per key.
+///
+/// ```
+/// use watershed_core::{Context, EventTime, Operator};
+///
+/// /// Emits a key's count at each of its records.
+/// #[derive(Clone)]
+/// struct RunningCount;
+///
+/// impl Operator for RunningCount {
+///     type Key = String;
+///     type In = f64;
+///     type Out = (String, u64);
+///     type State = u64;
+///
+///     fn on_record(&self, _: f64, count: &mut u64, cx: &mut impl Context<Self>) {
+///         *count += 1;
+///         cx.emit((cx.key().clone(), *count));
+///     }
+/// }
+/// ```
+///
+/// Configuration lives in `self`, data in `State`: `&self` leaves nowhere to hide data that a restore
+/// would lose. `State` starts as its default; a key whose state is [forgotten](Context::forget) starts
+/// again from there.
+pub trait Operator: Clone + Send + 'static {
+    /// The stream's key.
+    type Key: Key;
+    /// What comes in.
+    type In: Data;
+    /// What goes out.
+    type Out: Data;
+    /// What is kept for each key; `()` keeps nothing and costs nothing.
+    type State: Data + Default;
+
+    /// Called for each record, with the state of its key.
+    fn on_record(&self, record: Self::In, state: &mut Self::State, cx: &mut impl Context<Self>);
+
+    /// Called when the watermark has reached a timer of the key, in the order of the timers' times.
+    fn on_timer(&self, at: EventTime, state: &mut Self::State, cx: &mut impl Context<Self>) {
+        let _ = (at, state, cx);
+    }
+
+    /// Called when the wall clock has reached a processing-time timer of the key.
+    fn on_processing_timer(&self, at: ProcessingTime, state: &mut Self::State, cx: &mut impl Context<Self>) {
+        let _ = (at, state, cx);
+    }
+}
+
+/// What an [`Operator`] can do beside changing its state.
+pub trait Context<O: Operator>: KeyContext<O::Key, O::Out> {}
+
+impl<O: Operator, C: KeyContext<O::Key, O::Out>> Context<O> for C {}
+
+/// What a step with state per key can do: emit, set timers, forget.
+pub trait KeyContext<K, T> {
+    /// The key of the record or timer being handled.
+    fn key(&self) -> &K;
+
+    /// The time of the record or timer being handled.
+    fn time(&self) -> EventTime;
+
+    /// No record at or before this time will follow.
+    fn watermark(&self) -> Watermark;
+
+    /// The wall clock, read once per batch.
+    fn now(&self) -> ProcessingTime;
+
+    /// Emits a value with the time of the record or timer being handled.
+    fn emit(&mut self, value: T);
+
+    /// Emits a value with a time of its own.
+    fn emit_at(&mut self, value: T, time: EventTime);
+
+    /// Emits a value to a named side output. Where nobody listens, it is dropped.
+    fn side<S: Data>(&mut self, output: &SideOutput<S>, value: S);
+
+    /// Sets a piece of unusable input aside, and counts it.
+    fn dead_letter(&mut self, letter: DeadLetter);
+
+    /// Calls `on_timer` for this key once the watermark has reached `at`; setting it twice calls once.
+    ///
+    /// A time that the watermark has passed already fires with the next watermark.
+    fn set_timer(&mut self, at: EventTime);
+
+    /// Takes a timer of this key back. One that is not set is no error.
+    fn cancel_timer(&mut self, at: EventTime);
+
+    /// Calls `on_processing_timer` for this key once the wall clock has reached `at`.
+    fn set_processing_timer(&mut self, at: ProcessingTime);
+
+    /// Takes a processing-time timer of this key back.
+    fn cancel_processing_timer(&mut self, at: ProcessingTime);
+
+    /// Drops this key's state and timers when the call returns.
+    fn forget(&mut self);
+}

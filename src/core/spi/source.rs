@@ -1,0 +1,111 @@
+//! Entrances: splits that are read from positions.
+
+use std::fmt;
+use std::task::Waker;
+
+use crate::{Data, EventTime, Position, ProcessingTime};
+
+/// An entrance of a pipeline: a set of splits, each of which can be read from any of its positions.
+///
+/// A split is a part that one reader reads in order: a file, a range of one, a partition, a connection.
+/// Splits are listed once, when the job starts, and dealt out to the source's subtasks; positions are saved
+/// per split, so a source may come back at another parallelism.
+pub trait Source: Clone + Send + 'static {
+    /// What the source emits.
+    type Out: Data;
+    /// The description of a split: all that a reader needs to find it again.
+    type Split: Data;
+    /// What reads a split.
+    type Reader: Reader<Out = Self::Out>;
+
+    /// Called once, before anything runs: which splits there are. `parallelism` is how many subtasks
+    /// will share them, for sources that can cut their input as they like.
+    ///
+    /// # Errors
+    ///
+    /// Where the input cannot be found or read: the job does not start.
+    fn splits(&self, parallelism: u32) -> Result<Vec<Self::Split>, SourceError>;
+
+    /// Called on the subtask that reads the split: begins at `from`, or at the split's beginning.
+    ///
+    /// # Errors
+    ///
+    /// Where the split cannot be opened.
+    fn open(&self, split: &Self::Split, from: Option<Position>) -> Result<Self::Reader, SourceError>;
+
+    /// The name of a split for a person: a file name, an address.
+    fn describe(&self, split: &Self::Split) -> String;
+}
+
+/// Reads one split, a few records at a time.
+pub trait Reader: Send + 'static {
+    /// What it emits.
+    type Out: Data;
+
+    /// Called again and again: emits up to about [`SourceOutput::budget`] records, and says what next.
+    ///
+    /// It must not block for longer than reading from a local disk does; a reader that waits for others
+    /// (a socket, a pipe) waits in a thread of its own, keeps [`SourceOutput::waker`], returns
+    /// [`Polled::Pending`], and wakes.
+    ///
+    /// # Errors
+    ///
+    /// Where the input fails: the job stops with the error, naming split and position. Input that can be
+    /// read but not understood is no error but a [dead letter](SourceOutput::dead_letter).
+    fn poll(&mut self, out: &mut impl SourceOutput<Self::Out>) -> Result<Polled, SourceError>;
+
+    /// The position just behind the last record emitted: where a reader of the same split would go on.
+    fn position(&self) -> Position;
+}
+
+/// What a reader found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// There may be more at once.
+    More,
+    /// Nothing now; the waker will be woken.
+    Pending,
+    /// Nothing before this time.
+    Later(ProcessingTime),
+    /// Nothing ever again.
+    End,
+}
+
+/// Where a reader puts what it reads.
+pub trait SourceOutput<T> {
+    /// Emits a value. Its time is found by the stream's [`EventTimes`](crate::EventTimes); a stream
+    /// without them uses the wall clock.
+    fn emit(&mut self, value: T);
+
+    /// Emits a value whose time the source knows itself (the timestamp of a message, of a generator).
+    fn emit_at(&mut self, value: T, time: EventTime);
+
+    /// Sets a piece of input aside that could not be understood.
+    ///
+    /// `place` says where in the split it was (`line 12`).
+    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]);
+
+    /// How many records this poll should emit at most; a few more do no harm.
+    fn budget(&self) -> usize;
+
+    /// The wall clock, read once per poll.
+    fn now(&self) -> ProcessingTime;
+
+    /// Wakes the source, from any thread.
+    fn waker(&self) -> &Waker;
+}
+
+/// Input that cannot be found, opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct SourceError {
+    what: String,
+    why: String,
+}
+
+impl SourceError {
+    /// An error about `what` (a path, an address), because of `why`.
+    pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
+        SourceError { what: what.into(), why: why.to_string() }
+    }
+}

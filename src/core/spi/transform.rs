@@ -1,0 +1,151 @@
+//! The general step: a function of all records of a subtask, with its own state layout.
+
+use std::task::Waker;
+
+use crate::state::State;
+use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Watermark};
+
+/// Whether a step has done what it was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a step that says `Again` has to be called again"]
+pub enum Step {
+    /// All done.
+    Done,
+    /// Some is left: call again with the same argument once there is room, or after a wake-up.
+    Again,
+}
+
+/// A step over all records of a subtask: windows, look-ups, whatever needs its own state layout.
+///
+/// Configuration lives in `self`, data in `State`: `&self` leaves nowhere to hide data that a restore
+/// would lose. A step with one piece of state per key is easier written as an
+/// [`Operator`](crate::Operator).
+///
+/// On a keyed stream `In` is [`Keyed<K, T>`](crate::Keyed), and every key of a subtask's key groups
+/// comes to the same instance.
+pub trait Transform: Clone + Send + 'static {
+    /// What comes in.
+    type In: Send + 'static;
+    /// What goes out.
+    type Out: Data;
+    /// What is kept between records, and in checkpoints.
+    type State: State;
+
+    /// Called for each record, in the order of its channel. Records of different channels interleave.
+    fn on_record(
+        &self,
+        record: Self::In,
+        time: EventTime,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    );
+
+    /// Called each time the watermark advances; with [`Watermark::MAX`] once at the end of all input.
+    ///
+    /// The watermark goes on downstream when this returns [`Step::Done`]. A step with much to emit looks
+    /// at [`Output::is_full`] between records and returns [`Step::Again`]: it is called again with the
+    /// same watermark when there is room. The default does nothing.
+    fn on_watermark(
+        &self,
+        watermark: Watermark,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    ) -> Step {
+        let _ = (watermark, state, out);
+        Step::Done
+    }
+
+    /// Called when the wall clock has reached [`Transform::deadline`]. The default does nothing.
+    fn on_processing_time(
+        &self,
+        now: ProcessingTime,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    ) -> Step {
+        let _ = (now, state, out);
+        Step::Done
+    }
+
+    /// Called after each batch and timer: when to call [`Transform::on_processing_time`] next.
+    fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
+        let _ = state;
+        None
+    }
+
+    /// Called after the waker of [`Output::waker`] was woken. The default does nothing.
+    fn on_wake(&self, state: &mut Self::State, out: &mut impl Output<Self::Out>) {
+        let _ = (state, out);
+    }
+}
+
+/// What a step can do to the world: emit, set aside, count, and ask for a pause.
+pub trait Output<T> {
+    /// Emits a value with the time of the record being handled, or of the timer or watermark that fired.
+    fn emit(&mut self, value: T);
+
+    /// Emits a value with a time of its own.
+    ///
+    /// A time at or behind the watermark makes the record late for the steps that follow.
+    fn emit_at(&mut self, value: T, time: EventTime);
+
+    /// Emits a value to a named side output. Where nobody listens, it is dropped.
+    fn side<S: Data>(&mut self, output: &SideOutput<S>, value: S);
+
+    /// Sets a piece of unusable input aside, and counts it.
+    fn dead_letter(&mut self, letter: DeadLetter);
+
+    /// Counts a record that came too late to be used.
+    fn count_late(&mut self);
+
+    /// The time of the record, timer or watermark being handled.
+    fn time(&self) -> EventTime;
+
+    /// The watermark up to which this step has been called.
+    fn watermark(&self) -> Watermark;
+
+    /// The wall clock, read once per batch.
+    fn now(&self) -> ProcessingTime;
+
+    /// Into how many groups the job's keys are divided.
+    fn key_groups(&self) -> KeyGroups;
+
+    /// Whether a batch is waiting to be handed over: the time to return [`Step::Again`].
+    fn is_full(&self) -> bool;
+
+    /// Stops the subtask's input until the wall clock reaches `until`. Records of the current batch
+    /// still come.
+    fn hold_until(&mut self, until: ProcessingTime);
+
+    /// Stops the subtask's input until the waker is woken. Records of the current batch still come.
+    fn hold(&mut self);
+
+    /// Wakes this subtask, from any thread: [`Transform::on_wake`] follows.
+    fn waker(&self) -> &Waker;
+}
+
+/// The name and type of a side output: `const LATE: SideOutput<Reading> = SideOutput::new("late");`
+#[derive(Debug)]
+pub struct SideOutput<T> {
+    name: &'static str,
+    of: std::marker::PhantomData<fn(T)>,
+}
+
+impl<T> SideOutput<T> {
+    /// A side output of this name; two of one vertex must not share it.
+    pub const fn new(name: &'static str) -> Self {
+        SideOutput { name, of: std::marker::PhantomData }
+    }
+
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T> Clone for SideOutput<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SideOutput<T> {}

@@ -1,0 +1,180 @@
+//! What a subtask's chain works with: its place in the plan, its outbox, the clock, the counters.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::stage::outbox::{Outbox, OutputInfo};
+use crate::stage::side::{DEAD_LETTERS, SideOutlet};
+use crate::{Data, DeadLetter, EventTime, KeyGroups, Origin, ProcessingTime, SideOutput, SubtaskId};
+
+/// A subtask's place in the plan.
+#[derive(Clone, Debug)]
+pub struct TaskInfo {
+    /// Which subtask this is.
+    pub subtask: SubtaskId,
+    /// How many subtasks its vertex has.
+    pub parallelism: u32,
+    /// Into how many groups the job's keys are divided.
+    pub key_groups: KeyGroups,
+    /// The uids of the chain's stages, by their number.
+    pub uids: Vec<String>,
+    /// The edges that leave the vertex.
+    pub outputs: Vec<OutputInfo>,
+    /// How many records make a batch that is handed over at once.
+    pub batch_records: usize,
+}
+
+/// What a subtask has seen and done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Records that came in, or were read.
+    pub records_in: u64,
+    /// Records that went out, or were written.
+    pub records_out: u64,
+    /// Records that came too late to be used.
+    pub late: u64,
+    /// Pieces of input that were set aside.
+    pub dead_letters: u64,
+}
+
+impl std::ops::AddAssign for Counters {
+    fn add_assign(&mut self, other: Counters) {
+        self.records_in += other.records_in;
+        self.records_out += other.records_out;
+        self.late += other.late;
+        self.dead_letters += other.dead_letters;
+    }
+}
+
+/// Whether a stage has asked for a pause of the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Input may come.
+    Free,
+    /// None before this time.
+    Until(ProcessingTime),
+    /// None before a wake-up.
+    Woken,
+}
+
+/// An error at an edge of the pipeline, or a state that cannot be restored: ends the job.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// A source could not be opened or read.
+    #[error(transparent)]
+    Source(#[from] crate::SourceError),
+    /// A sink could not be opened or written.
+    #[error(transparent)]
+    Sink(#[from] crate::SinkError),
+    /// A saved state could not be read.
+    #[error(transparent)]
+    State(#[from] crate::StateError),
+}
+
+/// What the stages of one subtask's chain work with.
+pub struct TaskContext {
+    /// The subtask's place in the plan.
+    pub info: Arc<TaskInfo>,
+    /// Batches that are ready to be handed over.
+    pub outbox: Outbox,
+    /// What has been seen and done.
+    pub counters: Counters,
+    /// Whether a stage has asked for a pause.
+    pub hold: Hold,
+    /// How far the source of the current input had been read.
+    pub origin: Option<Origin>,
+    /// The first error of an edge, until the runtime takes it.
+    pub error: Option<TaskError>,
+    now: ProcessingTime,
+    waker: Waker,
+    sides: Vec<SideOutlet>,
+    split: usize,
+}
+
+impl TaskContext {
+    /// The context of a subtask that is about to be opened.
+    pub fn new(info: Arc<TaskInfo>, waker: Waker) -> Self {
+        TaskContext {
+            outbox: Outbox::new(&info.outputs),
+            sides: info
+                .outputs
+                .iter()
+                .enumerate()
+                .filter_map(|(edge, output)| Some(output.side.as_ref()?.open(edge, &info)))
+                .collect(),
+            info,
+            counters: Counters::default(),
+            hold: Hold::Free,
+            origin: None,
+            error: None,
+            now: ProcessingTime::default(),
+            waker,
+            split: 0,
+        }
+    }
+
+    /// The wall clock, as it was last set.
+    #[inline]
+    pub fn now(&self) -> ProcessingTime {
+        self.now
+    }
+
+    /// Sets the wall clock. It never goes back.
+    pub fn set_now(&mut self, now: ProcessingTime) {
+        self.now = self.now.max(now);
+    }
+
+    /// Wakes this subtask from any thread.
+    #[inline]
+    pub fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Which of the subtask's splits is being read, counted from 0 within the subtask.
+    #[inline]
+    pub fn split(&self) -> usize {
+        self.split
+    }
+
+    /// Sets the split that is being read.
+    pub fn set_split(&mut self, split: usize) {
+        self.split = split;
+    }
+
+    /// Emits a value to a side output; drops it where nobody listens.
+    pub fn side<S: Data>(&mut self, output: &SideOutput<S>, value: S, time: EventTime) {
+        for side in self.sides.iter_mut().filter(|side| side.is(output.name())) {
+            side.push(value.clone(), time, &mut self.outbox, self.origin);
+        }
+    }
+
+    /// Sets a piece of input aside in the name of stage `number`.
+    pub fn dead_letter(&mut self, number: u16, mut letter: DeadLetter, time: EventTime) {
+        self.counters.dead_letters += 1;
+        letter.operator.clone_from(&self.info.uids[number as usize]);
+        self.side(&DEAD_LETTERS, letter, time);
+    }
+
+    /// Keeps the first error of an edge for the runtime.
+    #[cold]
+    pub fn fail(&mut self, error: impl Into<TaskError>) {
+        self.error.get_or_insert(error.into());
+    }
+
+    /// Asks for a pause of the input; of two wishes the later end counts.
+    pub fn hold(&mut self, hold: Hold) {
+        self.hold = match (self.hold, hold) {
+            (Hold::Woken, _) | (_, Hold::Woken) => Hold::Woken,
+            (Hold::Until(a), Hold::Until(b)) => Hold::Until(a.max(b)),
+            (Hold::Free, other) | (other, Hold::Free) => other,
+        };
+    }
+
+    /// Makes the partial batches of the side outputs ready to be handed over.
+    pub fn flush_sides(&mut self) {
+        for side in &mut self.sides {
+            side.flush(&mut self.outbox, self.origin);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! How operators fuse: a chain of stages compiles to one loop.
+//!
+//! Each stage is generic over what follows it, so a record passes from the head of a chain to its tail by
+//! static calls that inline; one virtual call is paid per batch, at the chain's [task](crate::task). A stage is its own
+//! blueprint: the builder holds one with empty state, and each subtask gets a clone.
+
+mod assign;
+mod context;
+mod elementwise;
+mod identity;
+mod outbox;
+mod pair;
+mod process;
+mod side;
+mod tail;
+mod trace;
+mod transform;
+mod with_key;
+
+pub use assign::AssignTimes;
+pub use context::{Counters, Hold, TaskContext, TaskError, TaskInfo};
+pub use elementwise::{Filter, FlatMap, Inspect, Map};
+pub use identity::Identity;
+pub use outbox::{MAIN, Outbox, Outgoing, OutputInfo};
+pub use pair::Pair;
+pub use process::{CoProcess, Process};
+pub(crate) use side::SideOf;
+pub use side::{DEAD_LETTERS, SideFactory};
+pub use tail::{Broadcast, Discard, Exchange, Shared, SinkTail, Tail};
+pub(crate) use trace::StageTrace;
+pub use trace::{KeyTrace, Place, take_place};
+pub use transform::Transformed;
+pub use with_key::{WithKey, WithKeys, WithLeftKey};
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::state::{Sections, StateError};
+use crate::{EventTime, KeyGroups, ProcessingTime, Step, Watermark};
+
+/// The saved state of a chain: sections by the uid of their stage.
+pub type Snapshot = BTreeMap<String, Sections>;
+
+/// An operator inside a chain, with its state.
+///
+/// Authors write [`Operator`](crate::Operator) and [`Transform`](crate::Transform); stages are how the
+/// builder puts them together.
+pub trait Stage: Clone + Send + 'static {
+    /// What comes in.
+    type In: 'static;
+    /// What goes out.
+    type Out: 'static;
+
+    /// Whether one record may become many: the head then looks for a full outbox between records.
+    const EXPANDS: bool;
+
+    /// Called once on the subtask, before anything else, with the number that this stage has in its
+    /// chain; returns the next stage's.
+    fn open(&mut self, number: u16) -> u16;
+
+    /// Called for each record.
+    fn record<D: Downstream<Self::Out>>(
+        &mut self,
+        value: Self::In,
+        time: EventTime,
+        cx: &mut TaskContext,
+        next: &mut D,
+    );
+
+    /// Called when the watermark advances; hands it on when all that it releases has been emitted.
+    fn watermark<D: Downstream<Self::Out>>(
+        &mut self,
+        watermark: Watermark,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) -> Step;
+
+    /// Called when the wall clock has reached [`Stage::deadline`].
+    fn processing_time<D: Downstream<Self::Out>>(&mut self, cx: &mut TaskContext, next: &mut D) -> Step {
+        let _ = (cx, next);
+        Step::Done
+    }
+
+    /// When the stage wants to be called by the wall clock.
+    fn deadline(&self) -> Option<ProcessingTime> {
+        None
+    }
+
+    /// Called after the subtask was woken.
+    fn wake<D: Downstream<Self::Out>>(&mut self, cx: &mut TaskContext, next: &mut D) {
+        let _ = (cx, next);
+    }
+
+    /// How far a split has come, where this stage knows.
+    fn split_watermark(&self, split: usize) -> Option<Watermark> {
+        let _ = split;
+        None
+    }
+
+    /// After how much silence a split is left out of the watermark, where this stage says so.
+    fn split_idle_after(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Writes the stage's state under the uid that `uids` holds for its number.
+    fn save(&self, groups: KeyGroups, uids: &[String], snapshot: &mut Snapshot) {
+        let _ = (groups, uids, snapshot);
+    }
+
+    /// Adds what was saved.
+    ///
+    /// # Errors
+    ///
+    /// Where the saved bytes do not fit the state's type.
+    fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {
+        let _ = (uids, snapshot);
+        Ok(())
+    }
+}
+
+/// What follows a stage in its chain.
+pub trait Downstream<T> {
+    /// Takes a record.
+    fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext);
+}

@@ -1,0 +1,118 @@
+//! Batches on their way out of a subtask.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::stage::side::SideFactory;
+use crate::{AnyBatch, Batch, Data, Origin, Watermark};
+
+/// The name of a vertex's main output.
+pub const MAIN: &str = "";
+
+/// An edge that leaves a vertex, as its subtasks see it.
+#[derive(Clone)]
+pub struct OutputInfo {
+    /// [`MAIN`], or the name of a side output.
+    pub name: String,
+    /// How many subtasks are at the other end.
+    pub receivers: u32,
+    /// Whether subtask i sends to subtask i only.
+    pub forward: bool,
+    /// Makes the outlet of a side output.
+    pub side: Option<Arc<dyn SideFactory>>,
+}
+
+impl std::fmt::Debug for OutputInfo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "output {:?} to {} receivers", self.name, self.receivers)
+    }
+}
+
+/// A batch that is ready to be handed over.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// Which of the vertex's outputs.
+    pub edge: usize,
+    /// Which subtask at its other end.
+    pub receiver: u32,
+    /// The records.
+    pub batch: AnyBatch,
+    /// The watermark behind which none of this subtask's records for the receiver is left.
+    pub watermark: Watermark,
+    /// How far the source of the last record had been read.
+    pub origin: Option<Origin>,
+}
+
+/// Batches that are ready to be handed over, and empty ones that came back.
+pub struct Outbox {
+    /// Ready batches, first to last. The runtime takes them out after each call of the task.
+    pub ready: VecDeque<Outgoing>,
+    /// The watermark that has passed the whole chain.
+    pub watermark: Watermark,
+    edges: Vec<Edge>,
+}
+
+struct Edge {
+    pool: Vec<AnyBatch>,
+    queued: Vec<u32>,
+}
+
+/// How many empty batches an edge keeps per receiver.
+const POOL_PER_RECEIVER: usize = 4;
+
+impl Outbox {
+    /// An empty outbox for these outputs.
+    pub fn new(outputs: &[OutputInfo]) -> Self {
+        let edge =
+            |output: &OutputInfo| Edge { pool: Vec::new(), queued: vec![0; output.receivers as usize] };
+        Outbox {
+            ready: VecDeque::new(),
+            watermark: Watermark::MIN,
+            edges: outputs.iter().map(edge).collect(),
+        }
+    }
+
+    /// Makes the records of `open` ready for a receiver, and leaves an empty batch in its place.
+    pub fn hand_over<T: Data>(
+        &mut self,
+        edge: usize,
+        receiver: u32,
+        open: &mut Batch<T>,
+        origin: Option<Origin>,
+    ) {
+        let mut batch = match self.edges[edge].pool.pop() {
+            Some(empty) => empty.downcast::<T>(),
+            None => Box::new(Batch::with_capacity(open.len())),
+        };
+        std::mem::swap(open, &mut batch);
+        self.edges[edge].queued[receiver as usize] += 1;
+        self.ready.push_back(Outgoing {
+            edge,
+            receiver,
+            batch: AnyBatch::new(batch),
+            watermark: self.watermark,
+            origin,
+        });
+    }
+
+    /// Takes an emptied batch back from a receiver.
+    pub fn give_back(&mut self, edge: usize, receiver: u32, empty: AnyBatch) {
+        let edge = &mut self.edges[edge];
+        edge.queued[receiver as usize] = edge.queued[receiver as usize].saturating_sub(1);
+        if edge.pool.len() < POOL_PER_RECEIVER * edge.queued.len() {
+            edge.pool.push(empty);
+        }
+    }
+
+    /// How many batches each receiver of an output has been sent and not given back.
+    #[inline]
+    pub fn queued(&self, edge: usize) -> &[u32] {
+        &self.edges[edge].queued
+    }
+
+    /// Whether a batch is ready to be handed over.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}

@@ -1,0 +1,97 @@
+//! Two stages, one after the other: how chains grow.
+
+use std::time::Duration;
+
+use crate::stage::{Downstream, Snapshot, Stage, TaskContext};
+use crate::state::StateError;
+use crate::{EventTime, KeyGroups, ProcessingTime, Step, Watermark};
+
+/// Two stages, the second fed by the first.
+#[derive(Clone, Debug)]
+pub struct Pair<A, B>(pub(crate) A, pub(crate) B);
+
+/// The second stage and what follows it, as the first one sees them.
+struct Feed<'a, B, D> {
+    stage: &'a mut B,
+    next: &'a mut D,
+}
+
+impl<T, B: Stage<In = T>, D: Downstream<B::Out>> Downstream<T> for Feed<'_, B, D> {
+    #[inline(always)]
+    fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext) {
+        self.stage.record(value, time, cx, self.next);
+    }
+}
+
+impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
+    type In = A::In;
+    type Out = B::Out;
+    const EXPANDS: bool = A::EXPANDS || B::EXPANDS;
+
+    fn open(&mut self, number: u16) -> u16 {
+        let number = self.0.open(number);
+        self.1.open(number)
+    }
+
+    #[inline(always)]
+    fn record<D: Downstream<B::Out>>(
+        &mut self,
+        value: A::In,
+        time: EventTime,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        self.0.record(value, time, cx, &mut Feed { stage: &mut self.1, next });
+    }
+
+    /// A first stage that is done already has nothing more to do when it is called again with the same
+    /// watermark, so "call again" needs no memory of how far the chain had come.
+    fn watermark<D: Downstream<B::Out>>(
+        &mut self,
+        watermark: Watermark,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) -> Step {
+        match self.0.watermark(watermark, cx, &mut Feed { stage: &mut self.1, next }) {
+            Step::Done => self.1.watermark(watermark, cx, next),
+            Step::Again => Step::Again,
+        }
+    }
+
+    fn processing_time<D: Downstream<B::Out>>(&mut self, cx: &mut TaskContext, next: &mut D) -> Step {
+        match self.0.processing_time(cx, &mut Feed { stage: &mut self.1, next }) {
+            Step::Done => self.1.processing_time(cx, next),
+            Step::Again => Step::Again,
+        }
+    }
+
+    fn deadline(&self) -> Option<ProcessingTime> {
+        match (self.0.deadline(), self.1.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    fn wake<D: Downstream<B::Out>>(&mut self, cx: &mut TaskContext, next: &mut D) {
+        self.0.wake(cx, &mut Feed { stage: &mut self.1, next });
+        self.1.wake(cx, next);
+    }
+
+    fn split_watermark(&self, split: usize) -> Option<Watermark> {
+        self.1.split_watermark(split).or_else(|| self.0.split_watermark(split))
+    }
+
+    fn split_idle_after(&self) -> Option<Duration> {
+        self.1.split_idle_after().or_else(|| self.0.split_idle_after())
+    }
+
+    fn save(&self, groups: KeyGroups, uids: &[String], snapshot: &mut Snapshot) {
+        self.0.save(groups, uids, snapshot);
+        self.1.save(groups, uids, snapshot);
+    }
+
+    fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {
+        self.0.load(uids, snapshot)?;
+        self.1.load(uids, snapshot)
+    }
+}

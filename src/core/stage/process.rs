@@ -1,0 +1,215 @@
+//! [`Operator`]s and [`CoOperator`]s as transforms: the state of a key is found, the author is called,
+//! the state is kept or forgotten.
+
+use crate::spi::{CoOperator, KeyContext, Operator, Output, SideOutput, Step, Transform};
+use crate::stage::KeyTrace;
+use crate::state::{KeyedMap, Timers};
+use crate::{Data, DeadLetter, Either, EventTime, Key, Keyed, ProcessingTime, Watermark};
+
+/// An operator, called with the state of each record's key.
+#[derive(Clone, Debug)]
+pub struct Process<O>(pub(crate) O);
+
+impl<O: Operator> Transform for Process<O> {
+    type In = Keyed<O::Key, O::In>;
+    type Out = O::Out;
+    type State = (KeyedMap<O::Key, O::State>, Timers<O::Key>);
+
+    #[inline]
+    fn on_record(
+        &self,
+        record: Self::In,
+        time: EventTime,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) {
+        let Keyed { key, value } = record;
+        with_state(&key, time, state, out, |state, cx| self.0.on_record(value, state, cx));
+    }
+
+    fn on_watermark(
+        &self,
+        watermark: Watermark,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) -> Step {
+        fire(watermark, state, out, |at, state, cx| self.0.on_timer(at, state, cx))
+    }
+
+    fn on_processing_time(
+        &self,
+        now: ProcessingTime,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) -> Step {
+        fire_processing(now, state, out, |at, state, cx| self.0.on_processing_timer(at, state, cx))
+    }
+
+    fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
+        state.1.next_processing()
+    }
+}
+
+/// An operator of two inputs, called with the state of each record's key.
+#[derive(Clone, Debug)]
+pub struct CoProcess<O>(pub(crate) O);
+
+impl<O: CoOperator> Transform for CoProcess<O> {
+    type In = Either<Keyed<O::Key, O::Left>, Keyed<O::Key, O::Right>>;
+    type Out = O::Out;
+    type State = (KeyedMap<O::Key, O::State>, Timers<O::Key>);
+
+    #[inline]
+    fn on_record(
+        &self,
+        record: Self::In,
+        time: EventTime,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) {
+        match record {
+            Either::Left(Keyed { key, value }) => {
+                with_state(&key, time, state, out, |state, cx| self.0.on_left(value, state, cx));
+            }
+            Either::Right(Keyed { key, value }) => {
+                with_state(&key, time, state, out, |state, cx| self.0.on_right(value, state, cx));
+            }
+        }
+    }
+
+    fn on_watermark(
+        &self,
+        watermark: Watermark,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) -> Step {
+        fire(watermark, state, out, |at, state, cx| self.0.on_timer(at, state, cx))
+    }
+
+    fn on_processing_time(
+        &self,
+        now: ProcessingTime,
+        state: &mut Self::State,
+        out: &mut impl Output<O::Out>,
+    ) -> Step {
+        fire_processing(now, state, out, |at, state, cx| self.0.on_processing_timer(at, state, cx))
+    }
+
+    fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
+        state.1.next_processing()
+    }
+}
+
+/// Calls `author` with the state of a key, and drops state and timers if it asks for that.
+#[inline(always)]
+fn with_state<K: Key, S: Data + Default, T, O: Output<T>>(
+    key: &K,
+    time: EventTime,
+    (states, timers): &mut (KeyedMap<K, S>, Timers<K>),
+    out: &mut O,
+    author: impl FnOnce(&mut S, &mut Scope<'_, K, O>),
+) {
+    let trace = KeyTrace::enter(key, out.key_groups());
+    let mut cx = Scope { key, time, timers, out, forgotten: false };
+    // State without size needs no entry: every key has the only value there is.
+    if size_of::<S>() == 0 {
+        author(&mut S::default(), &mut cx);
+    } else {
+        author(states.get_or_insert_ref(key, S::default), &mut cx);
+    }
+    if cx.forgotten {
+        timers.forget(key);
+        states.remove(key);
+    }
+    trace.leave();
+}
+
+/// Calls `author` for each event-time timer that is due, as long as there is room for what it emits.
+fn fire<K: Key, S: Data + Default, T, O: Output<T>>(
+    watermark: Watermark,
+    state: &mut (KeyedMap<K, S>, Timers<K>),
+    out: &mut O,
+    author: impl Fn(EventTime, &mut S, &mut Scope<'_, K, O>),
+) -> Step {
+    while let Some((at, key)) = state.1.pop_due(watermark) {
+        with_state(&key, at, state, out, |state, cx| author(at, state, cx));
+        if out.is_full() {
+            return Step::Again;
+        }
+    }
+    Step::Done
+}
+
+/// Calls `author` for each processing-time timer that is due, as long as there is room.
+fn fire_processing<K: Key, S: Data + Default, T, O: Output<T>>(
+    now: ProcessingTime,
+    state: &mut (KeyedMap<K, S>, Timers<K>),
+    out: &mut O,
+    author: impl Fn(ProcessingTime, &mut S, &mut Scope<'_, K, O>),
+) -> Step {
+    while let Some((at, key)) = state.1.pop_due_processing(now) {
+        let time = out.time();
+        with_state(&key, time, state, out, |state, cx| author(at, state, cx));
+        if out.is_full() {
+            return Step::Again;
+        }
+    }
+    Step::Done
+}
+
+/// The context that stands on a step's output, its key and its timers.
+struct Scope<'a, K, O> {
+    key: &'a K,
+    time: EventTime,
+    timers: &'a mut Timers<K>,
+    out: &'a mut O,
+    forgotten: bool,
+}
+
+impl<K: Key, T, O: Output<T>> KeyContext<K, T> for Scope<'_, K, O> {
+    #[inline]
+    fn key(&self) -> &K {
+        self.key
+    }
+    #[inline]
+    fn time(&self) -> EventTime {
+        self.time
+    }
+    #[inline]
+    fn watermark(&self) -> Watermark {
+        self.out.watermark()
+    }
+    #[inline]
+    fn now(&self) -> ProcessingTime {
+        self.out.now()
+    }
+    #[inline]
+    fn emit(&mut self, value: T) {
+        self.out.emit_at(value, self.time);
+    }
+    #[inline]
+    fn emit_at(&mut self, value: T, time: EventTime) {
+        self.out.emit_at(value, time);
+    }
+    fn side<S: Data>(&mut self, output: &SideOutput<S>, value: S) {
+        self.out.side(output, value);
+    }
+    fn dead_letter(&mut self, letter: DeadLetter) {
+        self.out.dead_letter(letter);
+    }
+    fn set_timer(&mut self, at: EventTime) {
+        self.timers.set(at, self.key);
+    }
+    fn cancel_timer(&mut self, at: EventTime) {
+        self.timers.cancel(at, self.key);
+    }
+    fn set_processing_timer(&mut self, at: ProcessingTime) {
+        self.timers.set_processing(at, self.key);
+    }
+    fn cancel_processing_timer(&mut self, at: ProcessingTime) {
+        self.timers.cancel_processing(at, self.key);
+    }
+    fn forget(&mut self) {
+        self.forgotten = true;
+    }
+}

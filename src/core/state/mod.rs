@@ -1,0 +1,51 @@
+//! What operators keep between records: by key, by pane, by timer; saved by key group.
+
+mod keyed;
+mod panes;
+mod sections;
+mod timers;
+
+pub use keyed::KeyedMap;
+pub use panes::Panes;
+pub use sections::{Sections, StateError};
+pub use timers::Timers;
+
+use crate::KeyGroups;
+
+/// What a [`Transform`](crate::Transform) keeps between records, and what a checkpoint saves.
+///
+/// State of a keyed stream is written per key group, so that a restore at another parallelism can deal
+/// the groups out anew. [`KeyedMap`], [`Panes`], [`Timers`], `()` and tuples of them are states; an author's own struct
+/// forwards to its fields, each under a name: `self.panes.save(groups, sections.part("panes"))`.
+pub trait State: Default + Send + 'static {
+    /// Called at a barrier: writes everything.
+    fn save(&self, groups: KeyGroups, sections: &mut Sections);
+
+    /// Called once after a restore, before the first record: adds what was saved. The sections hold
+    /// this subtask's key groups only.
+    ///
+    /// # Errors
+    ///
+    /// Where the saved bytes do not fit the state's type.
+    fn load(&mut self, sections: &Sections) -> Result<(), StateError>;
+}
+
+impl State for () {
+    fn save(&self, _groups: KeyGroups, _sections: &mut Sections) {}
+
+    fn load(&mut self, _sections: &Sections) -> Result<(), StateError> {
+        Ok(())
+    }
+}
+
+impl<A: State, B: State> State for (A, B) {
+    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
+        self.0.save(groups, sections.part("0"));
+        self.1.save(groups, sections.part("1"));
+    }
+
+    fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
+        self.0.load(sections.get("0"))?;
+        self.1.load(sections.get("1"))
+    }
+}

@@ -1,0 +1,161 @@
+//! Accumulators by span of time first and by key second.
+//!
+//! A window that fires drains one map, no timer exists for a key, and a batch whose records lie close in
+//! time looks its pane up once. Sliding windows share panes: a pane is a slice of time, not a window.
+
+use std::collections::BTreeMap;
+
+use crate::state::keyed::by_group;
+use crate::state::{KeyedMap, Sections, State, StateError};
+use crate::{Data, EventTime, Key, KeyGroup, KeyGroups};
+
+/// The panes of a subtask: for each slice of time, named by its start, a map from keys to accumulators.
+#[derive(Clone, Debug)]
+pub struct Panes<K, A> {
+    /// Sorted by start. Few: those between the watermark and the newest record.
+    open: Vec<(EventTime, KeyedMap<K, A>)>,
+    /// Where the last look-up was answered; the next one mostly asks for the same.
+    last: usize,
+    /// Emptied maps, kept for their room.
+    spare: Vec<KeyedMap<K, A>>,
+}
+
+/// How many emptied maps are kept for their room.
+const SPARE_MAX: usize = 2;
+
+impl<K, A> Default for Panes<K, A> {
+    fn default() -> Self {
+        Panes { open: Vec::new(), last: 0, spare: Vec::new() }
+    }
+}
+
+impl<K: Key, A> Panes<K, A> {
+    /// The pane of the slice that begins at `start`, opened on demand.
+    #[inline]
+    pub fn pane(&mut self, start: EventTime) -> &mut KeyedMap<K, A> {
+        match self.open.get(self.last) {
+            Some(pane) if pane.0 == start => {}
+            _ => self.find(start),
+        }
+        &mut self.open[self.last].1
+    }
+
+    fn find(&mut self, start: EventTime) {
+        self.last = self.open.binary_search_by_key(&start, |pane| pane.0).unwrap_or_else(|place| {
+            self.open.insert(place, (start, self.spare.pop().unwrap_or_default()));
+            place
+        });
+    }
+
+    /// The pane of the slice that begins at `start`, if it is open.
+    pub fn get(&self, start: EventTime) -> Option<&KeyedMap<K, A>> {
+        let place = self.open.binary_search_by_key(&start, |pane| pane.0).ok()?;
+        Some(&self.open[place].1)
+    }
+
+    /// The start of the earliest open slice.
+    pub fn first(&self) -> Option<EventTime> {
+        self.open.first().map(|pane| pane.0)
+    }
+
+    /// The start of the latest open slice.
+    pub fn latest(&self) -> Option<EventTime> {
+        self.open.last().map(|pane| pane.0)
+    }
+
+    /// The open slices with their panes, earliest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (EventTime, &KeyedMap<K, A>)> {
+        self.open.iter().map(|(start, pane)| (*start, pane))
+    }
+
+    /// Takes the earliest pane out.
+    pub fn pop_first(&mut self) -> Option<(EventTime, KeyedMap<K, A>)> {
+        if self.open.is_empty() { None } else { Some(self.open.remove(0)) }
+    }
+
+    /// Gives the room of a pane back that was taken out; what it still holds is dropped.
+    pub fn recycle(&mut self, mut pane: KeyedMap<K, A>) {
+        if self.spare.len() < SPARE_MAX {
+            pane.clear();
+            self.spare.push(pane);
+        }
+    }
+
+    /// How many slices are open.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether no slice is open.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+impl<K: Key, A: Data> State for Panes<K, A> {
+    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
+        let mut pieces: BTreeMap<KeyGroup, Vec<(EventTime, Vec<(&K, &A)>)>> = BTreeMap::new();
+        for (start, pane) in self.iter() {
+            for (group, entries) in by_group(groups, pane.iter().map(|entry| (entry.0, entry))) {
+                pieces.entry(group).or_default().push((start, entries));
+            }
+        }
+        for (group, piece) in pieces {
+            sections.put(group, &piece);
+        }
+    }
+
+    fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
+        for piece in sections.pieces::<Vec<(EventTime, Vec<(K, A)>)>>() {
+            for (start, entries) in piece? {
+                let pane = self.pane(start);
+                for (key, accumulator) in entries {
+                    pane.insert(key, accumulator);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> EventTime {
+        EventTime::from_millis(millis)
+    }
+
+    #[test]
+    fn panes_come_out_in_the_order_of_time() {
+        let mut panes = Panes::<u8, u32>::default();
+        for start in [20, 0, 10, 20, 0] {
+            *panes.pane(at(start)).get_or_insert_with(1, || 0) += 1;
+        }
+        let out: Vec<_> = std::iter::from_fn(|| panes.pop_first())
+            .map(|(start, pane)| (start.as_millis(), pane.get(&1).copied()))
+            .collect();
+        assert_eq!(out, [(0, Some(2)), (10, Some(1)), (20, Some(2))]);
+    }
+
+    #[test]
+    fn a_saved_pane_comes_back_whole() {
+        let mut panes = Panes::<u64, u64>::default();
+        for key in 0..100 {
+            panes.pane(at(key as i64 / 10)).insert(key, key + 1);
+        }
+        let mut saved = Sections::default();
+        panes.save(KeyGroups::default(), &mut saved);
+        let mut back = Panes::<u64, u64>::default();
+        back.load(&saved).unwrap();
+        let flat = |panes: &Panes<u64, u64>| {
+            let mut all: Vec<_> = panes
+                .iter()
+                .flat_map(|(start, pane)| pane.iter().map(move |(k, a)| (start, *k, *a)))
+                .collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(flat(&back), flat(&panes));
+    }
+}

@@ -1,0 +1,100 @@
+//! The saved form of state: a tree of named parts, each cut by key group.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{KeyGroup, KeyGroupRange};
+
+/// Saved state: named parts, each with one piece of MessagePack per key group, and pieces that belong to
+/// a whole subtask.
+///
+/// Structs are written as maps with named fields, so that any MessagePack reader can read them and serde's
+/// defaults and aliases carry a changed type over.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sections {
+    groups: BTreeMap<KeyGroup, Vec<u8>>,
+    whole: Vec<Vec<u8>>,
+    parts: BTreeMap<String, Sections>,
+}
+
+/// Saved bytes that do not fit the type they are to be read as.
+#[derive(Debug, thiserror::Error)]
+#[error("saved state does not fit the operator's state type: {0}; was the type changed?")]
+pub struct StateError(#[from] rmp_serde::decode::Error);
+
+static EMPTY: Sections = Sections { groups: BTreeMap::new(), whole: Vec::new(), parts: BTreeMap::new() };
+
+impl Sections {
+    /// The part of this name, made on demand.
+    pub fn part(&mut self, name: &str) -> &mut Sections {
+        self.parts.entry(name.to_owned()).or_default()
+    }
+
+    /// The part of this name; an empty one where nothing was saved under it.
+    pub fn get(&self, name: &str) -> &Sections {
+        self.parts.get(name).unwrap_or(&EMPTY)
+    }
+
+    /// Writes the piece of one key group.
+    pub fn put<T: Serialize>(&mut self, group: KeyGroup, value: &T) {
+        self.groups.insert(group, encode(value));
+    }
+
+    /// Writes the piece of the whole subtask.
+    pub fn put_whole<T: Serialize>(&mut self, value: &T) {
+        self.whole = vec![encode(value)];
+    }
+
+    /// Reads the pieces of all key groups, in their order.
+    ///
+    /// # Errors
+    ///
+    /// Where a piece is not a `T`.
+    pub fn pieces<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<T, StateError>> {
+        self.groups.values().map(|bytes| Ok(rmp_serde::from_slice(bytes)?))
+    }
+
+    /// Reads the pieces of whole subtasks: one for each subtask that saved one, whatever the parallelism
+    /// is now.
+    ///
+    /// # Errors
+    ///
+    /// Where a piece is not a `T`.
+    pub fn whole<T: DeserializeOwned>(&self) -> impl Iterator<Item = Result<T, StateError>> {
+        self.whole.iter().map(|bytes| Ok(rmp_serde::from_slice(bytes)?))
+    }
+
+    /// Leaves out the key groups outside `range`, and the whole pieces where `whole` is false.
+    #[must_use]
+    pub fn restrict(&self, range: &KeyGroupRange, whole: bool) -> Sections {
+        Sections {
+            groups: self
+                .groups
+                .iter()
+                .filter(|(group, _)| range.contains(**group))
+                .map(|(group, bytes)| (*group, bytes.clone()))
+                .collect(),
+            whole: if whole { self.whole.clone() } else { Vec::new() },
+            parts: self
+                .parts
+                .iter()
+                .map(|(name, part)| (name.clone(), part.restrict(range, whole)))
+                .collect(),
+        }
+    }
+
+    /// Adds what another subtask saved.
+    pub fn merge(&mut self, other: Sections) {
+        self.groups.extend(other.groups);
+        self.whole.extend(other.whole);
+        for (name, part) in other.parts {
+            self.part(&name).merge(part);
+        }
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("state is made of Data, which serde can write")
+}

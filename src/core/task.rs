@@ -1,0 +1,133 @@
+//! A subtask's work with its types hidden: what the runtime drives.
+//!
+//! The runtime knows no record type. It gives a [`Task`] its input a batch at a time, takes ready batches
+//! out of the [outbox](crate::stage::Outbox) after each call, and calls again where a step says so.
+
+mod chain;
+mod port;
+mod source;
+
+pub use chain::ChainTask;
+pub use port::{OnePort, Ports, TwoPorts};
+pub use source::{SourceHead, SplitTask};
+
+use std::time::Duration;
+
+use crate::spi::{Polled, SourceError};
+use crate::stage::{Snapshot, TaskContext, TaskError};
+use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
+
+/// One subtask's chain, from its input to its tail.
+pub trait Task: Send {
+    /// Called once, on the arbiter where the subtask will live.
+    ///
+    /// # Errors
+    ///
+    /// Where a sink cannot be opened.
+    fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError>;
+
+    /// Takes records out of a batch. [`Step::Again`] where some are left because the outbox is full.
+    fn feed(&mut self, port: PortId, batch: &mut AnyBatch, cx: &mut TaskContext) -> Step;
+
+    /// Advances the watermark; call again with the same one on [`Step::Again`].
+    fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step;
+
+    /// Fires what the wall clock has reached.
+    fn processing_time(&mut self, cx: &mut TaskContext) -> Step;
+
+    /// When [`Task::processing_time`] is wanted next.
+    fn deadline(&self) -> Option<ProcessingTime>;
+
+    /// Lets stages look at what woke them.
+    fn wake(&mut self, cx: &mut TaskContext);
+
+    /// Makes all partial batches ready, and flushes a sink.
+    fn flush(&mut self, cx: &mut TaskContext);
+
+    /// First half of two-phase commit, for a sink.
+    ///
+    /// # Errors
+    ///
+    /// Where the output cannot be made durable.
+    fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError>;
+
+    /// Second half of two-phase commit, for a sink.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not certain that the output is visible.
+    fn commit(&mut self, staged: &[u8]) -> Result<(), TaskError>;
+
+    /// The other second half.
+    ///
+    /// # Errors
+    ///
+    /// Where the output could not be taken back.
+    fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError>;
+
+    /// Saves the state of all stages.
+    fn save(&self, cx: &TaskContext) -> Snapshot;
+
+    /// Restores the state of all stages, before the first record.
+    ///
+    /// # Errors
+    ///
+    /// Where the saved bytes do not fit the state's types.
+    fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError>;
+}
+
+/// A source's subtask: a task that reads splits instead of taking batches.
+pub trait SourceTask: Task {
+    /// Opens a split; its number within the subtask is how many were opened before.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened.
+    fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError>;
+
+    /// Reads some records of a split.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read.
+    fn poll(&mut self, split: usize, budget: usize, cx: &mut TaskContext) -> Result<Polled, SourceError>;
+
+    /// How far a split has come.
+    fn split_watermark(&self, split: usize, cx: &TaskContext) -> Watermark;
+
+    /// After how much silence a split is left out of the watermark.
+    fn split_idle_after(&self) -> Option<Duration>;
+
+    /// Where a reader of the split would go on.
+    fn position(&self, split: usize) -> Position;
+}
+
+/// A split of a source with its type hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    /// The split's name for a person.
+    pub name: String,
+    /// The split as MessagePack.
+    pub bytes: Vec<u8>,
+}
+
+/// A task, by what it takes its input from.
+pub enum AnyTask {
+    /// Takes batches from other subtasks.
+    Chain(Box<dyn Task>),
+    /// Reads splits.
+    Source(Box<dyn SourceTask>),
+}
+
+/// Makes the tasks of a vertex's subtasks.
+pub trait TaskFactory: Send {
+    /// A fresh task with empty state.
+    fn task(&self) -> AnyTask;
+
+    /// Lists the splits of a source; none for other vertices.
+    ///
+    /// # Errors
+    ///
+    /// Where the input cannot be found.
+    fn splits(&self, parallelism: u32) -> Result<Vec<Split>, SourceError>;
+}

@@ -1,0 +1,98 @@
+//! The task of a subtask that takes batches from others.
+
+use std::marker::PhantomData;
+
+use crate::stage::{Snapshot, Stage, Tail, TaskContext, TaskError};
+use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
+use crate::{AnyBatch, Epoch, PortId, ProcessingTime, SourceError, StateError, Step, Watermark};
+
+/// A chain between its ports and its tail.
+pub struct ChainTask<P, S, T> {
+    pub(super) stage: S,
+    pub(super) tail: T,
+    ports: PhantomData<fn(P)>,
+}
+
+impl<P, S, T> ChainTask<P, S, T> {
+    pub(crate) fn new(stage: S, tail: T) -> Self {
+        ChainTask { stage, tail, ports: PhantomData }
+    }
+}
+
+impl<P, S: Clone, T: Clone> Clone for ChainTask<P, S, T> {
+    fn clone(&self) -> Self {
+        ChainTask::new(self.stage.clone(), self.tail.clone())
+    }
+}
+
+impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
+    fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
+        let number = self.stage.open(0);
+        self.tail.open(number, cx)
+    }
+
+    fn feed(&mut self, port: PortId, batch: &mut AnyBatch, cx: &mut TaskContext) -> Step {
+        let (stage, tail) = (&mut self.stage, &mut self.tail);
+        P::feed(port, batch, |value, time| {
+            stage.record(value, time, cx, tail);
+            !(S::EXPANDS && cx.outbox.is_full())
+        })
+    }
+
+    fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step {
+        let step = self.stage.watermark(watermark, cx, &mut self.tail);
+        if step == Step::Done {
+            cx.outbox.watermark = watermark;
+        }
+        step
+    }
+
+    fn processing_time(&mut self, cx: &mut TaskContext) -> Step {
+        self.stage.processing_time(cx, &mut self.tail)
+    }
+
+    fn deadline(&self) -> Option<ProcessingTime> {
+        self.stage.deadline()
+    }
+
+    fn wake(&mut self, cx: &mut TaskContext) {
+        self.stage.wake(cx, &mut self.tail);
+    }
+
+    fn flush(&mut self, cx: &mut TaskContext) {
+        self.tail.flush(cx);
+        cx.flush_sides();
+    }
+
+    fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {
+        self.tail.prepare(epoch)
+    }
+
+    fn commit(&mut self, staged: &[u8]) -> Result<(), TaskError> {
+        self.tail.commit(staged)
+    }
+
+    fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError> {
+        self.tail.abort(staged)
+    }
+
+    fn save(&self, cx: &TaskContext) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut snapshot);
+        snapshot
+    }
+
+    fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError> {
+        self.stage.load(&cx.info.uids, snapshot)
+    }
+}
+
+impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> TaskFactory for ChainTask<P, S, T> {
+    fn task(&self) -> AnyTask {
+        AnyTask::Chain(Box::new(self.clone()))
+    }
+
+    fn splits(&self, _parallelism: u32) -> Result<Vec<Split>, SourceError> {
+        Ok(Vec::new())
+    }
+}

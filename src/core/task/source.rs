@@ -1,0 +1,222 @@
+//! The task of a source's subtask: reads splits and feeds its own chain.
+
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::spi::{Polled, Reader, Source, SourceError, SourceOutput};
+use crate::stage::{Downstream, Snapshot, Stage, StageTrace, Tail, TaskContext, TaskError};
+use crate::task::{AnyTask, SourceTask, Split, Task, TaskFactory};
+use crate::{
+    AnyBatch, DeadLetter, Epoch, EventTime, PortId, Position, ProcessingTime, StateError, Step, Watermark,
+};
+
+/// The number of the source itself among the stages of its chain.
+const SOURCE: u16 = 0;
+
+/// A source, its open splits, its chain and its tail.
+pub struct SplitTask<S: Source, C, T> {
+    source: S,
+    splits: Vec<OpenSplit<S::Reader>>,
+    stage: C,
+    tail: T,
+}
+
+/// The head of a chain that begins at a source.
+#[derive(Clone, Debug)]
+pub struct SourceHead<S>(pub(crate) S);
+
+struct OpenSplit<R> {
+    name: String,
+    reader: R,
+    clock: SplitClock,
+}
+
+/// How far a split has come whose stream names no event times.
+#[derive(Clone, Copy, Debug)]
+enum SplitClock {
+    /// Its records happen when they are read.
+    Wall,
+    /// The source gave times; this is the newest.
+    Given(EventTime),
+}
+
+impl<S: Source, C, T> SplitTask<S, C, T> {
+    pub(crate) fn new(source: S, stage: C, tail: T) -> Self {
+        SplitTask { source, splits: Vec::new(), stage, tail }
+    }
+}
+
+impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> Task for SplitTask<S, C, T> {
+    fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
+        let number = self.stage.open(SOURCE + 1);
+        self.tail.open(number, cx)
+    }
+
+    /// # Panics
+    ///
+    /// Always: nothing sends to a source.
+    fn feed(&mut self, _: PortId, _: &mut AnyBatch, _: &mut TaskContext) -> Step {
+        unreachable!("a source has no inputs")
+    }
+
+    fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step {
+        let step = self.stage.watermark(watermark, cx, &mut self.tail);
+        if step == Step::Done {
+            cx.outbox.watermark = watermark;
+        }
+        step
+    }
+
+    fn processing_time(&mut self, cx: &mut TaskContext) -> Step {
+        self.stage.processing_time(cx, &mut self.tail)
+    }
+
+    fn deadline(&self) -> Option<ProcessingTime> {
+        self.stage.deadline()
+    }
+
+    fn wake(&mut self, cx: &mut TaskContext) {
+        self.stage.wake(cx, &mut self.tail);
+    }
+
+    fn flush(&mut self, cx: &mut TaskContext) {
+        self.tail.flush(cx);
+        cx.flush_sides();
+    }
+
+    fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {
+        self.tail.prepare(epoch)
+    }
+
+    fn commit(&mut self, staged: &[u8]) -> Result<(), TaskError> {
+        self.tail.commit(staged)
+    }
+
+    fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError> {
+        self.tail.abort(staged)
+    }
+
+    fn save(&self, cx: &TaskContext) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut snapshot);
+        snapshot
+    }
+
+    fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError> {
+        self.stage.load(&cx.info.uids, snapshot)
+    }
+}
+
+impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask<S, C, T> {
+    fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError> {
+        let description: S::Split = rmp_serde::from_slice(&split.bytes).map_err(StateError::from)?;
+        let reader = self.source.open(&description, from)?;
+        self.splits.push(OpenSplit { name: split.name.clone(), reader, clock: SplitClock::Wall });
+        Ok(())
+    }
+
+    fn poll(&mut self, split: usize, budget: usize, cx: &mut TaskContext) -> Result<Polled, SourceError> {
+        let OpenSplit { name, reader, clock } = &mut self.splits[split];
+        cx.set_split(split);
+        let trace = StageTrace::enter(SOURCE);
+        let time = EventTime::from_millis(cx.now().as_millis());
+        let mut emitter = Emitter {
+            name,
+            newest: EventTime::MIN,
+            read: 0,
+            time,
+            budget,
+            stage: &mut self.stage,
+            tail: &mut self.tail,
+            cx,
+        };
+        let polled = reader.poll(&mut emitter);
+        let (newest, read) = (emitter.newest, emitter.read);
+        trace.leave();
+        cx.counters.records_in += read;
+        if newest > EventTime::MIN {
+            *clock = match *clock {
+                SplitClock::Wall => SplitClock::Given(newest),
+                SplitClock::Given(before) => SplitClock::Given(newest.max(before)),
+            };
+        }
+        polled
+    }
+
+    fn split_watermark(&self, split: usize, cx: &TaskContext) -> Watermark {
+        self.stage.split_watermark(split).unwrap_or_else(|| match self.splits[split].clock {
+            SplitClock::Given(newest) => Watermark(newest.previous()),
+            SplitClock::Wall => Watermark(EventTime::from_millis(cx.now().as_millis()).previous()),
+        })
+    }
+
+    fn split_idle_after(&self) -> Option<Duration> {
+        self.stage.split_idle_after()
+    }
+
+    fn position(&self, split: usize) -> Position {
+        self.splits[split].reader.position()
+    }
+}
+
+impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTask<S, C, T> {
+    fn task(&self) -> AnyTask {
+        let (source, stage, tail) = (self.source.clone(), self.stage.clone(), self.tail.clone());
+        AnyTask::Source(Box::new(SplitTask::new(source, stage, tail)))
+    }
+
+    fn splits(&self, parallelism: u32) -> Result<Vec<Split>, SourceError> {
+        let splits = self.source.splits(parallelism)?;
+        Ok(splits
+            .iter()
+            .map(|split| Split {
+                name: self.source.describe(split),
+                bytes: rmp_serde::to_vec_named(split).expect("Data can be written by serde"),
+            })
+            .collect())
+    }
+}
+
+/// The [`SourceOutput`] of a reader: the source's chain.
+struct Emitter<'a, C, T> {
+    name: &'a str,
+    newest: EventTime,
+    read: u64,
+    time: EventTime,
+    budget: usize,
+    stage: &'a mut C,
+    tail: &'a mut T,
+    cx: &'a mut TaskContext,
+}
+
+impl<V, C: Stage<In = V>, T: Downstream<C::Out>> SourceOutput<V> for Emitter<'_, C, T> {
+    #[inline(always)]
+    fn emit(&mut self, value: V) {
+        self.read += 1;
+        self.stage.record(value, self.time, self.cx, self.tail);
+    }
+
+    #[inline(always)]
+    fn emit_at(&mut self, value: V, time: EventTime) {
+        self.read += 1;
+        self.newest = self.newest.max(time);
+        self.stage.record(value, time, self.cx, self.tail);
+    }
+
+    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]) {
+        let letter = DeadLetter::new(format!("{} {place}", self.name), reason, bytes);
+        self.cx.dead_letter(SOURCE, letter, self.time);
+    }
+
+    fn budget(&self) -> usize {
+        self.budget
+    }
+
+    fn now(&self) -> ProcessingTime {
+        self.cx.now()
+    }
+
+    fn waker(&self) -> &Waker {
+        self.cx.waker()
+    }
+}

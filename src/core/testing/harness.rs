@@ -1,0 +1,280 @@
+//! One operator, alone, under a test's control.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+
+use serde::{Deserialize, Serialize};
+
+use crate::spi::{CoOperator, Operator, RoundRobin, Transform};
+use crate::stage::{
+    CoProcess, Counters, DEAD_LETTERS, Exchange, MAIN, OutputInfo, Process, SideFactory, SideOf, Snapshot,
+    Stage, Tail, TaskContext, TaskInfo, Transformed,
+};
+use crate::{
+    Data, DeadLetter, EventTime, KeyGroups, Keyed, ProcessingTime, Record, SideOutput, StateError, Step,
+    SubtaskId, VertexId, Watermark,
+};
+
+/// Something that happens to an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Input<T> {
+    /// A record comes, with its time.
+    Record(T, EventTime),
+    /// The watermark advances.
+    Watermark(EventTime),
+    /// The wall clock advances, and fires what it reaches.
+    ProcessingTime(ProcessingTime),
+}
+
+impl<T> Input<T> {
+    /// A record at so many milliseconds.
+    pub fn at(millis: i64, value: T) -> Self {
+        Input::Record(value, EventTime::from_millis(millis))
+    }
+
+    /// A watermark at so many milliseconds.
+    pub fn watermark(millis: i64) -> Self {
+        Input::Watermark(EventTime::from_millis(millis))
+    }
+
+    /// The watermark at the end of all input.
+    pub fn end() -> Self {
+        Input::Watermark(EventTime::MAX)
+    }
+
+    /// A wall clock at so many milliseconds.
+    pub fn clock(millis: i64) -> Self {
+        Input::ProcessingTime(ProcessingTime::from_millis(millis))
+    }
+}
+
+/// Runs one operator: push records, watermarks and time; see what it emits.
+///
+/// Each emitted record fills a batch of its own, so the harness also tries every `Step::Again` of the operator.
+///
+/// ```
+/// use watershed_core::testing::{Harness, Input};
+/// # use watershed_core::{Context, Operator, EventTime, Record};
+/// # #[derive(Clone)] struct RunningCount;
+/// # impl Operator for RunningCount {
+/// #     type Key = String; type In = f64; type Out = u64; type State = u64;
+/// #     fn on_record(&self, _: f64, count: &mut u64, cx: &mut impl Context<Self>) { *count += 1; cx.emit(*count); }
+/// # }
+/// let mut harness = Harness::operator(RunningCount);
+/// harness.push("a".to_owned(), 1.5, 10);
+/// harness.push("a".to_owned(), 2.5, 20);
+/// assert_eq!(harness.values(), [1, 2]);
+/// ```
+pub struct Harness<S: Stage<Out: Data>> {
+    stage: S,
+    tail: Exchange<S::Out, RoundRobin>,
+    cx: TaskContext,
+    emitted: Vec<Record<S::Out>>,
+    parked: Vec<crate::stage::Outgoing>,
+}
+
+/// The main output's number in a harness.
+const EMITTED: usize = 0;
+/// The dead letters' number in a harness.
+const DEAD: usize = 1;
+
+struct Asleep;
+
+impl Wake for Asleep {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl<O: Operator> Harness<Transformed<Process<O>>> {
+    /// Runs an operator.
+    pub fn operator(operator: O) -> Self {
+        Harness::transform(Process(operator))
+    }
+
+    /// Pushes a record of a key, at so many milliseconds.
+    pub fn push(&mut self, key: O::Key, value: O::In, millis: i64) {
+        self.apply(Input::at(millis, Keyed { key, value }));
+    }
+}
+
+impl<O: CoOperator> Harness<Transformed<CoProcess<O>>> {
+    /// Runs an operator with two inputs.
+    pub fn co_operator(operator: O) -> Self {
+        Harness::transform(CoProcess(operator))
+    }
+}
+
+impl<X: Transform> Harness<Transformed<X>> {
+    /// Runs a transform.
+    pub fn transform(transform: X) -> Self {
+        Harness::stage(Transformed::new(transform))
+    }
+}
+
+impl<S: Stage<Out: Data>> Harness<S> {
+    /// Runs a stage.
+    fn stage(stage: S) -> Self {
+        let output =
+            |name: &str, side| OutputInfo { name: name.to_owned(), receivers: 1, forward: true, side };
+        let dead: Arc<dyn SideFactory> = Arc::new(SideOf::<DeadLetter>::new());
+        Harness::with_outputs(stage, vec![output(MAIN, None), output(DEAD_LETTERS.name(), Some(dead))])
+    }
+
+    fn with_outputs(stage: S, outputs: Vec<OutputInfo>) -> Self {
+        let info = TaskInfo {
+            subtask: SubtaskId { vertex: VertexId(0), index: 0 },
+            parallelism: 1,
+            key_groups: KeyGroups::default(),
+            uids: vec!["operator".to_owned()],
+            outputs,
+            batch_records: 1,
+        };
+        let cx = TaskContext::new(Arc::new(info), Waker::from(Arc::new(Asleep)));
+        let (mut stage, mut tail) = (stage, Exchange::new(RoundRobin::default()));
+        let number = stage.open(0);
+        tail.open(number, &cx).expect("an exchange opens without touching the world");
+        Harness { stage, tail, cx, emitted: Vec::new(), parked: Vec::new() }
+    }
+
+    /// Collects a side output too; without this, what goes there is dropped. To be called first.
+    #[must_use]
+    pub fn listening<T: Data>(self, output: &SideOutput<T>) -> Self {
+        let mut outputs = self.cx.info.outputs.clone();
+        let side: Arc<dyn SideFactory> = Arc::new(SideOf::<T>::new());
+        outputs.push(OutputInfo {
+            name: output.name().to_owned(),
+            receivers: 1,
+            forward: true,
+            side: Some(side),
+        });
+        Harness::with_outputs(self.stage, outputs)
+    }
+
+    /// Lets something happen.
+    pub fn apply(&mut self, input: Input<S::In>) {
+        match input {
+            Input::Record(value, time) => {
+                self.stage.record(value, time, &mut self.cx, &mut self.tail);
+                self.collect();
+            }
+            Input::Watermark(time) => loop {
+                let step = self.stage.watermark(Watermark(time), &mut self.cx, &mut self.tail);
+                self.collect();
+                if step == Step::Done {
+                    break;
+                }
+            },
+            Input::ProcessingTime(now) => {
+                self.cx.set_now(now);
+                while self.stage.deadline().is_some_and(|deadline| deadline <= now) {
+                    let _ = self.stage.processing_time(&mut self.cx, &mut self.tail);
+                    self.collect();
+                }
+            }
+        }
+    }
+
+    /// Lets several things happen, one after the other.
+    pub fn run(&mut self, inputs: impl IntoIterator<Item = Input<S::In>>) {
+        inputs.into_iter().for_each(|input| self.apply(input));
+    }
+
+    /// Advances the watermark to so many milliseconds.
+    pub fn watermark(&mut self, millis: i64) {
+        self.apply(Input::watermark(millis));
+    }
+
+    /// Ends the input: the watermark reaches its maximum.
+    pub fn end(&mut self) {
+        self.apply(Input::end());
+    }
+
+    /// Advances the wall clock to so many milliseconds.
+    pub fn clock(&mut self, millis: i64) {
+        self.apply(Input::clock(millis));
+    }
+
+    /// Lets the operator look at what woke it.
+    pub fn wake(&mut self) {
+        self.stage.wake(&mut self.cx, &mut self.tail);
+        self.collect();
+    }
+
+    /// Takes the emitted records.
+    pub fn records(&mut self) -> Vec<Record<S::Out>> {
+        std::mem::take(&mut self.emitted)
+    }
+
+    /// Takes the emitted values.
+    pub fn values(&mut self) -> Vec<S::Out> {
+        self.records().into_iter().map(|record| record.value).collect()
+    }
+
+    /// Takes what went to a side output that is [listened](Harness::listening) to.
+    pub fn side<T: Data>(&mut self, output: &SideOutput<T>) -> Vec<T> {
+        let edge = self.cx.info.outputs.iter().position(|info| info.name == output.name());
+        let edge = edge.expect("the harness listens to the side output");
+        self.take_parked(edge)
+    }
+
+    /// Takes what was set aside.
+    pub fn dead_letters(&mut self) -> Vec<DeadLetter> {
+        self.take_parked(DEAD)
+    }
+
+    /// What has been counted.
+    pub fn counters(&self) -> Counters {
+        self.cx.counters
+    }
+
+    /// Whether and how the operator has stopped its input.
+    pub fn hold(&self) -> crate::stage::Hold {
+        self.cx.hold
+    }
+
+    /// Lets input come again, as the runtime does when a hold is over.
+    pub fn release(&mut self) {
+        self.cx.hold = crate::stage::Hold::Free;
+    }
+
+    /// Saves the operator's state.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        self.stage.save(self.cx.info.key_groups, &self.cx.info.uids, &mut snapshot);
+        snapshot
+    }
+
+    /// Adds saved state; to be called before the first record.
+    ///
+    /// # Errors
+    ///
+    /// Where the saved bytes do not fit the state's type.
+    pub fn restore(&mut self, snapshot: &Snapshot) -> Result<(), StateError> {
+        self.stage.load(&self.cx.info.uids, snapshot)
+    }
+
+    fn collect(&mut self) {
+        self.tail.flush(&mut self.cx);
+        self.cx.flush_sides();
+        while let Some(outgoing) = self.cx.outbox.ready.pop_front() {
+            if outgoing.edge == EMITTED {
+                let mut batch = outgoing.batch.downcast::<S::Out>();
+                self.emitted.extend(batch.drain().map(|(value, time)| Record { value, time }));
+            } else {
+                self.parked.push(outgoing);
+            }
+        }
+    }
+
+    fn take_parked<T: Data>(&mut self, edge: usize) -> Vec<T> {
+        let (wanted, rest) = std::mem::take(&mut self.parked).into_iter().partition(|out| out.edge == edge);
+        self.parked = rest;
+        let wanted: Vec<crate::stage::Outgoing> = wanted;
+        wanted
+            .into_iter()
+            .flat_map(|outgoing| {
+                let mut batch = outgoing.batch.downcast::<T>();
+                batch.drain().map(|(value, _)| value).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+}
