@@ -2,12 +2,15 @@
 //!
 //! [`Harness`] pushes records, watermarks and time into one operator and collects what it emits.
 //! [`verify`] and its kin restore it between any two elements, deal its keys out to several subtasks and mix the
-//! order of keys, and demand the same output each time.
+//! order of keys, and demand the same output each time. [`SourceHarness`] and [`verify_source`] do the same for the
+//! splits of a source.
 
 mod harness;
 mod numbers;
+mod source;
 mod verify;
 
 pub use harness::{Harness, Input};
 pub use numbers::Numbers;
+pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
 pub use verify::{Grouped, verify, verify_co, verify_transform};
