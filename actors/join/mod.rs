@@ -1,1 +1,21 @@
 //! Two streams that meet by key and time.
+//!
+//! | join | a left record meets | and is emitted |
+//! | --- | --- | --- |
+//! | [`IntervalJoin`] | right records whose times lie in an interval around its own | as soon as both are there |
+//! | [`TemporalJoin`] | the newest right record at or before its time | when the watermark reaches it |
+//!
+//! Each is a [`CoOperator`](watershed_core::CoOperator); the fluent names are in [`Joins`]. Results do not
+//! depend on how the two inputs interleave: a record that is behind the watermark is counted as late and
+//! takes no part, and what waits for the watermark is decided by event times alone. State is dropped as the
+//! watermark passes; the end of the input releases everything.
+
+mod fluent;
+mod interval;
+#[cfg(test)]
+mod model;
+mod temporal;
+
+pub use fluent::{Joining, Joins};
+pub use interval::{Interval, IntervalJoin};
+pub use temporal::{Temporal, TemporalJoin};

@@ -83,6 +83,9 @@ pub trait KeyContext<K, T> {
     /// Sets a piece of unusable input aside, and counts it.
     fn dead_letter(&mut self, letter: DeadLetter);
 
+    /// Counts a record that came too late to be used.
+    fn count_late(&mut self);
+
     /// Calls `on_timer` for this key once the watermark has reached `at`; setting it twice calls once.
     ///
     /// A time that the watermark has passed already fires with the next watermark.

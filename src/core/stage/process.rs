@@ -197,6 +197,10 @@ impl<K: Key, T, O: Output<T>> KeyContext<K, T> for Scope<'_, K, O> {
     fn dead_letter(&mut self, letter: DeadLetter) {
         self.out.dead_letter(letter);
     }
+    #[inline]
+    fn count_late(&mut self) {
+        self.out.count_late();
+    }
     fn set_timer(&mut self, at: EventTime) {
         self.timers.set(at, self.key);
     }

@@ -1,0 +1,71 @@
+//! The fluent names of the joins.
+
+use watershed_core::{Data, Key, KeyedStream};
+
+use crate::join::{Interval, Temporal};
+
+/// Joins of a keyed stream, the left one, with another that is keyed alike, the right one.
+///
+/// ```
+/// use std::time::Duration;
+/// use watershed_actors::join::{Interval, Joins};
+/// use watershed_core::{Pipeline, KeyGroups, testing::Numbers};
+///
+/// let pipeline = Pipeline::new("neighbours", KeyGroups::default());
+/// let orders = pipeline.source(Numbers::up_to(100)).key_by(|n| n % 10);
+/// let payments = pipeline.source(Numbers::up_to(90)).key_by(|n| n % 10);
+/// orders
+///     .interval_join(payments, Interval::after(Duration::ZERO, Duration::from_secs(60)))
+///     .left(|customer, order, payment| (*customer, *order, payment.copied()))
+///     .discard();
+/// assert!(pipeline.plan().is_ok());
+/// ```
+pub trait Joins<K: Key, L: Data, F>: Sized {
+    /// Joins each record with the right ones whose times lie in an interval around its own.
+    /// See [`IntervalJoin`](crate::join::IntervalJoin).
+    fn interval_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        interval: Interval,
+    ) -> Joining<K, L, R, F, G, Interval>;
+
+    /// Joins each record with the newest right one at or before its own time.
+    /// See [`TemporalJoin`](crate::join::TemporalJoin).
+    fn temporal_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        temporal: Temporal<R>,
+    ) -> Joining<K, L, R, F, G, Temporal<R>>;
+}
+
+/// Two streams that are about to be joined by a rule: say [`inner`](Joining::inner) or
+/// [`left`](Joining::left).
+#[must_use = "a join does nothing until `.inner(..)` or `.left(..)` says what it emits"]
+pub struct Joining<K, L, R, F, G, Rule> {
+    pub(super) left: KeyedStream<K, L, F>,
+    pub(super) right: KeyedStream<K, R, G>,
+    pub(super) rule: Rule,
+}
+
+impl<K, L, F> Joins<K, L, F> for KeyedStream<K, L, F>
+where
+    K: Key,
+    L: Data,
+    F: Fn(&L) -> K + Clone + Send + 'static,
+{
+    fn interval_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        interval: Interval,
+    ) -> Joining<K, L, R, F, G, Interval> {
+        Joining { left: self, right, rule: interval }
+    }
+
+    fn temporal_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        temporal: Temporal<R>,
+    ) -> Joining<K, L, R, F, G, Temporal<R>> {
+        Joining { left: self, right, rule: temporal }
+    }
+}
