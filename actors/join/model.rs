@@ -90,7 +90,7 @@ where
     J: CoOperator<Key = u8, Left = Event, Right = Event, Out = Pair>,
 {
     let mut harness = Harness::co_operator(join);
-    harness.run(inputs.iter().cloned());
+    harness.run(inputs.iter().copied());
     assert_eq!(harness.counters().late, 0, "no event arrives late");
     let records = harness.records().into_iter();
     let mut pairs: Vec<_> = records.map(|record| (record.time.as_millis(), record.value)).collect();
