@@ -1,1 +1,46 @@
 //! The actix actors that perform what the protocol machines decide.
+//!
+//! One node actor a process keeps the arbiters, one a core. One coordinator actor a job starts it and decides
+//! when its output may be seen. One actor a subtask, a source's or not, drives a task
+//! whose record types are hidden here: this crate is generic over none.
+//!
+//! ```text
+//!              Deploy                Connect, Start, Commit, Stop
+//!  Node <------------- Coordinator ------------------------------+
+//!    | brings to life       ^ Opened, Finished, Committed, Failed |
+//!    v                      |                                     v
+//!  SourceActor --Deliver--> SubtaskActor --Deliver--> SubtaskActor
+//!        <------GiveBack----      <--------GiveBack---
+//! ```
+//!
+//! A batch is sent against credit, and the emptied batch brings the credit back. A receiver on the same
+//! arbiter is fed in place.
+
+mod board;
+mod clock;
+mod config;
+mod coordinator;
+mod deploy;
+mod element;
+mod error;
+mod guard;
+mod inbound;
+mod job;
+mod launch;
+mod local;
+mod message;
+mod node;
+mod outbound;
+mod source;
+mod station;
+mod subtask;
+mod wake;
+
+#[cfg(test)]
+mod tests;
+
+pub use board::VertexReport;
+pub use config::Config;
+pub use coordinator::JobEnd;
+pub use error::{Cause, Failure, JobError};
+pub use job::{JobHandle, Summary, run};

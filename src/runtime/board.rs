@@ -1,0 +1,119 @@
+//! What a running job shows of itself: counters that subtasks raise once a batch and anybody may read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+
+use watershed_core::stage::Counters;
+use watershed_core::{EventTime, Plan, VertexId, Watermark};
+
+/// The counters of a job's subtasks.
+#[derive(Debug)]
+pub(crate) struct Board {
+    vertices: Vec<VertexBoard>,
+}
+
+/// The counters of a vertex's subtasks.
+#[derive(Debug)]
+struct VertexBoard {
+    name: String,
+    is_source: bool,
+    is_sink: bool,
+    subtasks: Vec<Arc<SubtaskBoard>>,
+}
+
+/// The counters of one subtask.
+#[derive(Debug)]
+pub(crate) struct SubtaskBoard {
+    records_in: AtomicU64,
+    records_out: AtomicU64,
+    late: AtomicU64,
+    dead_letters: AtomicU64,
+    watermark: AtomicI64,
+}
+
+/// What a vertex has done so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VertexReport {
+    /// Its operators' names, joined by arrows.
+    pub name: String,
+    /// Whether it reads from the world.
+    pub is_source: bool,
+    /// Whether it writes to the world.
+    pub is_sink: bool,
+    /// What its subtasks have counted.
+    pub counters: Counters,
+    /// The watermark of its hindmost subtask.
+    pub watermark: Watermark,
+}
+
+impl Board {
+    pub(crate) fn new(plan: &Plan, default: u32) -> Self {
+        let subtasks = |id| (0..plan.parallelism_of(id, default)).map(|_| Arc::default()).collect();
+        let vertices = plan.vertices.iter().map(|vertex| VertexBoard {
+            name: vertex.name(),
+            is_source: vertex.is_source,
+            is_sink: vertex.is_sink,
+            subtasks: subtasks(vertex.id),
+        });
+        Board { vertices: vertices.collect() }
+    }
+
+    pub(crate) fn subtask(&self, vertex: VertexId, index: u32) -> Arc<SubtaskBoard> {
+        self.vertices[vertex.0 as usize].subtasks[index as usize].clone()
+    }
+
+    /// What each vertex has done so far.
+    pub(crate) fn report(&self) -> Vec<VertexReport> {
+        self.vertices
+            .iter()
+            .map(|vertex| {
+                let mut counters = Counters::default();
+                vertex.subtasks.iter().for_each(|subtask| counters += subtask.counters());
+                let watermark = vertex.subtasks.iter().map(|subtask| subtask.watermark()).min();
+                VertexReport {
+                    name: vertex.name.clone(),
+                    is_source: vertex.is_source,
+                    is_sink: vertex.is_sink,
+                    counters,
+                    watermark: watermark.unwrap_or_default(),
+                }
+            })
+            .collect()
+    }
+}
+
+impl Default for SubtaskBoard {
+    fn default() -> Self {
+        let zero = AtomicU64::default;
+        SubtaskBoard {
+            records_in: zero(),
+            records_out: zero(),
+            late: zero(),
+            dead_letters: zero(),
+            watermark: AtomicI64::new(Watermark::MIN.0.as_millis()),
+        }
+    }
+}
+
+impl SubtaskBoard {
+    pub(crate) fn show(&self, counters: &Counters, watermark: Watermark) {
+        self.records_in.store(counters.records_in, Relaxed);
+        self.records_out.store(counters.records_out, Relaxed);
+        self.late.store(counters.late, Relaxed);
+        self.dead_letters.store(counters.dead_letters, Relaxed);
+        self.watermark.store(watermark.0.as_millis(), Relaxed);
+    }
+
+    fn counters(&self) -> Counters {
+        Counters {
+            records_in: self.records_in.load(Relaxed),
+            records_out: self.records_out.load(Relaxed),
+            late: self.late.load(Relaxed),
+            dead_letters: self.dead_letters.load(Relaxed),
+        }
+    }
+
+    fn watermark(&self) -> Watermark {
+        Watermark(EventTime::from_millis(self.watermark.load(Relaxed)))
+    }
+}

@@ -1,0 +1,155 @@
+//! From a plan to subtasks and channels: who there is, who sends to whom, and on which arbiter.
+
+use std::collections::BTreeMap;
+
+use watershed_core::plan::{Edge, Routing};
+use watershed_core::stage::{OutputInfo, TaskInfo};
+use watershed_core::{ChannelId, Plan, PortId, SubtaskId, VertexId};
+
+/// A plan laid out as subtasks.
+pub(crate) struct Deployment {
+    pub(crate) subtasks: BTreeMap<SubtaskId, Placement>,
+}
+
+/// One subtask: where it lives and what it is connected to.
+pub(crate) struct Placement {
+    pub(crate) info: TaskInfo,
+    pub(crate) arbiter: usize,
+    /// Its input channels, by their ids.
+    pub(crate) inbound: Vec<Inlet>,
+    /// For each output and each of its receivers, the channel to it, where this subtask uses it.
+    pub(crate) outbound: Vec<Vec<Option<Outlet>>>,
+}
+
+/// The receiving end of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Inlet {
+    pub(crate) port: PortId,
+    pub(crate) from: SubtaskId,
+    /// Which of the sender's outputs, and which receiver of it, this channel is.
+    pub(crate) edge: usize,
+    pub(crate) receiver: u32,
+}
+
+/// The sending end of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outlet {
+    pub(crate) to: SubtaskId,
+    pub(crate) channel: ChannelId,
+}
+
+impl Deployment {
+    /// Lays a plan out. `parallelism` is for the vertices that do not say.
+    pub(crate) fn of(plan: &Plan, parallelism: u32, batch_records: usize, arbiters: usize) -> Self {
+        let mut subtasks = BTreeMap::new();
+        let mut next_arbiter = 0;
+        let mut homes: BTreeMap<VertexId, usize> = BTreeMap::new();
+        for vertex in &plan.vertices {
+            let count = plan.parallelism_of(vertex.id, parallelism);
+            // A single subtask lives where the one that feeds it does, so that it is fed in place; a
+            // single source goes wherever the last one did not.
+            let feeder = plan.edges.iter().find(|edge| edge.to == vertex.id).map(|edge| homes[&edge.from]);
+            let home = feeder.unwrap_or_else(|| {
+                next_arbiter += 1;
+                (next_arbiter - 1) % arbiters
+            });
+            homes.insert(vertex.id, if count == 1 { home } else { 0 });
+            let outputs: Vec<OutputInfo> = edges_from(plan, vertex.id)
+                .map(|edge| {
+                    let receivers = plan.parallelism_of(edge.to, parallelism);
+                    OutputInfo {
+                        name: edge.output.clone(),
+                        receivers,
+                        forward: edge.routing == Routing::Forward && receivers == count,
+                        side: edge.side.clone(),
+                    }
+                })
+                .collect();
+            for index in 0..count {
+                let subtask = SubtaskId { vertex: vertex.id, index };
+                let info = TaskInfo {
+                    subtask,
+                    parallelism: count,
+                    key_groups: plan.key_groups,
+                    uids: vertex.stages.iter().map(|stage| stage.uid.clone()).collect(),
+                    outputs: outputs.clone(),
+                    batch_records,
+                };
+                let arbiter = if count == 1 { home } else { index as usize % arbiters };
+                let outbound = outputs.iter().map(|output| vec![None; output.receivers as usize]).collect();
+                subtasks.insert(subtask, Placement { info, arbiter, inbound: Vec::new(), outbound });
+            }
+        }
+        let mut deployment = Deployment { subtasks };
+        deployment.connect(plan);
+        deployment
+    }
+
+    fn connect(&mut self, plan: &Plan) {
+        for vertex in &plan.vertices {
+            for (number, edge) in edges_from(plan, vertex.id).enumerate() {
+                self.connect_edge(edge, number);
+            }
+        }
+    }
+
+    fn connect_edge(&mut self, edge: &Edge, number: usize) {
+        let first = SubtaskId { vertex: edge.from, index: 0 };
+        let senders = self.subtasks[&first].info.parallelism;
+        let OutputInfo { receivers, forward, .. } = self.subtasks[&first].info.outputs[number];
+        for sender in 0..senders {
+            for receiver in 0..receivers {
+                if forward && sender != receiver {
+                    continue;
+                }
+                let from = SubtaskId { vertex: edge.from, index: sender };
+                let to = SubtaskId { vertex: edge.to, index: receiver };
+                let inbound = &mut self.placement(to).inbound;
+                let channel = ChannelId(inbound.len() as u32);
+                inbound.push(Inlet { port: edge.port, from, edge: number, receiver });
+                self.placement(from).outbound[number][receiver as usize] = Some(Outlet { to, channel });
+            }
+        }
+    }
+
+    fn placement(&mut self, subtask: SubtaskId) -> &mut Placement {
+        self.subtasks.get_mut(&subtask).expect("every subtask of the plan has a place")
+    }
+}
+
+/// The edges that leave a vertex, in the order of its outputs.
+fn edges_from(plan: &Plan, vertex: VertexId) -> impl Iterator<Item = &Edge> {
+    plan.edges.iter().filter(move |edge| edge.from == vertex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use watershed_core::testing::Numbers;
+    use watershed_core::{KeyGroups, Pipeline};
+
+    fn deployment(parallelism: u32) -> Deployment {
+        let pipeline = Pipeline::new("test", KeyGroups::default());
+        let shared = pipeline.source(Numbers::up_to(1)).shared();
+        shared.branch().discard();
+        shared.branch().gather().discard();
+        Deployment::of(&pipeline.plan().unwrap(), parallelism, 1, 2)
+    }
+
+    #[test]
+    fn forward_channels_join_equal_subtasks_only() {
+        let deployment = deployment(3);
+        let branch = &deployment.subtasks[&SubtaskId { vertex: VertexId(1), index: 2 }];
+        let from = SubtaskId { vertex: VertexId(0), index: 2 };
+        assert_eq!(branch.inbound, [Inlet { port: PortId(0), from, edge: 0, receiver: 2 }]);
+    }
+
+    #[test]
+    fn a_single_receiver_has_a_channel_from_every_sender() {
+        let deployment = deployment(3);
+        let gathered = &deployment.subtasks[&SubtaskId { vertex: VertexId(3), index: 0 }];
+        let senders: Vec<u32> = gathered.inbound.iter().map(|inlet| inlet.from.index).collect();
+        assert_eq!(senders, [0, 1, 2]);
+        assert_eq!(deployment.subtasks.len(), 3 + 3 + 3 + 1);
+    }
+}

@@ -1,0 +1,46 @@
+//! What crosses a channel, and the messages that carry it between actors.
+
+use actix::Message;
+use watershed_core::{AnyBatch, ChannelId, Origin, Sequence, Watermark};
+
+/// What crosses a channel, in order.
+#[derive(Debug)]
+pub(crate) enum Element {
+    /// Records, and the watermark behind which none is left.
+    Batch { batch: AnyBatch, watermark: Watermark, origin: Option<Origin> },
+    /// A watermark with no records.
+    Watermark(Watermark),
+    /// Nothing comes for now.
+    Idle,
+    /// Something comes again.
+    Active,
+    /// Nothing will ever come again.
+    End(Ending),
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All input has been read.
+    Complete,
+    /// Somebody asked for the end: what has been read is finished, open windows stay open.
+    Cancelled,
+}
+
+/// An element for a subtask.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deliver {
+    pub(crate) channel: ChannelId,
+    pub(crate) sequence: Sequence,
+    pub(crate) element: Element,
+}
+
+/// Credit for a sender: the emptied batch, or the place of a control element.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct GiveBack {
+    pub(crate) edge: usize,
+    pub(crate) receiver: u32,
+    pub(crate) batch: Option<AnyBatch>,
+}

@@ -1,0 +1,84 @@
+//! How a job can end that does not end well.
+
+use std::fmt;
+
+use watershed_core::{KeyGroup, PlanError, SourceError, SubtaskId, stage::TaskError};
+
+/// Why a job did not finish.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JobError {
+    /// The plan cannot be run.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A source's input or a sink's output was not there when the job was to start; nothing has run.
+    #[error("the job did not start: {operator}: {error}")]
+    Start {
+        /// The operator.
+        operator: String,
+        /// What was wrong.
+        error: TaskError,
+    },
+    /// Something failed while the job ran.
+    #[error(transparent)]
+    Failed(Box<Failure>),
+}
+
+impl JobError {
+    /// An input that was not there.
+    pub(crate) fn input(operator: String, error: SourceError) -> Self {
+        JobError::Start { operator, error: error.into() }
+    }
+}
+
+/// What failed, and where.
+#[derive(Debug)]
+pub struct Failure {
+    /// The uid of the operator.
+    pub operator: String,
+    /// The subtask.
+    pub subtask: SubtaskId,
+    /// How many subtasks its vertex has.
+    pub parallelism: u32,
+    /// The group of the key that was being handled, where it is known.
+    pub key_group: Option<KeyGroup>,
+    /// How far which split had been read, where it is known.
+    pub origin: Option<String>,
+    /// What happened.
+    pub cause: Cause,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Cause {
+    /// The operator's code panicked.
+    Panic {
+        /// The message.
+        message: String,
+        /// File, line and column, where known.
+        location: Option<String>,
+    },
+    /// An edge of the pipeline failed.
+    Error(TaskError),
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "operator {} (subtask {} of {}", self.operator, self.subtask.index + 1, self.parallelism)?;
+        if let Some(group) = self.key_group {
+            write!(f, ", key group {}", group.0)?;
+        }
+        if let Some(origin) = &self.origin {
+            write!(f, ", {origin}")?;
+        }
+        match &self.cause {
+            Cause::Panic { message, location: Some(location) } => {
+                write!(f, ") panicked at {location}: {message}")
+            }
+            Cause::Panic { message, location: None } => write!(f, ") panicked: {message}"),
+            Cause::Error(error) => write!(f, ") failed: {error}"),
+        }
+    }
+}

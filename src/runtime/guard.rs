@@ -1,0 +1,58 @@
+//! Catches panics of operators, and finds out where they came from.
+
+use std::cell::{Cell, RefCell};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+use watershed_core::stage::{Place, take_place};
+
+/// A panic, with where it came from.
+#[derive(Debug)]
+pub(crate) struct Caught {
+    pub(crate) message: String,
+    pub(crate) location: Option<String>,
+    pub(crate) place: Place,
+}
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Runs operators' code. A panic does not unwind further and prints nothing: it is reported as the job's failure.
+pub(crate) fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
+    install_hook();
+    let outer = GUARDED.replace(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(run));
+    GUARDED.set(outer);
+    result.map_err(|payload| Caught {
+        message: message_of(payload.as_ref()),
+        location: LOCATION.take(),
+        place: take_place(),
+    })
+}
+
+/// Keeps the location of a guarded panic instead of printing it; other panics go the usual way.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if GUARDED.get() {
+                LOCATION.set(info.location().map(ToString::to_string));
+            } else {
+                usual(info);
+            }
+        }));
+    });
+}
+
+fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
+    if let Some(message) = payload.downcast_ref::<&str>() {
+        (*message).to_owned()
+    } else if let Some(message) = payload.downcast_ref::<String>() {
+        message.clone()
+    } else {
+        "a value that is no message".to_owned()
+    }
+}

@@ -1,0 +1,134 @@
+//! The receiving ends of a subtask's channels.
+
+use std::collections::VecDeque;
+
+use actix::Recipient;
+use watershed_core::{AnyBatch, ChannelId, PortId, Sequence};
+use watershed_protocol::{Grant, Machine, Outcome, Tick, WatermarkEffect, WatermarkEvent, WatermarkMerge};
+
+use crate::config::Config;
+use crate::deploy::Inlet;
+use crate::element::{Element, Ending, GiveBack};
+
+/// All channels that lead to a subtask, and what has arrived on them.
+pub(crate) struct Inbounds {
+    channels: Vec<Inbound>,
+    /// What has arrived, in the order of arrival. Bounded by the credit of the channels.
+    arrived: VecDeque<(ChannelId, Element)>,
+    merge: WatermarkMerge,
+    effects: Vec<WatermarkEffect>,
+    /// Complete, until a channel says otherwise.
+    pub(crate) ending: Ending,
+}
+
+/// The receiving end of one channel.
+struct Inbound {
+    inlet: Inlet,
+    from: Recipient<GiveBack>,
+    grant: Grant,
+    expected: Sequence,
+}
+
+impl Inbounds {
+    pub(crate) fn new(inlets: Vec<(Inlet, Recipient<GiveBack>)>, config: &Config) -> Self {
+        let merge = WatermarkMerge::new(inlets.len(), None);
+        let open = |(inlet, from)| Inbound {
+            inlet,
+            from,
+            grant: Grant::new(config.credit_batches, config.credit_control),
+            expected: Sequence(0),
+        };
+        Inbounds {
+            channels: inlets.into_iter().map(open).collect(),
+            arrived: VecDeque::new(),
+            merge,
+            effects: Vec::new(),
+            ending: Ending::Complete,
+        }
+    }
+
+    /// Whether nothing waits here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.arrived.is_empty()
+    }
+
+    /// Takes in what a message brought.
+    ///
+    /// # Panics
+    ///
+    /// Where the sender skips a number or sends without credit: both ends are ours.
+    pub(crate) fn arrive(&mut self, channel: ChannelId, sequence: Sequence, element: Element) {
+        let inbound = &mut self.channels[channel.0 as usize];
+        inbound.expect(sequence);
+        let granted = match element {
+            Element::Batch { .. } => inbound.grant.data_arrived(),
+            Element::Watermark(_) | Element::Idle | Element::Active | Element::End(_) => {
+                inbound.grant.control_arrived()
+            }
+        };
+        assert_eq!(granted, Outcome::Applied, "a sender sends against credit only");
+        self.arrived.push_back((channel, element));
+    }
+
+    /// Takes note of an element that comes without a message.
+    ///
+    /// # Panics
+    ///
+    /// As [`Inbounds::arrive`].
+    pub(crate) fn in_place(&mut self, channel: ChannelId, sequence: Sequence) {
+        self.channels[channel.0 as usize].expect(sequence);
+    }
+
+    /// Counts a batch that came in place and could not be fed at once as one that was sent.
+    pub(crate) fn keep(&mut self, channel: ChannelId) {
+        let granted = self.channels[channel.0 as usize].grant.data_arrived();
+        assert_eq!(granted, Outcome::Applied, "all credit was home");
+    }
+
+    /// The next element to be worked on.
+    pub(crate) fn next(&mut self) -> Option<(ChannelId, Element)> {
+        self.arrived.pop_front()
+    }
+
+    /// Which port a channel belongs to.
+    pub(crate) fn port(&self, channel: ChannelId) -> PortId {
+        self.channels[channel.0 as usize].inlet.port
+    }
+
+    /// Gives an emptied batch back to its sender, and the credit with it.
+    pub(crate) fn give_back_batch(&mut self, channel: ChannelId, batch: AnyBatch) {
+        let inbound = &mut self.channels[channel.0 as usize];
+        inbound.grant.give_back(1, 0);
+        inbound.give_back(Some(batch));
+    }
+
+    /// Gives the credit of a control element back.
+    pub(crate) fn give_back_control(&mut self, channel: ChannelId) {
+        let inbound = &mut self.channels[channel.0 as usize];
+        inbound.grant.give_back(0, 1);
+        inbound.give_back(None);
+    }
+
+    /// Tells the watermark merge of an event, and returns what it wants done.
+    pub(crate) fn merge(&mut self, event: WatermarkEvent) -> std::vec::Drain<'_, WatermarkEffect> {
+        // Idleness comes from the senders here, so the merge has no deadlines and time does not matter.
+        let outcome = self.merge.on(Tick(0), event, &mut self.effects);
+        assert!(
+            !matches!(outcome, Outcome::Unexpected),
+            "a channel is silent after its end, but sent {event:?}"
+        );
+        self.effects.drain(..)
+    }
+}
+
+impl Inbound {
+    fn expect(&mut self, sequence: Sequence) {
+        assert_eq!(sequence, self.expected, "a channel keeps its order and loses nothing");
+        self.expected.0 += 1;
+    }
+
+    fn give_back(&self, batch: Option<AnyBatch>) {
+        let Inlet { edge, receiver, .. } = self.inlet;
+        self.from.do_send(GiveBack { edge, receiver, batch });
+    }
+}

@@ -1,0 +1,64 @@
+//! Runs a plan in this process, from its first record to its last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use watershed_core::Plan;
+
+use crate::board::{Board, VertexReport};
+use crate::config::Config;
+use crate::coordinator::{Coordinator, JobEnd};
+use crate::error::JobError;
+use crate::message::Cancel;
+use crate::node::Node;
+
+/// How a job ended, and what it did.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Whether all input was read.
+    pub end: JobEnd,
+    /// From the first subtask's start to the last commit.
+    pub elapsed: Duration,
+    /// What each vertex did.
+    pub vertices: Vec<VertexReport>,
+}
+
+/// A running job: shows its counters, and can be asked to end.
+#[derive(Clone)]
+pub struct JobHandle {
+    board: Arc<Board>,
+    coordinator: Addr<Coordinator>,
+}
+
+impl JobHandle {
+    /// What the job has done so far.
+    pub fn report(&self) -> Vec<VertexReport> {
+        self.board.report()
+    }
+
+    /// Asks the job to stop reading and to finish what it has read. Windows that are open stay so.
+    pub fn cancel(&self) {
+        self.coordinator.do_send(Cancel);
+    }
+}
+
+/// Runs a plan in this process and returns when it is over. `observe` is called once the job has begun, on
+/// a thread where actix tasks can be spawned.
+///
+/// # Errors
+///
+/// Where the plan cannot be run, its input or output cannot be opened, or something fails on the way.
+pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
+    System::new().block_on(async {
+        let begun = Instant::now();
+        let board = Arc::new(Board::new(plan, config.parallelism));
+        let (over, end) = oneshot::channel();
+        let node = Node::new(config.clone()).start();
+        let coordinator = Coordinator::new(plan, config, &board, node, over)?.start();
+        observe(JobHandle { board: board.clone(), coordinator });
+        let end = end.await.expect("the coordinator says how the job ended")?;
+        Ok(Summary { end, elapsed: begun.elapsed(), vertices: board.report() })
+    })
+}

@@ -1,0 +1,56 @@
+//! A subtask between its making and its connection.
+
+use std::sync::Arc;
+
+use actix::Addr;
+use watershed_core::stage::TaskContext;
+use watershed_core::task::Task;
+
+use crate::board::SubtaskBoard;
+use crate::config::Config;
+use crate::coordinator::Coordinator;
+use crate::error::{Cause, Failure, JobError};
+use crate::guard::guarded;
+use crate::message::Opened;
+use crate::outbound::{Outbounds, Target};
+use crate::station::Station;
+use crate::wake::Bell;
+
+/// What a subtask's actor begins with.
+pub(crate) struct Launch<T: ?Sized> {
+    pub(crate) task: Box<T>,
+    pub(crate) cx: TaskContext,
+    pub(crate) config: Config,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) board: Arc<SubtaskBoard>,
+    pub(crate) coordinator: Addr<Coordinator>,
+}
+
+impl<T: ?Sized> Launch<T> {
+    /// The connected subtask.
+    pub(crate) fn station(self, outbound: Vec<Vec<Option<Target>>>) -> (Station, Box<T>) {
+        let outbounds = Outbounds::new(outbound, &self.config);
+        let flush_after = self.config.flush_after;
+        let station = Station::new(self.cx, outbounds, self.board, self.coordinator, self.bell, flush_after);
+        (station, self.task)
+    }
+}
+
+/// Opens a subtask's sinks on its own arbiter, and tells the coordinator how that went.
+pub(crate) fn open<T: Task + ?Sized>(launch: &mut Launch<T>) {
+    let Launch { task, cx, coordinator, .. } = launch;
+    let last = cx.info.uids.last().cloned().unwrap_or_default();
+    let result = match guarded(|| task.open(cx)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(JobError::Start { operator: last, error }),
+        Err(caught) => Err(JobError::Failed(Box::new(Failure {
+            operator: last,
+            subtask: cx.info.subtask,
+            parallelism: cx.info.parallelism,
+            key_group: None,
+            origin: None,
+            cause: Cause::Panic { message: caught.message, location: caught.location },
+        }))),
+    };
+    coordinator.do_send(Opened { result });
+}

@@ -1,0 +1,106 @@
+//! The control messages between coordinator, node and subtasks.
+
+use actix::{Addr, Message, Recipient};
+use watershed_core::SubtaskId;
+use watershed_core::task::Split;
+
+use crate::deploy::Inlet;
+use crate::element::{Ending, GiveBack};
+use crate::error::{Failure, JobError};
+use crate::outbound::Target;
+use crate::subtask::SubtaskActor;
+
+/// To a subtask: your channels. Sent to all before anybody starts.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Connect {
+    pub(crate) outbound: Vec<Vec<Option<Target>>>,
+    pub(crate) inbound: Vec<(Inlet, Recipient<GiveBack>)>,
+}
+
+/// To a source: read these splits.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Start {
+    pub(crate) splits: Vec<(watershed_core::SplitId, Split)>,
+}
+
+/// To a source: stop reading, and let what was read pass.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Cancel;
+
+/// To a subtask: make what you staged visible.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Commit {
+    pub(crate) staged: Option<Vec<u8>>,
+}
+
+/// To a subtask: it is over. What was staged and not committed is taken back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Stop {
+    pub(crate) staged: Option<Vec<u8>>,
+}
+
+/// To a subtask: somebody has woken you.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Woken;
+
+/// To a subtask, from itself: the time has come.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Alarm;
+
+/// To a source, from itself: go on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Turn;
+
+/// To the coordinator: the subtask is ready to be started, or cannot be.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Opened {
+    pub(crate) result: Result<(), JobError>,
+}
+
+/// To the coordinator: all input has been worked on, and what was written is staged.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Finished {
+    pub(crate) subtask: SubtaskId,
+    pub(crate) ending: Ending,
+    pub(crate) staged: Option<Vec<u8>>,
+}
+
+/// To the coordinator: what was staged is visible.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Committed;
+
+/// To the coordinator: something failed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Failed(pub(crate) Failure);
+
+/// How the coordinator and others reach a subtask.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    pub(crate) connect: Recipient<Connect>,
+    pub(crate) give_back: Recipient<GiveBack>,
+    pub(crate) commit: Recipient<Commit>,
+    pub(crate) stop: Recipient<Stop>,
+    /// Where elements go; none to a source.
+    pub(crate) deliver: Option<Addr<SubtaskActor>>,
+    /// A source only.
+    pub(crate) source: Option<SourceHandle>,
+}
+
+/// How the coordinator reaches a source.
+#[derive(Clone)]
+pub(crate) struct SourceHandle {
+    pub(crate) start: Recipient<Start>,
+    pub(crate) cancel: Recipient<Cancel>,
+}

@@ -1,0 +1,399 @@
+//! The actor of a source's subtask: reads its splits, the one that lies furthest back in time first.
+//!
+//! Reading the hindmost split first keeps the splits of a subtask close together in event time, so that
+//! windows hold little more than what is out of order within a split.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use watershed_core::spi::Polled;
+use watershed_core::stage::TaskError;
+use watershed_core::task::{SourceTask, Split};
+use watershed_core::{Origin, Position, ProcessingTime, SplitId, Step, Watermark};
+use watershed_protocol::{Machine, WatermarkEffect, WatermarkEvent, WatermarkMerge};
+
+use crate::clock::Stopwatch;
+use crate::config::Config;
+use crate::element::{Ending, GiveBack};
+use crate::guard::guarded;
+use crate::launch::{Launch, open};
+use crate::message::{Alarm, Cancel, Commit, Connect, Start, Stop, Turn, Woken};
+use crate::station::{Broken, Call, Phase, Station};
+
+/// The actor of a source's subtask.
+pub(crate) struct SourceActor {
+    launch: Option<Launch<dyn SourceTask>>,
+    core: Option<SourceCore>,
+}
+
+struct SourceCore {
+    station: Station,
+    task: Box<dyn SourceTask>,
+    config: Config,
+    splits: Vec<OpenSplit>,
+    /// Splits that are not open yet.
+    closed: VecDeque<(SplitId, Split)>,
+    merge: WatermarkMerge,
+    effects: Vec<WatermarkEffect>,
+    stopwatch: Stopwatch,
+    calls: VecDeque<Call>,
+    /// Which split was read last; among equals the next one's turn comes.
+    last: usize,
+    ended: bool,
+    ending: Ending,
+    /// Whether a message to go on is under way.
+    turning: bool,
+    alarm: Option<Instant>,
+}
+
+/// A split that is being read. Its place in the list is its number within the subtask.
+struct OpenSplit {
+    id: SplitId,
+    name: String,
+    readiness: Readiness,
+    watermark: Watermark,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    /// Until a wake-up.
+    Pending,
+    Later(ProcessingTime),
+    Ended,
+}
+
+impl SourceActor {
+    pub(crate) fn new(launch: Launch<dyn SourceTask>) -> Self {
+        SourceActor { launch: Some(launch), core: None }
+    }
+
+    /// Lets the source work for a turn; the next one comes by message, so that the other actors of the
+    /// arbiter have theirs.
+    fn work(&mut self, cx: &mut Context<Self>, prepare: impl FnOnce(&mut SourceCore)) {
+        let Some(core) = &mut self.core else { return };
+        prepare(core);
+        let mut more = false;
+        core.guard(|core| {
+            more = core.turn()?;
+            Ok(())
+        });
+        if more && !core.turning {
+            core.turning = true;
+            cx.notify(Turn);
+        }
+        if let Some(wait) = core.alarm_to_set() {
+            cx.notify_later(Alarm, wait);
+        }
+    }
+}
+
+impl SourceCore {
+    /// Reads for a turn. Whether there is more to do at once.
+    fn turn(&mut self) -> Result<bool, TaskError> {
+        let mut polls = 0;
+        loop {
+            self.station.look_at_clock();
+            if !self.station.may_work() {
+                self.station.finish_if_sent();
+                return Ok(false);
+            }
+            if let Some(call) = self.calls.front().copied() {
+                if self.station.call(call, self.task.as_mut())? == Step::Done {
+                    self.calls.pop_front();
+                } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
+                    return Ok(false);
+                }
+            } else if self.ended {
+                self.station.end(self.ending, self.task.as_mut())?;
+            } else if self.task.deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
+                self.calls.push_back(Call::ProcessingTime);
+            } else if self.station.is_held() {
+                return Ok(false);
+            } else if polls == self.config.polls_per_turn {
+                self.station.flush_if_due(self.task.as_mut())?;
+                return Ok(true);
+            } else if let Some(split) = self.next_split() {
+                polls += 1;
+                self.poll(split)?;
+                self.station.flush_if_due(self.task.as_mut())?;
+            } else {
+                self.idle()?;
+                if self.calls.is_empty() && !self.ended {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// The split to be read next: of those that are ready, the one furthest back in time.
+    fn next_split(&mut self) -> Option<usize> {
+        let now = self.station.cx.now();
+        let count = self.splits.len();
+        for split in &mut self.splits {
+            if matches!(split.readiness, Readiness::Later(at) if at <= now) {
+                split.readiness = Readiness::Ready;
+            }
+        }
+        (1..=count)
+            .map(|step| (self.last + step) % count)
+            .filter(|split| self.splits[*split].readiness == Readiness::Ready)
+            .min_by_key(|split| self.splits[*split].watermark)
+    }
+
+    fn poll(&mut self, split: usize) -> Result<(), TaskError> {
+        self.last = split;
+        let position = self.task.position(split);
+        let vertex = self.station.cx.info.subtask.vertex;
+        self.station.cx.origin = Some(Origin { vertex, split: self.splits[split].id, position });
+        let before = self.station.cx.counters.records_in;
+        let polled = self.task.poll(split, self.config.poll_records, &mut self.station.cx)?;
+        self.station.worked()?;
+        if self.station.cx.counters.records_in > before {
+            self.tell(WatermarkEvent::Active { input: split });
+        }
+        self.advance(split);
+        self.splits[split].readiness = match polled {
+            Polled::More => Readiness::Ready,
+            Polled::Pending => Readiness::Pending,
+            Polled::Later(at) => Readiness::Later(at),
+            Polled::End => {
+                self.tell(WatermarkEvent::Ended { input: split });
+                Readiness::Ended
+            }
+        };
+        if polled == Polled::End {
+            self.open_next()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing can be read now: what was read goes out, and time is looked at.
+    fn idle(&mut self) -> Result<(), TaskError> {
+        for split in 0..self.splits.len() {
+            if self.splits[split].readiness != Readiness::Ended {
+                self.advance(split);
+            }
+        }
+        if self.merge.deadline().is_some_and(|deadline| deadline <= self.stopwatch.tick()) {
+            self.tell(WatermarkEvent::Deadline);
+        }
+        if self.calls.is_empty() && !self.ended {
+            self.station.flush_if_dirty(self.task.as_mut())?;
+        }
+        Ok(())
+    }
+
+    /// Looks how far a split has come.
+    fn advance(&mut self, split: usize) {
+        let cap = Watermark(Watermark::MAX.0.previous());
+        let watermark = self.task.split_watermark(split, &self.station.cx).min(cap);
+        if watermark > self.splits[split].watermark {
+            self.splits[split].watermark = watermark;
+            self.tell(WatermarkEvent::Advanced { input: split, watermark });
+        }
+    }
+
+    /// Tells the watermark merge, and takes note of the calls that follow.
+    fn tell(&mut self, event: WatermarkEvent) {
+        // What the merge makes of a repeated or a late word is its own business.
+        let _ = self.merge.on(self.stopwatch.tick(), event, &mut self.effects);
+        for effect in self.effects.drain(..) {
+            match effect {
+                // A cancelled stream stops where it is: its open windows stay open.
+                WatermarkEffect::Emit(Watermark::MAX) if self.ending == Ending::Cancelled => {}
+                WatermarkEffect::Emit(watermark) => self.calls.push_back(Call::Watermark(watermark)),
+                WatermarkEffect::EmitIdle => self.calls.push_back(Call::Idle),
+                WatermarkEffect::EmitActive => self.calls.push_back(Call::Active),
+                WatermarkEffect::EmitEnd => self.ended = true,
+            }
+        }
+    }
+
+    fn start(&mut self, splits: Vec<(SplitId, Split)>) -> Result<(), TaskError> {
+        self.merge = WatermarkMerge::new(splits.len(), self.task.split_idle_after());
+        self.closed = splits.into();
+        while self.splits.len() < self.config.open_splits && !self.closed.is_empty() {
+            self.open_next()?;
+        }
+        Ok(())
+    }
+
+    fn open_next(&mut self) -> Result<(), TaskError> {
+        let Some((id, split)) = self.closed.pop_front() else { return Ok(()) };
+        self.task.open_split(&split, None)?;
+        let open = OpenSplit { id, name: split.name, readiness: Readiness::Ready, watermark: Watermark::MIN };
+        self.splits.push(open);
+        Ok(())
+    }
+
+    /// Ends all splits where they are.
+    fn cancel(&mut self) {
+        self.ending = Ending::Cancelled;
+        self.closed.clear();
+        self.ended = true;
+    }
+
+    /// How long until an alarm is wanted, if that is before the one that is set.
+    fn alarm_to_set(&mut self) -> Option<Duration> {
+        if self.station.phase != Phase::Running || self.turning {
+            return None;
+        }
+        let now = self.station.cx.now().as_millis();
+        let later = self.splits.iter().filter_map(|split| match split.readiness {
+            Readiness::Later(at) => Some(at.as_millis().saturating_sub(now).max(0) as u64),
+            Readiness::Ready | Readiness::Pending | Readiness::Ended => None,
+        });
+        let later = later.map(Duration::from_millis).min();
+        let wait = [later, self.station.wait(self.task.as_ref()), Some(self.config.idle_tick)];
+        let wait = wait.into_iter().flatten().min()?;
+        let at = Instant::now() + wait;
+        if self.alarm.is_some_and(|set| set <= at) {
+            return None;
+        }
+        self.alarm = Some(at);
+        Some(wait)
+    }
+
+    /// Turns panics and errors into the end of the subtask.
+    fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<(), TaskError>) {
+        if self.station.phase == Phase::Stopped {
+            return;
+        }
+        let broken = match guarded(|| work(self)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => Broken::Failed(error),
+            Err(caught) => Broken::Panicked(caught),
+        };
+        let origin = self
+            .splits
+            .get(self.last)
+            .map(|split| format!("reading {} near position {}", split.name, self.reached()));
+        self.station.fail(broken, origin);
+    }
+
+    /// How far the split that was read last had been read when that began.
+    fn reached(&self) -> Position {
+        self.station.cx.origin.map_or(Position(0), |origin| origin.position)
+    }
+}
+
+impl Actor for SourceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, cx: &mut Self::Context) {
+        let launch = self.launch.as_mut().expect("an actor starts once");
+        launch.bell.hang(cx.address().recipient());
+        open(launch);
+    }
+}
+
+impl Handler<Connect> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Connect, _: &mut Self::Context) {
+        let launch = self.launch.take().expect("a source is connected once");
+        let config = launch.config.clone();
+        let (station, task) = launch.station(message.outbound);
+        self.core = Some(SourceCore {
+            station,
+            task,
+            config,
+            splits: Vec::new(),
+            closed: VecDeque::new(),
+            merge: WatermarkMerge::new(0, None),
+            effects: Vec::new(),
+            stopwatch: Stopwatch::start(),
+            calls: VecDeque::new(),
+            last: 0,
+            ended: false,
+            ending: Ending::Complete,
+            turning: false,
+            alarm: None,
+        });
+    }
+}
+
+impl Handler<Start> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Start, cx: &mut Self::Context) {
+        self.work(cx, |core| core.guard(|core| core.start(message.splits)));
+    }
+}
+
+impl Handler<Turn> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Turn, cx: &mut Self::Context) {
+        self.work(cx, |core| core.turning = false);
+    }
+}
+
+impl Handler<GiveBack> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
+        let Some(core) = &mut self.core else { return };
+        let blocked = core.station.outbounds.is_blocked();
+        core.station.give_back(message);
+        // A turn is under way already unless the source had to stop for want of credit.
+        if blocked {
+            // The time in which nothing could be read is not held against the splits.
+            self.work(cx, |core| core.tell(WatermarkEvent::Resumed));
+        }
+    }
+}
+
+impl Handler<Woken> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
+        self.work(cx, |core| {
+            core.guard(|core| core.station.woken(core.task.as_mut()));
+            for split in &mut core.splits {
+                if split.readiness == Readiness::Pending {
+                    split.readiness = Readiness::Ready;
+                }
+            }
+        });
+    }
+}
+
+impl Handler<Alarm> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Alarm, cx: &mut Self::Context) {
+        self.work(cx, |core| core.alarm = None);
+    }
+}
+
+impl Handler<Cancel> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Cancel, cx: &mut Self::Context) {
+        self.work(cx, SourceCore::cancel);
+    }
+}
+
+impl Handler<Commit> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Commit, _: &mut Self::Context) {
+        let Some(core) = &mut self.core else { return };
+        core.guard(|core| core.station.commit(message.staged, core.task.as_mut()));
+    }
+}
+
+impl Handler<Stop> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Stop, cx: &mut Self::Context) {
+        if let Some(core) = &mut self.core {
+            core.station.stop(message.staged, core.task.as_mut());
+        }
+        self.core = None;
+        cx.stop();
+    }
+}

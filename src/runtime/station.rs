@@ -1,0 +1,270 @@
+//! What source and subtask actors have in common: a context, channels out, counters, a coordinator.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::Addr;
+use watershed_core::stage::{Hold, TaskContext, TaskError};
+use watershed_core::task::Task;
+use watershed_core::{Epoch, ProcessingTime, Step, Watermark};
+
+use crate::board::SubtaskBoard;
+use crate::clock;
+use crate::coordinator::Coordinator;
+use crate::element::{Element, Ending, GiveBack};
+use crate::error::{Cause, Failure};
+use crate::guard::Caught;
+use crate::message::{Committed, Failed, Finished};
+use crate::outbound::Outbounds;
+use crate::wake::Bell;
+
+/// One call that a task is owed. A step that says "again" stays at the head of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// The watermark has advanced.
+    Watermark(Watermark),
+    /// The wall clock has reached a deadline.
+    ProcessingTime,
+    /// Nothing comes for now: what is there goes out, and then the word.
+    Idle,
+    /// Something comes again.
+    Active,
+}
+
+/// How far a subtask has come in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Works.
+    Running,
+    /// Has nothing left to do; its last elements wait for credit.
+    Ending,
+    /// Has handed everything on.
+    Finished,
+    /// Has failed, or was told to stop: does nothing any more.
+    Stopped,
+}
+
+/// The final epoch of a job that runs without checkpoints.
+const FINAL: Epoch = Epoch(1);
+
+/// What source and subtask actors have in common.
+pub(crate) struct Station {
+    pub(crate) cx: TaskContext,
+    pub(crate) outbounds: Outbounds,
+    pub(crate) phase: Phase,
+    board: Arc<SubtaskBoard>,
+    coordinator: Addr<Coordinator>,
+    bell: Arc<Bell>,
+    flush_after: Duration,
+    flushed: Instant,
+    /// Whether something has been done since the last flush.
+    dirty: bool,
+}
+
+impl Station {
+    pub(crate) fn new(
+        cx: TaskContext,
+        outbounds: Outbounds,
+        board: Arc<SubtaskBoard>,
+        coordinator: Addr<Coordinator>,
+        bell: Arc<Bell>,
+        flush_after: Duration,
+    ) -> Self {
+        Station {
+            cx,
+            outbounds,
+            phase: Phase::Running,
+            board,
+            coordinator,
+            bell,
+            flush_after,
+            flushed: Instant::now(),
+            dirty: false,
+        }
+    }
+
+    /// Whether the task may be called: it works, its output has credit, and no stage holds the input.
+    pub(crate) fn may_work(&self) -> bool {
+        self.phase == Phase::Running && !self.outbounds.is_blocked()
+    }
+
+    /// Whether a stage has stopped the input; a hold whose time has come is over.
+    pub(crate) fn is_held(&mut self) -> bool {
+        match self.cx.hold {
+            Hold::Free => false,
+            Hold::Woken => true,
+            Hold::Until(until) if until <= self.cx.now() => {
+                self.cx.hold = Hold::Free;
+                false
+            }
+            Hold::Until(_) => true,
+        }
+    }
+
+    /// Makes a call that the task is owed.
+    pub(crate) fn call(&mut self, call: Call, task: &mut (impl Task + ?Sized)) -> Result<Step, TaskError> {
+        let step = match call {
+            Call::Watermark(watermark) => task.watermark(watermark, &mut self.cx),
+            Call::ProcessingTime => task.processing_time(&mut self.cx),
+            Call::Idle => {
+                self.flush(task)?;
+                self.outbounds.broadcast(|| Element::Idle);
+                Step::Done
+            }
+            Call::Active => {
+                self.outbounds.broadcast(|| Element::Active);
+                Step::Done
+            }
+        };
+        self.worked()?;
+        Ok(step)
+    }
+
+    /// Hands over what a call has made ready. To be called after each.
+    pub(crate) fn worked(&mut self) -> Result<(), TaskError> {
+        self.dirty = true;
+        self.outbounds.hand_over(&mut self.cx.outbox);
+        self.cx.error.take().map_or(Ok(()), Err)
+    }
+
+    /// Reads the wall clock.
+    pub(crate) fn look_at_clock(&mut self) {
+        self.cx.set_now(clock::now());
+    }
+
+    /// Flushes if the last time is long enough ago.
+    pub(crate) fn flush_if_due(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        if self.flush_due_in().is_some_and(|wait| wait.is_zero()) { self.flush(task) } else { Ok(()) }
+    }
+
+    /// Flushes if anything has been done since the last time.
+    pub(crate) fn flush_if_dirty(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        if self.dirty { self.flush(task) } else { Ok(()) }
+    }
+
+    /// How long until a flush is due; `None` where there is nothing to flush.
+    pub(crate) fn flush_due_in(&self) -> Option<Duration> {
+        self.dirty.then(|| self.flush_after.saturating_sub(self.flushed.elapsed()))
+    }
+
+    /// Sends partial batches, tells the watermark, shows the counters.
+    pub(crate) fn flush(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        task.flush(&mut self.cx);
+        self.worked()?;
+        self.outbounds.tell(self.cx.outbox.watermark);
+        self.board.show(&self.cx.counters, self.cx.outbox.watermark);
+        self.dirty = false;
+        self.flushed = Instant::now();
+        Ok(())
+    }
+
+    /// Takes credit back.
+    pub(crate) fn give_back(&mut self, returned: GiveBack) {
+        if self.phase != Phase::Stopped {
+            self.outbounds.give_back(returned, &mut self.cx.outbox);
+        }
+    }
+
+    /// Ends the subtask's output: flushes, stages what a sink wrote, and says so downstream.
+    pub(crate) fn end(&mut self, ending: Ending, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        self.flush(task)?;
+        let staged = task.prepare(FINAL)?;
+        self.phase = Phase::Ending;
+        self.outbounds.broadcast(|| Element::End(ending));
+        self.coordinator.do_send(Finished { subtask: self.cx.info.subtask, ending, staged });
+        self.finish_if_sent();
+        Ok(())
+    }
+
+    /// Notices that the last element has found credit.
+    pub(crate) fn finish_if_sent(&mut self) {
+        if self.phase == Phase::Ending && !self.outbounds.is_blocked() {
+            self.phase = Phase::Finished;
+        }
+    }
+
+    /// How long until the subtask wants to be called by the clock, if at all: to flush, to fire timers, to
+    /// end a hold.
+    pub(crate) fn wait(&self, task: &(impl Task + ?Sized)) -> Option<Duration> {
+        if self.phase != Phase::Running {
+            return None;
+        }
+        let hold = match self.cx.hold {
+            Hold::Until(until) => Some(until),
+            Hold::Free | Hold::Woken => None,
+        };
+        let now = clock::now().as_millis();
+        let until =
+            |at: ProcessingTime| Duration::from_millis(at.as_millis().saturating_sub(now).max(0) as u64);
+        let clock = task.deadline().into_iter().chain(hold).map(until);
+        clock.chain(self.flush_due_in()).min()
+    }
+
+    /// Lets stages look at what woke them; a hold until a wake-up is over, unless they ask for another.
+    pub(crate) fn woken(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        self.bell.heard();
+        self.look_at_clock();
+        if self.cx.hold == Hold::Woken {
+            self.cx.hold = Hold::Free;
+        }
+        task.wake(&mut self.cx);
+        self.worked()
+    }
+
+    /// Makes what was staged visible, and says so.
+    pub(crate) fn commit(
+        &mut self,
+        staged: Option<Vec<u8>>,
+        task: &mut (impl Task + ?Sized),
+    ) -> Result<(), TaskError> {
+        if let Some(staged) = staged {
+            task.commit(&staged)?;
+        }
+        self.coordinator.do_send(Committed);
+        Ok(())
+    }
+
+    /// Ends the subtask, whatever it was doing; what was staged is taken back.
+    pub(crate) fn stop(&mut self, staged: Option<Vec<u8>>, task: &mut (impl Task + ?Sized)) {
+        self.phase = Phase::Stopped;
+        if let Some(staged) = staged
+            && let Err(error) = task.abort(&staged)
+        {
+            tracing::warn!(subtask = %self.cx.info.subtask, %error, "what was staged could not be taken back");
+        }
+    }
+
+    /// Reports what made the subtask fail, and stops it.
+    pub(crate) fn fail(&mut self, cause: Broken, origin: Option<String>) {
+        self.phase = Phase::Stopped;
+        let info = &self.cx.info;
+        let (stage, key_group, cause) = match cause {
+            Broken::Panicked(Caught { message, location, place }) => {
+                (place.stage, place.group, Cause::Panic { message, location })
+            }
+            // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
+            Broken::Failed(error @ TaskError::Sink(_)) => {
+                (info.uids.len().checked_sub(1).map(|last| last as u16), None, Cause::Error(error))
+            }
+            Broken::Failed(error) => (Some(0), None, Cause::Error(error)),
+        };
+        let operator = stage.and_then(|stage| info.uids.get(stage as usize)).cloned();
+        let failure = Failure {
+            operator: operator.unwrap_or_else(|| info.uids.join(" -> ")),
+            subtask: info.subtask,
+            parallelism: info.parallelism,
+            key_group,
+            origin,
+            cause,
+        };
+        self.coordinator.do_send(Failed(failure));
+    }
+}
+
+/// What can go wrong in a call.
+pub(crate) enum Broken {
+    /// An operator panicked.
+    Panicked(Caught),
+    /// An edge of the pipeline failed.
+    Failed(TaskError),
+}

@@ -1,0 +1,352 @@
+//! The actor of a subtask that is fed by others.
+//!
+//! Elements arrive as messages, or are fed in place by a sender on the same arbiter. Each becomes one or
+//! more calls of the task; between two calls ready batches are handed over, and while one of them waits
+//! for credit no call is made. So a slow receiver stops its senders, and theirs, back to the sources.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use watershed_core::stage::TaskError;
+use watershed_core::task::Task;
+use watershed_core::{AnyBatch, ChannelId, Sequence, Step, Watermark};
+use watershed_protocol::{WatermarkEffect, WatermarkEvent};
+
+use crate::element::{Deliver, Element, Ending, GiveBack};
+use crate::guard::guarded;
+use crate::inbound::Inbounds;
+use crate::launch::{Launch, open};
+use crate::local;
+use crate::message::{Alarm, Commit, Connect, Stop, Woken};
+use crate::station::{Broken, Call, Phase, Station};
+
+/// The actor of a subtask that is fed by others.
+pub(crate) struct SubtaskActor {
+    launch: Option<Launch<dyn Task>>,
+    core: Option<Rc<RefCell<SubtaskCore>>>,
+}
+
+/// All of a subtask but its mailbox, so that a sender on the same thread can reach it.
+pub(crate) struct SubtaskCore {
+    station: Station,
+    task: Box<dyn Task>,
+    inbounds: Inbounds,
+    /// The batch that is being fed.
+    feeding: Option<Feeding>,
+    calls: VecDeque<Call>,
+    ended: bool,
+    /// When the actor's next alarm rings.
+    alarm: Option<Instant>,
+    actor: Addr<SubtaskActor>,
+}
+
+struct Feeding {
+    channel: ChannelId,
+    batch: AnyBatch,
+    watermark: Watermark,
+    in_place: bool,
+}
+
+/// What became of an element that was fed in place.
+pub(crate) enum Fed {
+    /// The batch is empty and comes back.
+    Emptied(AnyBatch),
+    /// There was no batch.
+    Taken,
+    /// The batch is not empty yet, and comes back with a message.
+    Kept,
+}
+
+impl SubtaskActor {
+    pub(crate) fn new(launch: Launch<dyn Task>) -> Self {
+        SubtaskActor { launch: Some(launch), core: None }
+    }
+
+    /// Lets the subtask work, and sets the alarm for what it wants next by the clock.
+    fn work(&mut self, cx: &mut Context<Self>, prepare: impl FnOnce(&mut SubtaskCore)) {
+        let Some(core) = &self.core else { return };
+        let mut core = core.borrow_mut();
+        prepare(&mut core);
+        core.run();
+        if let Some(wait) = core.alarm_to_set() {
+            cx.notify_later(Alarm, wait);
+        }
+    }
+}
+
+impl SubtaskCore {
+    /// Whether an element fed in place would be worked on at once.
+    pub(crate) fn is_free(&mut self) -> bool {
+        self.station.may_work()
+            && self.feeding.is_none()
+            && self.calls.is_empty()
+            && self.inbounds.is_empty()
+            && !self.station.is_held()
+    }
+
+    /// Works on an element at once.
+    pub(crate) fn feed_in_place(&mut self, channel: ChannelId, sequence: Sequence, element: Element) -> Fed {
+        self.inbounds.in_place(channel, sequence);
+        let is_batch = matches!(element, Element::Batch { .. });
+        let mut emptied = None;
+        self.guard(|core| {
+            core.station.look_at_clock();
+            core.begin(channel, element, true);
+            emptied = core.work()?;
+            Ok(())
+        });
+        if let Some(wait) = self.alarm_to_set() {
+            self.actor.do_send(SetAlarm(wait));
+        }
+        match emptied {
+            Some(batch) => Fed::Emptied(batch),
+            None if is_batch => {
+                self.inbounds.keep(channel);
+                if let Some(feeding) = &mut self.feeding {
+                    feeding.in_place = false;
+                }
+                Fed::Kept
+            }
+            None => Fed::Taken,
+        }
+    }
+
+    /// Works on what has arrived, until nothing is left or nothing more can be done.
+    fn run(&mut self) {
+        self.guard(|core| {
+            core.station.look_at_clock();
+            core.work()?;
+            Ok(())
+        });
+    }
+
+    /// How long until an alarm is wanted, if that is before the one that is set.
+    fn alarm_to_set(&mut self) -> Option<Duration> {
+        let wait = self.station.wait(self.task.as_ref())?;
+        let at = Instant::now() + wait;
+        if self.alarm.is_some_and(|set| set <= at) {
+            return None;
+        }
+        self.alarm = Some(at);
+        Some(wait)
+    }
+
+    /// Turns panics and errors into the end of the subtask.
+    fn guard(&mut self, work: impl FnOnce(&mut Self) -> Result<(), TaskError>) {
+        if self.station.phase == Phase::Stopped {
+            return;
+        }
+        let broken = match guarded(|| work(self)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => Broken::Failed(error),
+            Err(caught) => Broken::Panicked(caught),
+        };
+        let origin = self.station.cx.origin.map(|origin| {
+            format!(
+                "when split {} of source vertex {} had been read to about position {}",
+                origin.split, origin.vertex, origin.position
+            )
+        });
+        self.station.fail(broken, origin);
+    }
+
+    /// The emptied batch of an element that came in place.
+    fn work(&mut self) -> Result<Option<AnyBatch>, TaskError> {
+        let mut emptied = None;
+        loop {
+            if !self.station.may_work() {
+                self.station.finish_if_sent();
+                return Ok(emptied);
+            }
+            if self.feeding.is_some() {
+                emptied = self.feed()?.or(emptied);
+            } else if let Some(call) = self.calls.front().copied() {
+                if self.station.call(call, self.task.as_mut())? == Step::Done {
+                    self.calls.pop_front();
+                } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
+                    // The step waits for a wake-up.
+                    return Ok(emptied);
+                }
+            } else if self.ended {
+                self.station.end(self.inbounds.ending, self.task.as_mut())?;
+            } else if self.task.deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
+                self.calls.push_back(Call::ProcessingTime);
+            } else {
+                self.station.flush_if_due(self.task.as_mut())?;
+                if self.station.is_held() {
+                    return Ok(emptied);
+                }
+                let Some((channel, element)) = self.inbounds.next() else { return Ok(emptied) };
+                self.begin(channel, element, false);
+            }
+        }
+    }
+
+    /// Begins to work on an element.
+    fn begin(&mut self, channel: ChannelId, element: Element, in_place: bool) {
+        let input = channel.0 as usize;
+        match element {
+            Element::Batch { batch, watermark, origin } => {
+                self.station.cx.counters.records_in += batch.records() as u64;
+                self.station.cx.origin = origin.or(self.station.cx.origin);
+                self.feeding = Some(Feeding { channel, batch, watermark, in_place });
+                return;
+            }
+            Element::Watermark(watermark) => self.merge(WatermarkEvent::Advanced { input, watermark }),
+            Element::Idle => self.merge(WatermarkEvent::Idle { input }),
+            Element::Active => self.merge(WatermarkEvent::Active { input }),
+            Element::End(ending) => {
+                if ending == Ending::Cancelled {
+                    self.inbounds.ending = Ending::Cancelled;
+                }
+                self.merge(WatermarkEvent::Ended { input });
+            }
+        }
+        if !in_place {
+            self.inbounds.give_back_control(channel);
+        }
+    }
+
+    /// Feeds some of the batch at hand, and gives it back when it is empty.
+    fn feed(&mut self) -> Result<Option<AnyBatch>, TaskError> {
+        let feeding = self.feeding.as_mut().expect("there is a batch at hand");
+        let port = self.inbounds.port(feeding.channel);
+        let step = self.task.feed(port, &mut feeding.batch, &mut self.station.cx);
+        self.station.worked()?;
+        if step == Step::Again {
+            return Ok(None);
+        }
+        let Feeding { channel, batch, watermark, in_place } =
+            self.feeding.take().expect("there is a batch at hand");
+        let input = channel.0 as usize;
+        self.merge(WatermarkEvent::Active { input });
+        self.merge(WatermarkEvent::Advanced { input, watermark });
+        if in_place {
+            return Ok(Some(batch));
+        }
+        self.inbounds.give_back_batch(channel, batch);
+        Ok(None)
+    }
+
+    /// Tells the watermark merge, and takes note of the calls that follow.
+    fn merge(&mut self, event: WatermarkEvent) {
+        let cancelled = self.inbounds.ending == Ending::Cancelled;
+        for effect in self.inbounds.merge(event) {
+            match effect {
+                // A cancelled stream stops where it is: its open windows stay open.
+                WatermarkEffect::Emit(Watermark::MAX) if cancelled => {}
+                WatermarkEffect::Emit(watermark) => self.calls.push_back(Call::Watermark(watermark)),
+                WatermarkEffect::EmitIdle => self.calls.push_back(Call::Idle),
+                WatermarkEffect::EmitActive => self.calls.push_back(Call::Active),
+                WatermarkEffect::EmitEnd => self.ended = true,
+            }
+        }
+    }
+}
+
+/// To a subtask that was fed in place: set an alarm.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct SetAlarm(Duration);
+
+impl Actor for SubtaskActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, cx: &mut Self::Context) {
+        let launch = self.launch.as_mut().expect("an actor starts once");
+        launch.bell.hang(cx.address().recipient());
+        open(launch);
+    }
+}
+
+impl Handler<Connect> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Connect, cx: &mut Self::Context) {
+        let launch = self.launch.take().expect("a subtask is connected once");
+        let subtask = launch.cx.info.subtask;
+        let inbounds = Inbounds::new(message.inbound, &launch.config);
+        let (station, task) = launch.station(message.outbound);
+        let core = Rc::new(RefCell::new(SubtaskCore {
+            station,
+            task,
+            inbounds,
+            feeding: None,
+            calls: VecDeque::new(),
+            ended: false,
+            alarm: None,
+            actor: cx.address(),
+        }));
+        local::register(subtask, core.clone());
+        self.core = Some(core);
+    }
+}
+
+impl Handler<Deliver> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Deliver, cx: &mut Self::Context) {
+        let Deliver { channel, sequence, element } = message;
+        self.work(cx, |core| core.inbounds.arrive(channel, sequence, element));
+    }
+}
+
+impl Handler<GiveBack> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
+        self.work(cx, |core| core.station.give_back(message));
+    }
+}
+
+impl Handler<Woken> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
+        self.work(cx, |core| {
+            core.guard(|core| core.station.woken(core.task.as_mut()));
+        });
+    }
+}
+
+impl Handler<Alarm> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Alarm, cx: &mut Self::Context) {
+        self.work(cx, |core| core.alarm = None);
+    }
+}
+
+impl Handler<SetAlarm> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: SetAlarm, cx: &mut Self::Context) {
+        cx.notify_later(Alarm, message.0);
+    }
+}
+
+impl Handler<Commit> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Commit, _: &mut Self::Context) {
+        let Some(core) = &self.core else { return };
+        core.borrow_mut().guard(|core| core.station.commit(message.staged, core.task.as_mut()));
+    }
+}
+
+impl Handler<Stop> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Stop, cx: &mut Self::Context) {
+        if let Some(core) = self.core.take() {
+            let mut core = core.borrow_mut();
+            let SubtaskCore { station, task, .. } = &mut *core;
+            station.stop(message.staged, task.as_mut());
+            local::forget(station.cx.info.subtask);
+        }
+        cx.stop();
+    }
+}
