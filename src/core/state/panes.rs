@@ -16,20 +16,41 @@ pub struct Panes<K, A> {
     open: Vec<(EventTime, KeyedMap<K, A>)>,
     /// Where the last look-up was answered; the next one mostly asks for the same.
     last: usize,
+    /// The times that the pane at `last` takes without a look-up, first and last; none where reversed.
+    reach: (EventTime, EventTime),
     /// Emptied maps, kept for their room.
     spare: Vec<KeyedMap<K, A>>,
 }
+
+/// A reach that holds no time.
+const NOWHERE: (EventTime, EventTime) = (EventTime::MAX, EventTime::MIN);
 
 /// How many emptied maps are kept for their room.
 const SPARE_MAX: usize = 2;
 
 impl<K, A> Default for Panes<K, A> {
     fn default() -> Self {
-        Panes { open: Vec::new(), last: 0, spare: Vec::new() }
+        Panes { open: Vec::new(), last: 0, reach: NOWHERE, spare: Vec::new() }
     }
 }
 
 impl<K: Key, A> Panes<K, A> {
+    /// The pane that was [turned to](Panes::turn_to) last, where `time` is within the reach given there.
+    ///
+    /// This is what a window asks for each record: two comparisons while time stays in one slice.
+    #[inline(always)]
+    pub fn current(&mut self, time: EventTime) -> Option<&mut KeyedMap<K, A>> {
+        if self.reach.0 <= time && time <= self.reach.1 { Some(&mut self.open[self.last].1) } else { None }
+    }
+
+    /// Makes the pane of the slice from `start` to `last` the [current](Panes::current) one for all times
+    /// of the slice, until any pane is opened or taken out, or another is asked for.
+    pub fn turn_to(&mut self, start: EventTime, last: EventTime) -> &mut KeyedMap<K, A> {
+        self.find(start);
+        self.reach = (start, last);
+        &mut self.open[self.last].1
+    }
+
     /// The pane of the slice that begins at `start`, opened on demand.
     #[inline]
     pub fn pane(&mut self, start: EventTime) -> &mut KeyedMap<K, A> {
@@ -41,6 +62,7 @@ impl<K: Key, A> Panes<K, A> {
     }
 
     fn find(&mut self, start: EventTime) {
+        self.reach = NOWHERE;
         self.last = self.open.binary_search_by_key(&start, |pane| pane.0).unwrap_or_else(|place| {
             self.open.insert(place, (start, self.spare.pop().unwrap_or_default()));
             place
@@ -51,6 +73,12 @@ impl<K: Key, A> Panes<K, A> {
     pub fn get(&self, start: EventTime) -> Option<&KeyedMap<K, A>> {
         let place = self.open.binary_search_by_key(&start, |pane| pane.0).ok()?;
         Some(&self.open[place].1)
+    }
+
+    /// The pane of the slice that begins at `start`, if it is open, to be changed.
+    pub fn get_mut(&mut self, start: EventTime) -> Option<&mut KeyedMap<K, A>> {
+        let place = self.open.binary_search_by_key(&start, |pane| pane.0).ok()?;
+        Some(&mut self.open[place].1)
     }
 
     /// The start of the earliest open slice.
@@ -70,6 +98,7 @@ impl<K: Key, A> Panes<K, A> {
 
     /// Takes the earliest pane out.
     pub fn pop_first(&mut self) -> Option<(EventTime, KeyedMap<K, A>)> {
+        self.reach = NOWHERE;
         if self.open.is_empty() { None } else { Some(self.open.remove(0)) }
     }
 
@@ -136,6 +165,20 @@ mod tests {
             .map(|(start, pane)| (start.as_millis(), pane.get(&1).copied()))
             .collect();
         assert_eq!(out, [(0, Some(2)), (10, Some(1)), (20, Some(2))]);
+    }
+
+    #[test]
+    fn the_current_pane_is_left_when_panes_come_and_go() {
+        let mut panes = Panes::<u8, u32>::default();
+        assert!(panes.current(at(12)).is_none());
+        panes.turn_to(at(10), at(19)).insert(1, 7);
+        let found = [9, 10, 19, 20].map(|time| panes.current(at(time)).is_some());
+        assert_eq!(found, [false, true, true, false]);
+        panes.pane(at(0));
+        assert!(panes.current(at(12)).is_none());
+        assert_eq!(panes.turn_to(at(10), at(19)).get(&1), Some(&7));
+        panes.pop_first();
+        assert!(panes.current(at(12)).is_none());
     }
 
     #[test]
