@@ -4,6 +4,8 @@ mod build;
 mod error;
 mod fingerprint;
 mod render;
+#[cfg(test)]
+mod tests;
 
 pub use build::{PlanBuilder, Upstream};
 pub use error::PlanError;

@@ -1,0 +1,131 @@
+//! What plans say of pipelines, and what they refuse.
+
+use crate::plan::{Fingerprint, Plan, PlanError};
+use crate::stage::DEAD_LETTERS;
+use crate::testing::Numbers;
+use crate::{EventTime, EventTimes, KeyGroups, Pipeline, SideOutput};
+
+fn plan(describe: impl FnOnce(&Pipeline)) -> Result<Plan, PlanError> {
+    let pipeline = Pipeline::new("test", KeyGroups::default());
+    describe(&pipeline);
+    pipeline.plan()
+}
+
+#[test]
+fn operators_between_two_exchanges_are_one_vertex() {
+    let plan = plan(|pipeline| {
+        let numbers = pipeline.source(Numbers::up_to(1)).named("numbers").map(|n| n + 1).filter(|n| *n > 0);
+        numbers.uid("positive").rebalance().map(|n| n as f64).parallelism(3).discard();
+    });
+    assert_eq!(
+        plan.unwrap().to_text().lines().skip(1).collect::<Vec<_>>(),
+        [
+            "0: numbers -> map -> filter",
+            "     source-1 [source] emits u64",
+            "     map-1 [map] emits u64",
+            "     positive [filter] emits u64",
+            "     round robin => 1",
+            "1: map x3",
+            "     map-2 [map] emits f64",
+        ]
+    );
+}
+
+#[test]
+fn a_drawing_names_every_vertex_and_edge() {
+    let dot = plan(|pipeline| {
+        let shared = pipeline.source(Numbers::up_to(1)).named("a \"b\"").shared();
+        shared.branch().discard();
+        shared.side(&SideOutput::<u8>::new("late")).discard();
+    });
+    let dot = dot.unwrap().to_dot();
+    assert!(dot.contains(r#"v0 [label="a \"b\""];"#), "{dot}");
+    assert!(dot.contains(r#"v0 -> v1 [label="forward", style=solid];"#), "{dot}");
+    assert!(dot.contains(r#"v0 -> v2 [label="forward\nlate", style=dashed];"#), "{dot}");
+}
+
+#[test]
+fn two_operators_with_one_uid_are_refused() {
+    let error = plan(|pipeline| {
+        pipeline.source(Numbers::up_to(1)).uid("same").map(|n| n).uid("same").discard();
+    });
+    assert_eq!(error.unwrap_err(), PlanError::DuplicateUid { uid: "same".to_owned() });
+}
+
+#[test]
+fn a_stream_that_goes_nowhere_is_refused() {
+    let error = plan(|pipeline| {
+        drop(pipeline.source(Numbers::up_to(1)).map(|n| n).named("lost"));
+    });
+    assert_eq!(error.unwrap_err(), PlanError::Unfinished { operator: "lost".to_owned() });
+}
+
+#[test]
+fn a_pipeline_without_a_source_is_refused() {
+    assert_eq!(plan(|_| {}).unwrap_err(), PlanError::Empty);
+}
+
+#[test]
+fn parallelism_must_lie_between_one_and_the_key_groups() {
+    for parallelism in [0, 129] {
+        let error = plan(|pipeline| {
+            pipeline.source(Numbers::up_to(1)).parallelism(parallelism).discard();
+        });
+        let operator = "source".to_owned();
+        assert_eq!(error.unwrap_err(), PlanError::Parallelism { operator, parallelism, groups: 128 });
+    }
+    let plan = plan(|pipeline| pipeline.source(Numbers::up_to(1)).discard()).unwrap();
+    assert!(plan.check_parallelism(0).is_err());
+    assert!(plan.check_parallelism(128).is_ok());
+}
+
+#[test]
+fn event_times_belong_before_the_first_exchange() {
+    let error = plan(|pipeline| {
+        let times = EventTimes::by(|n: &u64| EventTime::from_millis(*n as i64));
+        pipeline.source(Numbers::up_to(1)).rebalance().event_times(times).discard();
+    });
+    assert!(matches!(error.unwrap_err(), PlanError::LateEventTimes { .. }));
+}
+
+#[test]
+fn a_side_output_has_one_record_type() {
+    let error = plan(|pipeline| {
+        let numbers = pipeline.source(Numbers::up_to(1));
+        numbers.side(&SideOutput::<u8>::new("odd")).discard();
+        numbers.side(&SideOutput::<String>::new("odd")).discard();
+        numbers.discard();
+    });
+    assert!(matches!(error.unwrap_err(), PlanError::SideOutput { .. }));
+}
+
+#[test]
+fn dead_letters_come_from_everybody_but_those_behind_them() {
+    let plan = plan(|pipeline| {
+        pipeline.source(Numbers::up_to(1)).rebalance().discard();
+        pipeline.dead_letters().rebalance().discard();
+    });
+    let plan = plan.unwrap();
+    let senders: Vec<u32> =
+        plan.edges.iter().filter(|edge| edge.output == DEAD_LETTERS.name()).map(|edge| edge.from.0).collect();
+    assert_eq!(senders, [0, 1]);
+}
+
+#[test]
+fn a_fingerprint_changes_with_types_and_graph_and_not_with_names_or_parallelism() {
+    let of = |describe: fn(&Pipeline)| Fingerprint::of(&plan(describe).unwrap());
+    let first = of(|pipeline| pipeline.source(Numbers::up_to(1)).map(|n| n).discard());
+    let named = of(|pipeline| {
+        pipeline.source(Numbers::up_to(9)).named("x").map(|n| n + 1).parallelism(4).discard();
+    });
+    let typed = of(|pipeline| pipeline.source(Numbers::up_to(1)).map(|n| n as i32).discard());
+    assert_eq!(first, named);
+    assert_ne!(first, typed);
+    assert_eq!(first.difference(&typed), "- vertex 0: map map-1 -> u64\n+ vertex 0: map map-1 -> i32\n");
+}
+
+#[test]
+fn fingerprints_are_golden() {
+    let plan = plan(|pipeline| pipeline.source(Numbers::up_to(1)).rebalance().map(|n| n).discard());
+    assert_eq!(Fingerprint::of(&plan.unwrap()).to_string(), "a14e62a28be84067");
+}
