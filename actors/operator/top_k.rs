@@ -17,20 +17,13 @@ use watershed_core::{Context, Data, Key, Operator};
 /// use watershed_actors::operator::TopK;
 /// use watershed_core::testing::Harness;
 ///
-/// let podium = TopK::new(2, |run: &(String, u32)| run.0.clone(), |run| run.1);
+/// let podium = TopK::new(2, |run: &(char, u32)| run.0, |run| run.1);
 /// let mut harness = Harness::operator(podium);
-/// for (millis, (name, points)) in [("ann", 5), ("bob", 3), ("cy", 1), ("bob", 6)].into_iter().enumerate() {
-///     harness.push("race", (name.to_owned(), points), millis as i64);
+/// for (millis, run) in [('a', 5), ('b', 3), ('c', 1), ('b', 6)].into_iter().enumerate() {
+///     harness.push("race".to_owned(), run, millis as i64);
 /// }
-/// # fn ranking(entries: &[(&str, u32)]) -> Vec<(String, u32)> {
-/// #     entries.iter().map(|(name, points)| (name.to_string(), *points)).collect()
-/// # }
 /// let rankings: Vec<_> = harness.values().into_iter().map(|(_, ranking)| ranking).collect();
-/// assert_eq!(rankings, [
-///     ranking(&[("ann", 5)]),
-///     ranking(&[("ann", 5), ("bob", 3)]),
-///     ranking(&[("bob", 6), ("ann", 5)]),
-/// ]);
+/// assert_eq!(rankings, [vec![('a', 5)], vec![('a', 5), ('b', 3)], vec![('b', 6), ('a', 5)]]);
 /// ```
 #[derive(Debug)]
 pub struct TopK<K, T, I, S, N, P> {
