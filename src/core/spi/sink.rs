@@ -32,6 +32,19 @@ pub trait Writer: Send + 'static {
     /// See [`Sink::Staged`].
     type Staged: Data;
 
+    /// Called at most once, before the first record: the job goes on from a checkpoint, and what it has made
+    /// visible stays. The staged epochs of that checkpoint have been committed by then, each by the writer of
+    /// the same subtask or, where there are fewer now, by another. The default does nothing.
+    ///
+    /// A writer that is not resumed begins a job: whatever it finds in its place is of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// Where the place is not as the checkpoint left it: the job does not start.
+    fn resume(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Called for each record.
     ///
     /// # Errors
