@@ -1,5 +1,7 @@
 //! Jobs from end to end, with sources and sinks made for the purpose.
 
+mod waiting;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

@@ -1,0 +1,169 @@
+//! Sources that fall silent, stages that hold their input, and what wakes them.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use watershed_core::{
+    EventTime, EventTimes, Output, Polled, Position, Reader, Source, SourceError, SourceOutput, Step,
+    Transform, Watermark,
+};
+
+use super::{Burst, Keep, config, pipeline, run};
+
+/// Two splits: one emits 0 to 99 and ends, the other is silent until the gate opens, and ends then.
+#[derive(Clone, Default)]
+struct Gated(Arc<Gate>);
+
+#[derive(Default)]
+struct Gate {
+    open: AtomicU64,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.open.store(1, SeqCst);
+        if let Some(waker) = self.waker.lock().unwrap().take() {
+            waker.wake();
+        }
+    }
+}
+
+enum GatedReader {
+    Speaking(u64),
+    Silent(Arc<Gate>),
+}
+
+impl Source for Gated {
+    type Out = u64;
+    type Split = bool;
+    type Reader = GatedReader;
+
+    fn splits(&self, _: u32) -> Result<Vec<bool>, SourceError> {
+        Ok(vec![true, false])
+    }
+
+    fn open(&self, speaking: &bool, _: Option<Position>) -> Result<GatedReader, SourceError> {
+        Ok(if *speaking { GatedReader::Speaking(0) } else { GatedReader::Silent(self.0.clone()) })
+    }
+
+    fn describe(&self, speaking: &bool) -> String {
+        format!("speaking: {speaking}")
+    }
+}
+
+impl Reader for GatedReader {
+    type Out = u64;
+
+    fn poll(&mut self, out: &mut impl SourceOutput<u64>) -> Result<Polled, SourceError> {
+        match self {
+            GatedReader::Speaking(100) => Ok(Polled::End),
+            GatedReader::Speaking(next) => {
+                out.emit(*next);
+                *next += 1;
+                Ok(Polled::More)
+            }
+            GatedReader::Silent(gate) => {
+                *gate.waker.lock().unwrap() = Some(out.waker().clone());
+                Ok(if gate.open.load(SeqCst) == 1 { Polled::End } else { Polled::Pending })
+            }
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position(0)
+    }
+}
+
+/// Runs the gated source into bursts; the gate opens when a timer has fired, or after `patience`. Whether
+/// a timer had fired before the gate was opened.
+fn fires_while_a_split_is_silent(idle_after: Option<Duration>, parallelism: u32, patience: Duration) -> bool {
+    let (pipeline, gated, fired) = (pipeline(), Gated::default(), Arc::new(AtomicU64::new(0)));
+    let (gate, seen) = (gated.0.clone(), fired.clone());
+    let times = EventTimes::by(|n: &u64| EventTime::from_millis(*n as i64));
+    let times = match idle_after {
+        Some(silence) => times.idle_after(silence),
+        None => times,
+    };
+    let bursts = pipeline.source(gated).event_times(times).key_by(|_| 0).process(Burst);
+    bursts
+        .inspect(move |_| {
+            seen.fetch_add(1, SeqCst);
+        })
+        .discard();
+    let opener = std::thread::spawn(move || {
+        let begun = Instant::now();
+        while fired.load(SeqCst) == 0 && begun.elapsed() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let fired = fired.load(SeqCst) > 0;
+        gate.open();
+        fired
+    });
+    run(&pipeline, &config(parallelism, 16)).unwrap();
+    opener.join().unwrap()
+}
+
+#[test]
+fn a_silent_split_is_left_out_after_its_time_and_holds_windows_back_without_one() {
+    let (idle, patience) = (Some(Duration::from_millis(20)), Duration::from_secs(20));
+    assert!(fires_while_a_split_is_silent(idle, 1, patience), "in one subtask");
+    assert!(fires_while_a_split_is_silent(idle, 2, patience), "in two subtasks");
+    assert!(!fires_while_a_split_is_silent(None, 2, Duration::from_millis(300)), "without a limit");
+}
+
+/// Holds its input until a thread of its own wakes it, at every tenth record.
+#[derive(Clone)]
+struct Dozing;
+
+#[derive(Default)]
+struct Dozed(Vec<u64>);
+
+impl watershed_core::state::State for Dozed {
+    fn save(&self, _: watershed_core::KeyGroups, _: &mut watershed_core::state::Sections) {}
+    fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
+        Ok(())
+    }
+}
+
+impl Transform for Dozing {
+    type In = u64;
+    type Out = u64;
+    type State = Dozed;
+
+    fn on_record(&self, n: u64, _: EventTime, state: &mut Dozed, out: &mut impl Output<u64>) {
+        state.0.push(n);
+        if n % 10 == 0 {
+            out.hold();
+            let waker = out.waker().clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(1));
+                waker.wake();
+            });
+        }
+    }
+
+    fn on_watermark(&self, watermark: Watermark, state: &mut Dozed, out: &mut impl Output<u64>) -> Step {
+        // What has not been released by a wake-up keeps the watermark back.
+        if watermark == Watermark::MAX {
+            state.0.drain(..).for_each(|n| out.emit(n));
+        }
+        Step::Done
+    }
+
+    fn on_wake(&self, state: &mut Dozed, out: &mut impl Output<u64>) {
+        state.0.drain(..).for_each(|n| out.emit(n));
+    }
+}
+
+#[test]
+fn a_stage_that_holds_its_input_goes_on_when_it_is_woken() {
+    let (pipeline, keep) = (pipeline(), Keep::new());
+    let numbers = pipeline.source(watershed_core::testing::Numbers::up_to(500));
+    numbers.transform("dozing", Dozing).rebalance().transform("dozing", Dozing).sink(keep.clone());
+    let config = crate::Config { poll_records: 20, ..config(2, 16) };
+    run(&pipeline, &config).unwrap();
+    assert_eq!(keep.sorted(), (0..500).collect::<Vec<_>>());
+}
