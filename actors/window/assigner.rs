@@ -65,3 +65,47 @@ impl Assigner for Tumbling {
         Sliced::new(self.grid(), aggregate, rules)
     }
 }
+
+/// Windows of one length that begin at regular times: a record is in several where they overlap, and in
+/// none where there are gaps between them.
+///
+/// The cost of a record does not depend on how many windows it is in, and that of a firing only on the number
+/// of keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Sliding {
+    size: Duration,
+    slide: Duration,
+    offset: i64,
+}
+
+impl Sliding {
+    /// Windows of length `size`, one beginning at each multiple of `slide` from the Unix epoch.
+    ///
+    /// # Panics
+    ///
+    /// Where one of them is less than a millisecond or more than 2^60.
+    pub fn of(size: Duration, slide: Duration) -> Self {
+        let sliding = Sliding { size, slide, offset: 0 };
+        sliding.grid();
+        sliding
+    }
+
+    /// Lets the windows begin so many milliseconds later (earlier where negative).
+    #[must_use]
+    pub fn offset(self, millis: i64) -> Self {
+        Sliding { offset: millis, ..self }
+    }
+
+    fn grid(self) -> Grid {
+        Grid::new(self.size, self.slide, self.offset)
+    }
+}
+
+impl Assigner for Sliding {
+    type Windows<K: Key, T: Data, A: Aggregate<T>> = Sliced<K, T, A>;
+    const KIND: &'static str = "sliding";
+
+    fn windows<K: Key, T: Data, A: Aggregate<T>>(self, aggregate: A, rules: Rules<T>) -> Sliced<K, T, A> {
+        Sliced::new(self.grid(), aggregate, rules)
+    }
+}

@@ -34,6 +34,13 @@ impl<K: Key, R: Data> Backlog<K, R> {
         Step::Done
     }
 
+    /// Emits everything: before a record that changes what a result on its way says.
+    pub(super) fn flush(&mut self, out: &mut impl Output<Windowed<K, R>>) {
+        for (time, result) in self.0.drain(..) {
+            out.emit_at(result, time);
+        }
+    }
+
     /// Begins to emit the results of a window: directly while there is room, by the backlog after that.
     pub(super) fn emitter<'a, O: Output<Windowed<K, R>>>(
         &'a mut self,

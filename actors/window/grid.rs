@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use watershed_core::{EventTime, millis};
+use watershed_core::{EventTime, Watermark, millis};
 
 use super::Span;
 
@@ -34,6 +34,11 @@ impl Grid {
         Grid { size, slide, offset: offset.rem_euclid(slide), slice: gcd(size, slide) }
     }
 
+    /// Whether every window is a slice of its own.
+    pub(super) fn is_tumbling(&self) -> bool {
+        self.size == self.slide
+    }
+
     /// The first and the last millisecond of the slice that holds a time.
     #[inline]
     pub(super) fn slice(&self, time: EventTime) -> (EventTime, EventTime) {
@@ -42,7 +47,7 @@ impl Grid {
     }
 
     /// The number of the first window that ends after a time: the first that holds it, if any does.
-    #[cfg(test)]
+    #[inline]
     pub(super) fn first(&self, time: EventTime) -> i64 {
         (told(time) - self.offset - self.size).div_euclid(self.slide) + 1
     }
@@ -51,6 +56,11 @@ impl Grid {
     #[inline]
     pub(super) fn last(&self, time: EventTime) -> i64 {
         (told(time) - self.offset).div_euclid(self.slide)
+    }
+
+    /// The number of the first window that is not over at a watermark.
+    pub(super) fn next(&self, watermark: Watermark) -> i64 {
+        self.first(watermark.0.after(Duration::from_millis(1)))
     }
 
     /// A window.
@@ -110,6 +120,13 @@ mod tests {
         assert_eq!(odd.slice(at(7)), (at(5), at(9)));
         assert_eq!(starts(&odd, 4), [-20, -10, 0]);
         assert_eq!(starts(&odd, 5), [-10, 0]);
+    }
+
+    #[test]
+    fn the_next_window_is_the_first_whose_last_millisecond_is_to_come() {
+        let grid = grid(30, 10, 0);
+        let next = |watermark| grid.span(grid.next(Watermark(at(watermark)))).end.as_millis();
+        assert_eq!([-2, -1, 0, 8, 9].map(next), [0, 10, 10, 10, 20]);
     }
 
     #[test]

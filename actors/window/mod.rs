@@ -26,7 +26,10 @@
 
 mod assigner;
 mod backlog;
+mod early;
 mod grid;
+mod progress;
+mod rolling;
 mod rules;
 mod sliced;
 mod span;
@@ -34,8 +37,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use assigner::{Assigner, Tumbling};
-pub use rules::Rules;
+pub use assigner::{Assigner, Sliding, Tumbling};
+pub use rules::{Every, Rules};
 pub use sliced::Sliced;
 pub use span::{Firing, Span, Windowed};
 pub use stream::{WindowedStream, Windows};

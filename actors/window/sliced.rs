@@ -1,18 +1,27 @@
 //! Windows of one length at regular times, kept by slices.
+//!
+//! A record is added to its slice and to nothing else. A tumbling window is its slice: closing it drains
+//! one map. A sliding window is several: when it closes, the slices that are new in it are merged into
+//! what [`Rolling`] keeps for each key, the results are said, and the slices that no later window has are taken out.
 
 use std::marker::PhantomData;
 
-use watershed_core::state::{Panes, Sections, State};
+use watershed_core::state::{KeyedMap, Panes, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, StateError, Step, Transform, Watermark,
+    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform,
+    Watermark,
 };
 
 use super::backlog::Backlog;
+use super::early::Early;
 use super::grid::Grid;
+use super::progress::Progress;
+use super::rolling::Rolling;
 use super::{Firing, Rules, Windowed};
 use crate::aggregate::Aggregate;
 
-/// The step behind [`Tumbling`](super::Tumbling): an aggregate for each slice of time and key.
+/// The step behind [`Tumbling`](super::Tumbling) and [`Sliding`](super::Sliding): an aggregate for each
+/// slice of time and key.
 #[derive(Clone)]
 pub struct Sliced<K, T, A> {
     grid: Grid,
@@ -21,33 +30,44 @@ pub struct Sliced<K, T, A> {
     of: PhantomData<fn(T) -> K>,
 }
 
-impl<K, T, A> Sliced<K, T, A> {
-    pub(super) fn new(grid: Grid, aggregate: A, rules: Rules<T>) -> Self {
-        Sliced { grid, aggregate, rules, of: PhantomData }
-    }
-}
-
 /// What is kept of sliced windows.
 pub struct SlicedState<K, A, R> {
+    /// The slices that records may still come to, or that are needed as they are.
     panes: Panes<K, A>,
+    /// Slices in the midst of sliding windows.
+    rolling: Rolling<K, A>,
+    progress: Progress,
+    early: Early<K>,
     backlog: Backlog<K, R>,
 }
 
 impl<K, A, R> Default for SlicedState<K, A, R> {
     fn default() -> Self {
-        SlicedState { panes: Panes::default(), backlog: Backlog::default() }
+        SlicedState {
+            panes: Panes::default(),
+            rolling: Rolling::default(),
+            progress: Progress::default(),
+            early: Early::default(),
+            backlog: Backlog::default(),
+        }
     }
 }
 
 impl<K: Key, A: Data, R: Data> State for SlicedState<K, A, R> {
     fn save(&self, groups: KeyGroups, sections: &mut Sections) {
         self.panes.save(groups, sections.part("panes"));
+        self.rolling.save(groups, sections.part("rolling"));
+        self.early.save(groups, sections.part("early"));
         self.backlog.save(groups, sections.part("backlog"));
+        self.progress.save(sections);
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
         self.panes.load(sections.get("panes"))?;
-        self.backlog.load(sections.get("backlog"))
+        self.rolling.load(sections.get("rolling"))?;
+        self.early.load(sections.get("early"))?;
+        self.backlog.load(sections.get("backlog"))?;
+        self.progress.load(sections)
     }
 }
 
@@ -85,22 +105,48 @@ impl<K: Key, T: Data, A: Aggregate<T>> Transform for Sliced<K, T, A> {
             if state.backlog.drain(out) == Step::Again {
                 return Step::Again;
             }
-            let Some(start) = state.panes.first() else { return Step::Done };
-            let window = self.grid.span(self.grid.last(start));
-            if !watermark.has_passed(window.last()) {
-                return Step::Done;
-            }
-            let Some((_, mut pane)) = state.panes.pop_first() else { return Step::Done };
-            let mut emitter = state.backlog.emitter(window, Firing::OnTime, out);
-            for (key, kept) in pane.drain() {
-                emitter.emit(key, self.aggregate.finish(kept));
-            }
-            state.panes.recycle(pane);
+            let Some(window) = self.due(watermark, state) else { break };
+            self.close(window, state, out);
+            self.drop_over(watermark, state);
         }
+        state.progress.close(self.grid.next(watermark));
+        self.drop_over(watermark, state);
+        match self.rules.early {
+            Some(every) if state.early.is_due(every, watermark) => self.say_early(watermark, state, out),
+            _ => Step::Done,
+        }
+    }
+
+    fn on_processing_time(
+        &self,
+        _now: ProcessingTime,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    ) -> Step {
+        let watermark = out.watermark();
+        self.say_early(watermark, state, out)
+    }
+
+    fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
+        state.early.due()
     }
 }
 
 impl<K: Key, T: Data, A: Aggregate<T>> Sliced<K, T, A> {
+    pub(super) fn new(grid: Grid, aggregate: A, rules: Rules<T>) -> Self {
+        Sliced { grid, aggregate, rules, of: PhantomData }
+    }
+
+    /// Whether a slice stays as it is when it has been merged into what rolls.
+    fn keeps_slices(&self) -> bool {
+        A::INVERTIBLE || self.rules.keeps() || self.rules.early.is_some()
+    }
+
+    /// The beginning of the slices that no closed window has.
+    fn unmerged(&self, state: &SlicedState<K, A::Accumulator, A::Out>) -> EventTime {
+        state.progress.next().map_or(EventTime::MIN, |next| self.grid.span(next - 1).end)
+    }
+
     /// Takes a record that is not of the current slice.
     #[inline(never)]
     fn turn(
@@ -111,12 +157,231 @@ impl<K: Key, T: Data, A: Aggregate<T>> Sliced<K, T, A> {
         state: &mut SlicedState<K, A::Accumulator, A::Out>,
         out: &mut impl Output<Windowed<K, A::Out>>,
     ) {
-        let window = self.grid.span(self.grid.last(time));
-        if self.rules.is_over(window.last(), out.watermark()) {
+        let (first, last) = (self.grid.first(time), self.grid.last(time));
+        if first > last {
+            return;
+        }
+        let watermark = out.watermark();
+        if self.rules.is_over(self.grid.span(last).last(), watermark) {
             return self.rules.late(value, out);
         }
-        let (start, last) = self.grid.slice(time);
-        let kept = state.panes.turn_to(start, last).get_or_insert_ref(key, || self.aggregate.empty());
+        let (start, end) = self.grid.slice(time);
+        if watermark.has_passed(self.grid.span(first).last()) {
+            return self.add_belated(key, value, time, state, out);
+        }
+        let Some(every) = self.rules.early else {
+            let kept = state.panes.turn_to(start, end).get_or_insert_ref(key, || self.aggregate.empty());
+            return self.aggregate.add(kept, &value, time);
+        };
+        let kept = state.panes.pane(start).get_or_insert_ref(key, || self.aggregate.empty());
         self.aggregate.add(kept, &value, time);
+        self.note_early(every, key, first..=last, state, out);
+    }
+
+    /// Takes a record of which at least one window is closed, and at least one not yet over.
+    fn add_belated(
+        &self,
+        key: &K,
+        value: T,
+        time: EventTime,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        // What is on its way was said before this record came.
+        state.backlog.flush(out);
+        let watermark = out.watermark();
+        let next = state.progress.next().unwrap_or_else(|| self.grid.next(watermark));
+        let (start, _) = self.grid.slice(time);
+        let merged = start < self.unmerged(state);
+        if merged && !self.grid.is_tumbling() && start >= self.grid.span(next).start {
+            let first = state.panes.get(start).is_none_or(|pane| pane.get(key).is_none());
+            let mut own = self.aggregate.empty();
+            self.aggregate.add(&mut own, &value, time);
+            state.rolling.late(&self.aggregate, key, start, own, first);
+        }
+        if !merged || self.keeps_slices() {
+            let kept = state.panes.pane(start).get_or_insert_ref(key, || self.aggregate.empty());
+            self.aggregate.add(kept, &value, time);
+        }
+        let (first, last) = (self.grid.first(time), self.grid.last(time));
+        if self.rules.keeps() {
+            for window in first..=last.min(next - 1) {
+                if !self.rules.is_over(self.grid.span(window).last(), watermark) {
+                    self.say(key, window, Firing::Update, state, out);
+                }
+            }
+        }
+        if let Some(every) = self.rules.early {
+            self.note_early(every, key, first.max(next)..=last, state, out);
+        }
+    }
+
+    /// Notes a record for the early results of its open windows, and says those that it calls for.
+    fn note_early(
+        &self,
+        every: super::Every,
+        key: &K,
+        windows: std::ops::RangeInclusive<i64>,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        for window in windows {
+            if state.early.note(every, key, self.grid.span(window).start, out.now()) {
+                self.say(key, window, Firing::Early, state, out);
+            }
+        }
+    }
+
+    /// Says a key's result of one window, from its slices.
+    fn say(
+        &self,
+        key: &K,
+        window: i64,
+        firing: Firing,
+        state: &SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        if let Some(value) = self.result(key, window, &state.panes) {
+            let span = self.grid.span(window);
+            out.emit_at(Windowed { key: key.clone(), window: span, firing, value }, span.last());
+        }
+    }
+
+    fn result(&self, key: &K, window: i64, panes: &Panes<K, A::Accumulator>) -> Option<A::Out> {
+        let span = self.grid.span(window);
+        let mut slices = panes.between(span.start, span.end).filter_map(|(_, pane)| pane.get(key));
+        let first = slices.next()?;
+        let Some(second) = slices.next() else { return Some(self.aggregate.result(first)) };
+        let mut whole = first.clone();
+        self.aggregate.merge(&mut whole, second);
+        slices.for_each(|slice| self.aggregate.merge(&mut whole, slice));
+        Some(self.aggregate.finish(whole))
+    }
+
+    /// The window to close next, if the watermark has reached its last millisecond.
+    fn due(&self, watermark: Watermark, state: &SlicedState<K, A::Accumulator, A::Out>) -> Option<i64> {
+        let window = match state.progress.next() {
+            Some(next) if !state.rolling.is_empty() => next,
+            _ => {
+                let (start, _) = state.panes.between(self.unmerged(state), EventTime::MAX).next()?;
+                self.grid.first(start)
+            }
+        };
+        watermark.has_passed(self.grid.span(window).last()).then_some(window)
+    }
+
+    /// Says the results of a window whose time has come.
+    fn close(
+        &self,
+        window: i64,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        state.panes.leave();
+        if self.grid.is_tumbling() {
+            self.close_tumbling(window, state, out);
+        } else {
+            self.close_sliding(window, state, out);
+        }
+        state.early.close(self.grid.span(window).start);
+        state.progress.close(window + 1);
+    }
+
+    fn close_tumbling(
+        &self,
+        window: i64,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        let groups = out.key_groups();
+        let span = self.grid.span(window);
+        let mut emitter = state.backlog.emitter(span, Firing::OnTime, out);
+        if self.rules.keeps() {
+            let kept = state.panes.get(span.start).into_iter().flat_map(KeyedMap::iter);
+            for (key, kept) in kept.filter(|(key, _)| !state.progress.is_ahead(*key, window, groups)) {
+                emitter.emit(key.clone(), self.aggregate.result(kept));
+            }
+        } else if let Some((_, mut pane)) = state.panes.pop_first() {
+            for (key, kept) in pane.drain() {
+                emitter.emit(key, self.aggregate.finish(kept));
+            }
+            state.panes.recycle(pane);
+        }
+    }
+
+    fn close_sliding(
+        &self,
+        window: i64,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) {
+        let groups = out.key_groups();
+        let (span, following) = (self.grid.span(window), self.grid.span(window + 1));
+        let unmerged = self.unmerged(state).max(span.start);
+        let SlicedState { panes, rolling, progress, backlog, .. } = state;
+        let is_ahead = |key: &K| progress.is_ahead(key, window, groups);
+        if A::INVERTIBLE {
+            let new = panes.between(unmerged, span.end).flat_map(|(_, pane)| pane.iter());
+            for (key, kept) in new.filter(|(key, _)| !is_ahead(key)) {
+                rolling.total(&self.aggregate, key, kept);
+            }
+        } else if self.keeps_slices() {
+            for (start, pane) in panes.between(unmerged, span.end) {
+                for (key, kept) in pane.iter().filter(|(key, _)| !is_ahead(key)) {
+                    rolling.stack(&self.aggregate, key, start, kept.clone());
+                }
+            }
+        } else {
+            while panes.first().is_some_and(|first| first < span.end) {
+                let Some((start, mut pane)) = panes.pop_first() else { break };
+                for (key, kept) in pane.drain() {
+                    rolling.stack(&self.aggregate, &key, start, kept);
+                }
+                panes.recycle(pane);
+            }
+        }
+        let mut emitter = backlog.emitter(span, Firing::OnTime, out);
+        let gone = (span.start, following.start);
+        rolling.say(&self.aggregate, panes, gone, is_ahead, |key, result| emitter.emit(key, result));
+    }
+
+    /// Drops the slices that no record and no firing will ask for again.
+    fn drop_over(&self, watermark: Watermark, state: &mut SlicedState<K, A::Accumulator, A::Out>) {
+        let Some(next) = state.progress.next() else { return };
+        while let Some(start) = state.panes.first() {
+            let last = self.grid.last(start);
+            if last >= next || !self.rules.is_over(self.grid.span(last).last(), watermark) {
+                return;
+            }
+            if let Some((_, pane)) = state.panes.pop_first() {
+                state.panes.recycle(pane);
+            }
+        }
+    }
+
+    /// Says the results of all open windows that have changed since they were last said.
+    fn say_early(
+        &self,
+        watermark: Watermark,
+        state: &mut SlicedState<K, A::Accumulator, A::Out>,
+        out: &mut impl Output<Windowed<K, A::Out>>,
+    ) -> Step {
+        loop {
+            if state.backlog.drain(out) == Step::Again {
+                return Step::Again;
+            }
+            let Some((start, keys)) = state.early.pop() else { break };
+            let window = self.grid.last(start);
+            let mut emitter = state.backlog.emitter(self.grid.span(window), Firing::Early, out);
+            for (key, _) in keys.iter() {
+                if let Some(value) = self.result(key, window, &state.panes) {
+                    emitter.emit(key.clone(), value);
+                }
+            }
+        }
+        if let Some(every) = self.rules.early {
+            state.early.said(every, watermark);
+        }
+        Step::Done
     }
 }

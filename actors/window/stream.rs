@@ -1,8 +1,10 @@
-//! How windows are asked for: `keyed.window(..).aggregate(..)`.
+//! How windows are asked for: `keyed.window(..).allowed_lateness(..).aggregate(..)`.
+
+use std::time::Duration;
 
 use watershed_core::{Chain, Data, Key, KeyedStream, SideOutput, Stream};
 
-use super::{Assigner, Rules, Span, Windowed};
+use super::{Assigner, Every, Rules, Span, Windowed};
 use crate::aggregate::{Aggregate, Collect, Reduce};
 
 /// Windows on keyed streams.
@@ -29,6 +31,26 @@ impl<K: Key, T: Data, F, W: Assigner> WindowedStream<K, T, F, W>
 where
     F: Fn(&T) -> K + Clone + Send + 'static,
 {
+    /// Keeps windows so much longer than until the watermark reaches their end.
+    ///
+    /// A late record that comes within that time is added to its windows, and those that are closed say
+    /// their result again at once, as [`Firing::Update`](super::Firing). An update has the time of its window's last
+    /// millisecond, so it is behind the watermark: later windows take it for late unless they allow
+    /// lateness too.
+    pub fn allowed_lateness(mut self, lateness: Duration) -> Self {
+        self.rules.allowed_lateness = lateness;
+        self
+    }
+
+    /// Says results before the watermark has reached a window's end, in some rhythm, as
+    /// [`Firing::Early`](super::Firing): those that have changed since they were last said.
+    ///
+    /// Early results cost a second look-up for each record and window it is in.
+    pub fn early(mut self, every: Every) -> Self {
+        self.rules.early = Some(every);
+        self
+    }
+
     /// Sends records to a side output that come too late for all of their windows. They are counted
     /// wherever they go.
     pub fn late_to(mut self, output: &SideOutput<T>) -> Self {

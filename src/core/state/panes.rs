@@ -51,6 +51,11 @@ impl<K: Key, A> Panes<K, A> {
         &mut self.open[self.last].1
     }
 
+    /// Lets no pane be the [current](Panes::current) one: its slice takes no more records unseen.
+    pub fn leave(&mut self) {
+        self.reach = NOWHERE;
+    }
+
     /// The pane of the slice that begins at `start`, opened on demand.
     #[inline]
     pub fn pane(&mut self, start: EventTime) -> &mut KeyedMap<K, A> {
@@ -94,6 +99,17 @@ impl<K: Key, A> Panes<K, A> {
     /// The open slices with their panes, earliest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (EventTime, &KeyedMap<K, A>)> {
         self.open.iter().map(|(start, pane)| (*start, pane))
+    }
+
+    /// The open slices that begin at `from` or later, but before `until`, with their panes; earliest first.
+    pub fn between(
+        &self,
+        from: EventTime,
+        until: EventTime,
+    ) -> impl DoubleEndedIterator<Item = (EventTime, &KeyedMap<K, A>)> {
+        let first = self.open.partition_point(|pane| pane.0 < from);
+        let end = self.open.partition_point(|pane| pane.0 < until).max(first);
+        self.open[first..end].iter().map(|(start, pane)| (*start, pane))
     }
 
     /// Takes the earliest pane out.
@@ -179,6 +195,20 @@ mod tests {
         assert_eq!(panes.turn_to(at(10), at(19)).get(&1), Some(&7));
         panes.pop_first();
         assert!(panes.current(at(12)).is_none());
+    }
+
+    #[test]
+    fn panes_are_found_by_a_stretch_of_time() {
+        let mut panes = Panes::<u8, u32>::default();
+        for start in [0, 10, 20, 30] {
+            panes.pane(at(start)).insert(1, 1);
+        }
+        let between = |from, until| -> Vec<i64> {
+            panes.between(at(from), at(until)).map(|(start, _)| start.as_millis()).collect()
+        };
+        assert_eq!(between(10, 30), [10, 20]);
+        assert_eq!(between(11, 31), [20, 30]);
+        assert!(between(30, 10).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The saved form of state: a tree of named parts, each cut by key group.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +45,12 @@ impl Sections {
     /// Writes the piece of the whole subtask.
     pub fn put_whole<T: Serialize>(&mut self, value: &T) {
         self.whole = vec![encode(value)];
+    }
+
+    /// The key groups of which a piece is here or in any part.
+    pub fn groups(&self) -> BTreeSet<KeyGroup> {
+        let own = self.groups.keys().copied();
+        own.chain(self.parts.values().flat_map(Sections::groups)).collect()
     }
 
     /// Reads the pieces of all key groups, in their order.

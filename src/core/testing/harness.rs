@@ -193,6 +193,16 @@ impl<S: Stage<Out: Data>> Harness<S> {
         self.apply(Input::clock(millis));
     }
 
+    /// The wall clock.
+    pub(super) fn now(&self) -> ProcessingTime {
+        self.cx.now()
+    }
+
+    /// Sets the wall clock of an operator that begins in the midst of time, and fires nothing.
+    pub(super) fn set_clock(&mut self, now: ProcessingTime) {
+        self.cx.set_now(now);
+    }
+
     /// Lets the operator look at what woke it.
     pub fn wake(&mut self) {
         self.stage.wake(&mut self.cx, &mut self.tail);

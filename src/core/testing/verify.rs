@@ -127,6 +127,7 @@ impl<X: Transform<In: Grouped>> Trial<X> {
             let range = KeyGroups::default().range(index as u32, parallelism);
             let part = saved.iter().map(|(uid, all)| (uid.clone(), all.restrict(&range, true))).collect();
             subtask.restore(&part).expect("what a state has saved, it can read");
+            subtask.set_clock(self.subtasks[0].now());
         }
         moved
     }
