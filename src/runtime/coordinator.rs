@@ -12,8 +12,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use watershed_core::task::{AnyTask, Split};
 use watershed_core::{Plan, SplitId, SubtaskId, VertexId};
@@ -49,6 +51,7 @@ pub(crate) struct Coordinator {
     orders: Vec<Order>,
     end: JobEnd,
     cancelled: bool,
+    stop_within: Duration,
     over: Option<oneshot::Sender<Result<JobEnd, JobError>>>,
 }
 
@@ -84,6 +87,7 @@ impl Coordinator {
             orders: Vec::new(),
             end: JobEnd::Complete,
             cancelled: false,
+            stop_within: config.stop_within,
             over: Some(over),
         };
         for (subtask, placement) in deployment.subtasks {
@@ -141,20 +145,32 @@ impl Coordinator {
         }
     }
 
-    /// Stops everybody, and says how it ended.
-    fn end(&mut self, result: Result<JobEnd, JobError>) {
+    /// Stops everybody, and says how it ended when they have.
+    fn end(&mut self, result: Result<JobEnd, JobError>, cx: &mut Context<Self>) {
         if self.phase == Phase::Over {
             return;
         }
         self.phase = Phase::Over;
-        for (subtask, handle) in &self.handles {
-            let staged = self.staged.remove(subtask).flatten();
-            handle.stop.do_send(Stop { staged });
-        }
-        if let Some(over) = self.over.take() {
+        let stop = |(subtask, handle): (&SubtaskId, &Handle)| {
+            handle.stop.send(Stop { staged: self.staged.remove(subtask).flatten() })
+        };
+        let stops: Vec<_> = self.handles.iter().map(stop).collect();
+        let over = self.over.take().expect("a job ends once");
+        let all = async move {
+            for stop in stops {
+                // A subtask that is gone already has stopped too.
+                let _ = stop.await;
+            }
+        };
+        let patience = tokio::time::timeout(self.stop_within, all);
+        let end = patience.map(move |stopped| {
+            if stopped.is_err() {
+                tracing::warn!("an operator's code did not return; its thread is left behind");
+            }
             // Whoever waited may have given up.
             let _ = over.send(result);
-        }
+        });
+        cx.spawn(end.into_actor(self));
     }
 }
 
@@ -209,10 +225,10 @@ impl Coordinator {
 impl Handler<Opened> for Coordinator {
     type Result = ();
 
-    fn handle(&mut self, message: Opened, _: &mut Self::Context) {
+    fn handle(&mut self, message: Opened, cx: &mut Self::Context) {
         match message.result {
             Ok(()) => self.advance_opening(1),
-            Err(error) => self.end(Err(error)),
+            Err(error) => self.end(Err(error), cx),
         }
     }
 }
@@ -234,11 +250,11 @@ impl Handler<Finished> for Coordinator {
 impl Handler<Committed> for Coordinator {
     type Result = ();
 
-    fn handle(&mut self, _: Committed, _: &mut Self::Context) {
+    fn handle(&mut self, _: Committed, cx: &mut Self::Context) {
         if let Phase::Committing { left } = &mut self.phase {
             *left -= 1;
             if *left == 0 {
-                self.end(Ok(self.end));
+                self.end(Ok(self.end), cx);
             }
         }
     }
@@ -247,8 +263,8 @@ impl Handler<Committed> for Coordinator {
 impl Handler<Failed> for Coordinator {
     type Result = ();
 
-    fn handle(&mut self, message: Failed, _: &mut Self::Context) {
-        self.end(Err(JobError::Failed(Box::new(message.0))));
+    fn handle(&mut self, message: Failed, cx: &mut Self::Context) {
+        self.end(Err(JobError::Failed(Box::new(message.0))), cx);
     }
 }
 

@@ -55,10 +55,28 @@ pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Res
         let begun = Instant::now();
         let board = Arc::new(Board::new(plan, config.parallelism));
         let (over, end) = oneshot::channel();
-        let node = Node::new(config.clone()).start();
+        let arbiters = Arbiters::start(config.arbiters.max(1));
+        let node = Node::new(arbiters.0.iter().map(Arbiter::handle).collect(), config.clone()).start();
         let coordinator = Coordinator::new(plan, config, &board, node, over)?.start();
         observe(JobHandle { board: board.clone(), coordinator });
         let end = end.await.expect("the coordinator says how the job ended")?;
         Ok(Summary { end, elapsed: begun.elapsed(), vertices: board.report() })
     })
+}
+
+/// The threads of one job; they end with it.
+struct Arbiters(Vec<Arbiter>);
+
+impl Arbiters {
+    fn start(count: usize) -> Self {
+        Arbiters((0..count).map(|_| Arbiter::new()).collect())
+    }
+}
+
+impl Drop for Arbiters {
+    fn drop(&mut self) {
+        for arbiter in &self.0 {
+            arbiter.stop();
+        }
+    }
 }

@@ -1,9 +1,10 @@
-//! The node actor: keeps this process's arbiters, and brings subtasks to life on them.
+//! The node actor: brings subtasks to life on this process's arbiters.
 
 use std::sync::Arc;
 use std::task::Waker;
 
 use actix::prelude::*;
+use actix_rt::ArbiterHandle;
 use watershed_core::SubtaskId;
 use watershed_core::stage::{TaskContext, TaskInfo};
 use watershed_core::task::AnyTask;
@@ -17,9 +18,9 @@ use crate::source::SourceActor;
 use crate::subtask::SubtaskActor;
 use crate::wake::Bell;
 
-/// Keeps this process's arbiters.
+/// Brings subtasks to life on this process's arbiters.
 pub(crate) struct Node {
-    arbiters: Vec<Arbiter>,
+    arbiters: Vec<ArbiterHandle>,
     config: Config,
 }
 
@@ -40,14 +41,12 @@ pub(crate) struct Order {
 }
 
 impl Node {
-    /// Starts the arbiters.
-    pub(crate) fn new(config: Config) -> Self {
-        let arbiters = (0..config.arbiters.max(1)).map(|_| Arbiter::new()).collect();
+    pub(crate) fn new(arbiters: Vec<ArbiterHandle>, config: Config) -> Self {
         Node { arbiters, config }
     }
 
     fn bring_to_life(&self, order: Order, coordinator: Addr<Coordinator>) -> Handle {
-        let arbiter = self.arbiters[order.arbiter % self.arbiters.len()].handle();
+        let arbiter = self.arbiters[order.arbiter % self.arbiters.len()].clone();
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         match order.task {
@@ -84,12 +83,6 @@ impl Node {
 
 impl Actor for Node {
     type Context = Context<Self>;
-
-    fn stopped(&mut self, _: &mut Self::Context) {
-        for arbiter in &self.arbiters {
-            arbiter.stop();
-        }
-    }
 }
 
 impl Handler<Deploy> for Node {

@@ -24,6 +24,14 @@ pub struct TaskInfo {
     pub batch_records: usize,
 }
 
+impl TaskInfo {
+    /// The number of the main output, where it is the only one of its name.
+    pub(super) fn main_output(&self) -> usize {
+        let main = self.outputs.iter().position(|output| output.side.is_none());
+        main.expect("an exchange leads somewhere")
+    }
+}
+
 /// What a subtask has seen and done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

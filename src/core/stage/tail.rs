@@ -49,16 +49,17 @@ pub trait Tail<T>: Downstream<T> + Clone + Send + 'static {
     }
 }
 
-/// Routes records to the subtasks at the other end of the vertex's first output, in batches.
+/// Routes records to the subtasks at the other end of the vertex's main output, in batches.
 pub struct Exchange<T, P> {
     rule: P,
+    edge: usize,
     open: Vec<Batch<T>>,
     batch_records: usize,
 }
 
 impl<T, P> Exchange<T, P> {
     pub(crate) fn new(rule: P) -> Self {
-        Exchange { rule, open: Vec::new(), batch_records: 0 }
+        Exchange { rule, edge: 0, open: Vec::new(), batch_records: 0 }
     }
 }
 
@@ -71,19 +72,20 @@ impl<T, P: Clone> Clone for Exchange<T, P> {
 impl<T: Data, P: Partitioner<T>> Downstream<T> for Exchange<T, P> {
     #[inline(always)]
     fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext) {
-        let receiver = self.rule.route(&value, cx.outbox.queued(0));
+        let receiver = self.rule.route(&value, cx.outbox.queued(self.edge));
         let open = &mut self.open[receiver as usize];
         open.push(value, time);
         if open.len() >= self.batch_records {
             cx.counters.records_out += open.len() as u64;
-            cx.outbox.hand_over(0, receiver, open, cx.origin);
+            cx.outbox.hand_over(self.edge, receiver, open, cx.origin);
         }
     }
 }
 
 impl<T: Data, P: Partitioner<T>> Tail<T> for Exchange<T, P> {
     fn open(&mut self, _number: u16, cx: &TaskContext) -> Result<(), TaskError> {
-        let receivers = cx.info.outputs[0].receivers;
+        self.edge = cx.info.main_output();
+        let receivers = cx.info.outputs[self.edge].receivers;
         self.rule.open(receivers, cx.info.key_groups, cx.info.subtask.index);
         self.open = (0..receivers).map(|_| Batch::default()).collect();
         self.batch_records = cx.info.batch_records;
@@ -94,7 +96,7 @@ impl<T: Data, P: Partitioner<T>> Tail<T> for Exchange<T, P> {
         for (receiver, open) in self.open.iter_mut().enumerate() {
             if !open.is_empty() {
                 cx.counters.records_out += open.len() as u64;
-                cx.outbox.hand_over(0, receiver as u32, open, cx.origin);
+                cx.outbox.hand_over(self.edge, receiver as u32, open, cx.origin);
             }
         }
     }
@@ -183,13 +185,14 @@ impl<T: Data> Tail<T> for Shared<T> {
 /// Hands every record to every subtask at the other end.
 pub struct Broadcast<T> {
     open: Batch<T>,
+    edge: usize,
     receivers: u32,
     batch_records: usize,
 }
 
 impl<T> Broadcast<T> {
     pub(crate) fn new() -> Self {
-        Broadcast { open: Batch::default(), receivers: 0, batch_records: 0 }
+        Broadcast { open: Batch::default(), edge: 0, receivers: 0, batch_records: 0 }
     }
 }
 
@@ -211,7 +214,8 @@ impl<T: Data> Downstream<T> for Broadcast<T> {
 
 impl<T: Data> Tail<T> for Broadcast<T> {
     fn open(&mut self, _number: u16, cx: &TaskContext) -> Result<(), TaskError> {
-        self.receivers = cx.info.outputs[0].receivers;
+        self.edge = cx.info.main_output();
+        self.receivers = cx.info.outputs[self.edge].receivers;
         self.batch_records = cx.info.batch_records;
         Ok(())
     }
@@ -223,9 +227,9 @@ impl<T: Data> Tail<T> for Broadcast<T> {
         cx.counters.records_out += self.open.len() as u64;
         for receiver in 1..self.receivers {
             let mut copy = self.open.clone();
-            cx.outbox.hand_over(0, receiver, &mut copy, cx.origin);
+            cx.outbox.hand_over(self.edge, receiver, &mut copy, cx.origin);
         }
-        cx.outbox.hand_over(0, 0, &mut self.open, cx.origin);
+        cx.outbox.hand_over(self.edge, 0, &mut self.open, cx.origin);
     }
 }
 
