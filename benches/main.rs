@@ -1,2 +1,51 @@
-//! The benchmark.
-fn main() {}
+//! Runs the same workloads on Watershed, on a hand-written program and on timely-dataflow, one after the
+//! other on one machine, and says how they compare.
+//!
+//! A figure from one day or machine says little about another, so every claim is a ratio within one `compare`:
+//! the systems take turns (A B A B ...), each run in a fresh process, and no run counts whose results are wrong.
+//! Measure on a quiet machine, with runs of some five seconds.
+
+mod compare;
+mod error;
+mod latency;
+mod measure;
+mod system;
+mod table;
+mod tally;
+mod text;
+mod workload;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs the workloads of stream processing side by side.
+#[derive(Parser)]
+#[command(name = "watershed-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs a workload on each system in turn and compares them; exits with 1 if their results differ.
+    Compare(compare::Arguments),
+    /// Runs a workload once on one system, in this process, and prints the measurement as JSON.
+    #[command(hide = true)]
+    Run(measure::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Run(arguments) => measure::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("watershed-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

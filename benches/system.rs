@@ -1,0 +1,128 @@
+//! The systems that are compared. Each does every workload with [`crate::workload::SUBTASKS`] threads.
+
+mod handwritten;
+mod timely;
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::latency::Latency;
+use crate::tally::Tally;
+use crate::workload::Parameters;
+
+/// Names a system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum System {
+    /// A program for the one job, on two threads.
+    Handwritten,
+    /// timely-dataflow with two workers.
+    Timely,
+}
+
+impl System {
+    /// Every system, in the order in which they take turns.
+    pub(crate) const ALL: [Self; 2] = [Self::Handwritten, Self::Timely];
+
+    /// The name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Handwritten => "handwritten",
+            Self::Timely => "timely",
+        }
+    }
+
+    /// Runs a workload to its end.
+    pub(crate) fn run(self, parameters: &Parameters) -> Result<Finished, Error> {
+        match self {
+            Self::Handwritten => handwritten::run(parameters),
+            Self::Timely => timely::run(parameters),
+        }
+    }
+}
+
+impl fmt::Display for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a system found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Finished {
+    /// Number of events read.
+    pub(crate) events: u64,
+    /// The results.
+    pub(crate) tally: Tally,
+    /// How late the results were, in the `latency` workload.
+    pub(crate) latency: Option<Latency>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        parameters: Parameters,
+    }
+
+    /// Runs a workload on all systems; the sum must be right and the results the same.
+    fn found_by_all(arguments: &str) -> Finished {
+        let parameters = Line::parse_from(arguments.split(' ')).parameters;
+        let mut found = System::ALL.map(|system| system.run(&parameters).unwrap()).into_iter();
+        let first = found.next().unwrap();
+        assert_eq!(first.tally.sum, parameters.sum_expected(first.events), "{arguments}");
+        for other in found {
+            assert_eq!((other.events, other.tally), (first.events, first.tally), "{arguments}");
+        }
+        first
+    }
+
+    #[test]
+    fn all_systems_keep_the_same_numbers() {
+        for events in [1, 2, 1_023, 100_001] {
+            found_by_all(&format!("x --workload map-filter --events {events}"));
+        }
+    }
+
+    #[test]
+    fn all_systems_count_the_same_in_tumbling_windows() {
+        assert_eq!(found_by_all("x --workload keyed-count --events 3500000 --keys 10").tally.results, 40);
+        assert_eq!(found_by_all("x --workload keyed-count --events 1 --keys 10").tally.results, 1);
+        // Enough keys for the second and third window to be partitioned.
+        found_by_all("x --workload keyed-count --events 3000000 --keys 300000");
+    }
+
+    #[test]
+    fn all_systems_count_the_same_in_sliding_windows() {
+        assert_eq!(found_by_all("x --workload sliding-count --events 12000000 --keys 10").tally.results, 210);
+        found_by_all("x --workload sliding-count --events 1 --keys 1");
+        found_by_all("x --workload sliding-count --events 2000000 --keys 300000");
+    }
+
+    #[test]
+    fn all_systems_count_the_same_words() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let words: String =
+            (0..60_000).map(|i| format!("w{}{}", i % 1_000, if i % 7 == 0 { "\n" } else { " " })).collect();
+        std::fs::write(file.path(), words + "incomprehensibilities x").unwrap();
+        for how in ["", " --combine"] {
+            let line = format!("x --workload word-count --text {}{how}", file.path().display());
+            assert_eq!(found_by_all(&line).tally.results, 1_002);
+        }
+    }
+
+    #[test]
+    fn all_systems_find_the_same_as_the_wall_clock_goes() {
+        let found = found_by_all("x --workload latency --events 110000 --rate 100000 --keys 10");
+        assert_eq!(found.tally.results, 20);
+        assert!(found.latency.is_some_and(|latency| latency.max_ms > 0.0));
+    }
+}

@@ -1,0 +1,45 @@
+//! The workloads on timely-dataflow, with two workers in one process.
+//!
+//! Written as someone would who knows timely well: vectors of records, its own exchange, a pane-first window
+//! operator that fires on the frontier, hash maps with a fast hash. A source holds back while the slower worker's
+//! results are too far behind, since timely itself puts no limit on what waits between two workers.
+
+mod events;
+mod keyed_count;
+mod latency;
+mod map_filter;
+mod panes;
+mod sliding_count;
+mod word_count;
+
+use timely::Config;
+use timely::worker::Worker;
+
+use super::Finished;
+use crate::error::Error;
+use crate::workload::{Parameters, SUBTASKS, Workload};
+
+/// Runs a workload to its end.
+pub(crate) fn run(parameters: &Parameters) -> Result<Finished, Error> {
+    match parameters.workload {
+        Workload::MapFilter => Ok(map_filter::run(parameters)),
+        Workload::KeyedCount => Ok(keyed_count::run(parameters)),
+        Workload::SlidingCount => Ok(sliding_count::run(parameters)),
+        Workload::WordCount => word_count::run(parameters),
+        Workload::Latency => Ok(latency::run(parameters)),
+    }
+}
+
+/// Runs `work` on each worker and returns what each found.
+fn on_workers<R: Send + 'static>(work: impl Fn(&mut Worker) -> R + Send + Sync + 'static) -> Vec<R> {
+    let workers =
+        timely::execute(Config::process(SUBTASKS), work).expect("threads of one process need nothing");
+    workers.join().into_iter().map(|result| result.expect("a worker that counts does not panic")).collect()
+}
+
+/// Lets a worker run until its dataflow has ended.
+fn run_to_end(worker: &mut Worker) {
+    while worker.has_dataflows() {
+        worker.step_or_park(None);
+    }
+}
