@@ -146,16 +146,14 @@ fn a_sliding_window_has_the_slices_of_its_length() {
 
 #[test]
 fn a_record_that_is_late_for_some_windows_is_in_the_others() {
-    for maxima in [windows(Sliding::of(ms(20), ms(10)), Max)] {
-        let inputs = [at(5, 'a', 1), Input::watermark(9), at(6, 'a', 3), at(7, 'b', 4), Input::watermark(19)];
-        let found = run(&maxima, inputs);
-        let expected = [
-            ('a', -10, 10, Firing::OnTime, Some(1)),
-            ('a', 0, 20, Firing::OnTime, Some(3)),
-            ('b', 0, 20, Firing::OnTime, Some(4)),
-        ];
-        assert_eq!(found, expected);
-    }
+    let maxima = windows(Sliding::of(ms(20), ms(10)), Max);
+    let inputs = [at(5, 'a', 1), Input::watermark(9), at(6, 'a', 3), at(7, 'b', 4), Input::watermark(19)];
+    let expected = [
+        ('a', -10, 10, Firing::OnTime, Some(1)),
+        ('a', 0, 20, Firing::OnTime, Some(3)),
+        ('b', 0, 20, Firing::OnTime, Some(4)),
+    ];
+    assert_eq!(run(&maxima, inputs), expected);
 }
 
 #[test]
