@@ -1,2 +1,51 @@
-//! Watershed.
+//! Watershed: typed operators over event time, as actors, from a first try in one process.
+//!
+//! A pipeline is a function that describes it; [`main`] gives it a command line, [`run`] runs it inside a
+//! program or a test:
+//!
+//! ```
+//! use watershed::prelude::*;
+//!
+//! # fn main() -> Result<(), watershed::JobError> {
+//! let summary = watershed::run(|pipeline| {
+//!     pipeline.source(Generator::new(7, |n, _| n).take(1000)).filter(|n| n % 2 == 0).discard();
+//!     Ok(())
+//! })?;
+//! assert_eq!(summary.vertices[0].counters.records_in, 1000);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A crate that uses this one also depends on `serde` (with the feature `derive`): records, states and
+//! parameters derive its traits.
+//!
+//! | to | look at |
+//! | --- | --- |
+//! | write a pipeline | [`prelude`] |
+//! | give it parameters | [`parameters`] |
+//! | give it a command line | [`App`], [`main`] |
+//! | run it from a program or a test | [`run`], [`Job`] |
+//! | write an operator, a source, a sink | [`core::spi`] |
+//! | see what is built in | [`actors`] |
+
+extern crate self as watershed;
+
+mod app;
+mod cli;
+mod job;
+pub mod parameters;
+pub mod prelude;
+
+pub use watershed_actors as actors;
 pub use watershed_core as core;
+pub use watershed_runtime as runtime;
+
+pub use app::{App, Describe};
+pub use cli::main;
+pub use job::{Job, run};
+pub use watershed_core::{Pipeline, Plan, PlanError};
+pub use watershed_runtime::{Config, JobEnd, JobError, Summary};
+
+/// What a pipeline's function returns where it cannot describe its pipeline: any error, or a text
+/// (`Err("the gap must be positive".into())`).
+pub type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,17 @@
+//! The pipelines of the stock binary: those of `examples/`.
+//!
+//! A pipeline is the module `examples/NAME/mod.rs`, beside a `main.rs` that makes it a program of its own
+//! (`cargo run --example NAME`). The module is included here by its path, because it needs the facade and the
+//! facade's package holds this binary: a crate of examples between the two would close a circle.
+//!
+//! To add one: a `mod` with its path, and a `.with(..)`.
+
+use watershed::App;
+
+#[path = "../examples/hello/mod.rs"]
+mod hello;
+
+/// Registers all of them.
+pub(crate) fn register(app: App) -> App {
+    app.with(hello::register)
+}

@@ -1,0 +1,23 @@
+//! Everything that the file of a pipeline needs: `use watershed::prelude::*`.
+
+pub use std::time::Duration;
+
+pub use serde::{Deserialize, Serialize};
+
+// What is built in goes by its module, `sink::Csv` beside `source::Csv`; the traits that give streams their
+// words, and what nearly every first pipeline names, go without.
+pub use watershed_actors::join::Joins;
+pub use watershed_actors::operator::{KeyedSteps, Steps};
+pub use watershed_actors::sink::{Collect, Print};
+pub use watershed_actors::source::Generator;
+pub use watershed_actors::window::*;
+pub use watershed_actors::{aggregate, join, operator, sink, source, window};
+pub use watershed_core::{
+    BoundedOutOfOrderness, Chain, CoOperator, Context, Data, DeadLetter, Either, Epoch, EventTime,
+    EventTimes, Key, KeyContext, KeyGroups, Keyed, KeyedStream, Monotone, Operator, Output, Partitioner,
+    Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream, SideOutput, Sink, SinkError,
+    Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark, WatermarkGenerator,
+    Writer,
+};
+
+pub use crate::app::App;
