@@ -2,6 +2,7 @@
 
 mod handwritten;
 mod timely;
+mod watershed;
 
 use std::fmt;
 
@@ -21,17 +22,20 @@ pub(crate) enum System {
     Handwritten,
     /// timely-dataflow with two workers.
     Timely,
+    /// Watershed with two subtasks.
+    Watershed,
 }
 
 impl System {
     /// Every system, in the order in which they take turns.
-    pub(crate) const ALL: [Self; 2] = [Self::Handwritten, Self::Timely];
+    pub(crate) const ALL: [Self; 3] = [Self::Handwritten, Self::Timely, Self::Watershed];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Handwritten => "handwritten",
             Self::Timely => "timely",
+            Self::Watershed => "watershed",
         }
     }
 
@@ -40,6 +44,7 @@ impl System {
         match self {
             Self::Handwritten => handwritten::run(parameters),
             Self::Timely => timely::run(parameters),
+            Self::Watershed => watershed::run(parameters),
         }
     }
 }
