@@ -1,0 +1,197 @@
+//! A TCP listener: whoever connects may send rows.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use watershed_core::{Data, Position, Source, SourceError};
+
+use super::framer::{Framer, Framing, Pumped};
+use super::stdin::spawn;
+use super::{Address, Bell, Fed, FeedReader, Handover, Threads, lock, queue, without_header};
+use crate::source::decode::{Decode, MessagePack, Text};
+use crate::source::file::ROW_BYTES_MAX;
+
+/// How many peers are served at once unless told otherwise; others wait in the system's queue.
+const CONNECTIONS_MAX: usize = 256;
+/// How long the listener sleeps between two looks for new peers.
+const ACCEPT_EVERY: Duration = Duration::from_millis(10);
+
+/// The rows that peers send over TCP, read by one subtask. Never ends.
+///
+/// A row is a line, or a MessagePack message behind its length. A peer may come and go as it likes. What a
+/// peer leaves unfinished, or what cannot be understood, is set aside.
+///
+/// ```no_run
+/// use watershed_actors::source::{Json, TcpListen};
+///
+/// let lines = TcpListen::lines("127.0.0.1:7000");
+/// let readings = TcpListen::lines("127.0.0.1:7001").decode(Json::<(u32, f64)>::default());
+/// let messages = TcpListen::messages::<(u32, f64)>("127.0.0.1:7002");
+/// ```
+#[derive(Clone, Debug)]
+pub struct TcpListen<D = Text> {
+    address: String,
+    framing: Framing,
+    decoder: D,
+    row_bytes_max: usize,
+    connections_max: usize,
+    bound: Arc<Mutex<Option<SocketAddr>>>,
+}
+
+impl TcpListen {
+    /// Lines as text, on an address `host:port`.
+    pub fn lines(address: impl Into<String>) -> Self {
+        TcpListen::new(address.into(), Framing::Lines, Text)
+    }
+
+    /// MessagePack messages, each behind its length: four bytes, the highest first.
+    pub fn messages<T: Data>(address: impl Into<String>) -> TcpListen<MessagePack<T>> {
+        TcpListen::new(address.into(), Framing::Messages, MessagePack::default())
+    }
+}
+
+impl<D> TcpListen<D> {
+    fn new(address: String, framing: Framing, decoder: D) -> Self {
+        let (row_bytes_max, connections_max) = (ROW_BYTES_MAX, CONNECTIONS_MAX);
+        TcpListen { address, framing, decoder, row_bytes_max, connections_max, bound: Arc::default() }
+    }
+
+    /// Makes something else of each row.
+    pub fn decode<E: Decode>(self, decoder: E) -> TcpListen<E> {
+        let TcpListen { address, framing, row_bytes_max, connections_max, bound, .. } = self;
+        TcpListen { address, framing, decoder, row_bytes_max, connections_max, bound }
+    }
+
+    /// Refuses rows of more bytes; a message that claims more costs its peer the connection.
+    #[must_use]
+    pub fn row_bytes_max(mut self, bytes: usize) -> Self {
+        self.row_bytes_max = bytes;
+        self
+    }
+
+    /// Serves so many peers at once; others wait until one leaves.
+    #[must_use]
+    pub fn connections_max(mut self, connections: usize) -> Self {
+        self.connections_max = connections;
+        self
+    }
+
+    /// The address that this source, or a clone of it, listens on in this process: for port 0.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        *lock(&self.bound)
+    }
+}
+
+impl<D: Decode> Source for TcpListen<D> {
+    type Out = D::Out;
+    type Split = Address;
+    type Reader = FeedReader<D>;
+
+    fn splits(&self, _: u32) -> Result<Vec<Address>, SourceError> {
+        without_header(&self.decoder, &self.address)?;
+        Ok(vec![Address(self.address.clone())])
+    }
+
+    fn open(&self, split: &Address, from: Option<Position>) -> Result<FeedReader<D>, SourceError> {
+        let error = |error: io::Error| {
+            SourceError::new(
+                &split.0,
+                format!("cannot listen: {error}; choose an address of this host that is free"),
+            )
+        };
+        let listener = TcpListener::bind(&split.0).map_err(error)?;
+        listener.set_nonblocking(true).map_err(error)?;
+        *lock(&self.bound) = Some(listener.local_addr().map_err(error)?);
+        let (handover, feed) = queue();
+        let bell = Arc::clone(&handover.bell);
+        let server = Server {
+            framing: self.framing,
+            row_bytes_max: self.row_bytes_max,
+            connections_max: self.connections_max,
+            handover,
+            connections: Vec::new(),
+        };
+        let thread = spawn("tcp-listen", move || server.run(&listener))?;
+        let threads = Listening { bell: Arc::clone(&bell), thread: Some(thread) };
+        Ok(FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads))
+    }
+
+    fn describe(&self, split: &Address) -> String {
+        format!("tcp {}", split.0)
+    }
+}
+
+/// The listener's thread, to be stopped.
+struct Listening {
+    bell: Arc<Bell>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Threads for Listening {
+    /// Returns when the listener and all connections are closed: the address is free again.
+    fn stop(&mut self, feed: Receiver<Fed>) {
+        self.bell.stop();
+        drop(feed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic over there has been reported, and this may be the end of it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What the listener's thread works with.
+struct Server {
+    framing: Framing,
+    row_bytes_max: usize,
+    connections_max: usize,
+    handover: Handover,
+    connections: Vec<(TcpStream, JoinHandle<()>)>,
+}
+
+impl Server {
+    fn run(mut self, listener: &TcpListener) {
+        while !self.handover.bell.is_stopped() {
+            self.connections.retain(|(_, thread)| !thread.is_finished());
+            if self.connections.len() >= self.connections_max {
+                thread::park_timeout(ACCEPT_EVERY);
+                continue;
+            }
+            match listener.accept() {
+                // A peer that cannot be served is closed and may come again.
+                Ok((stream, peer)) => drop(self.serve(stream, peer)),
+                // No peer, or one that has gone already, or no room for its socket: all of them pass.
+                Err(_) => thread::park_timeout(ACCEPT_EVERY),
+            }
+        }
+        for (stream, thread) in self.connections.drain(..) {
+            // A peer that has gone already needs no shutdown.
+            let _ = stream.shutdown(Shutdown::Both);
+            // A panic over there has been reported, and this is the end of all connections.
+            let _ = thread.join();
+        }
+    }
+
+    fn serve(&mut self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        let mut input = stream.try_clone()?;
+        let mut framer = Framer::new(self.framing, self.row_bytes_max, &peer.to_string());
+        let handover = self.handover.clone();
+        let work = move || {
+            // However the stream ends, what is unfinished is set aside.
+            if !matches!(framer.pump(&mut input, &handover), Pumped::Stopped)
+                && let Some(rest) = framer.finish(false)
+            {
+                handover.give(rest);
+            }
+            let _ = input.shutdown(Shutdown::Both);
+        };
+        let thread = thread::Builder::new().name("tcp-connection".to_owned()).spawn(work)?;
+        self.connections.push((stream, thread));
+        Ok(())
+    }
+}
