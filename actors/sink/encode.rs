@@ -33,8 +33,8 @@ pub trait Encode<T>: Clone + Send + 'static {
     /// The ending of the names of such files, without the dot.
     fn extension(&self) -> &'static str;
 
-    /// Called before the first record of each file or connection. `continued` says that what follows is
-    /// appended to records that lie there already. The default does nothing.
+    /// Called before the first record of each file, and once before those that go elsewhere. `continued` says
+    /// that what follows is appended to records that lie there already. The default does nothing.
     fn begin(&mut self, continued: bool) {
         let _ = continued;
     }

@@ -1,0 +1,155 @@
+//! A table in an SQLite database.
+
+mod cell;
+mod writer;
+
+pub use writer::{SqliteWriter, StagedRows};
+
+use std::fs;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use watershed_core::{Data, Sink, SinkError, SubtaskId};
+
+use crate::sink::failure;
+use crate::sink::fields::{Field, Kind, fields};
+
+/// Writes each record as a row of a table in an SQLite database.
+///
+/// The table is created where it is not there, with a column for each field of the record's struct. Whole numbers,
+/// reals, texts and bytes are stored as what they are, truth as 0 and 1, unit variants as their names, a missing
+/// value as `NULL` (so is a real that is no number), and anything that has parts as JSON text.
+///
+/// * **When rows are seen.** At commits, in one transaction for each subtask. Until then they lie in a table beside it,
+///   `__staged_TABLE`, so that the memory holds a batch of them and no more; `__watershed_committed` remembers how far
+///   each subtask has been committed, so that a commit may be repeated.
+/// * **Rows that are there.** They stay, and new ones are added: a job that is repeated adds its rows again. With a
+///   [`primary_key`](SqliteTable::primary_key), a row replaces the one that has the same key instead.
+/// * **Several subtasks, and readers.** The database is kept in write-ahead mode: readers never wait. SQLite has one
+///   writer at a time, so subtasks take turns, for at most the [`busy_timeout`](SqliteTable::busy_timeout); more of
+///   them make nothing faster.
+///
+/// ```
+/// use serde::{Deserialize, Serialize};
+/// use watershed_actors::sink::SqliteTable;
+/// use watershed_core::{Data, KeyGroups, Pipeline, testing::Numbers};
+///
+/// #[derive(Clone, Serialize, Deserialize, Data)]
+/// struct Square {
+///     number: u64,
+///     square: u64,
+/// }
+///
+/// let pipeline = Pipeline::new("squares", KeyGroups::default());
+/// let squares = pipeline.source(Numbers::up_to(10)).map(|number| Square { number, square: number * number });
+/// squares.sink(SqliteTable::new("out/numbers.db", "squares").primary_key(["number"]));
+/// ```
+pub struct SqliteTable<T> {
+    path: PathBuf,
+    table: String,
+    columns: Option<Vec<String>>,
+    primary_key: Vec<String>,
+    batch_rows: usize,
+    busy_timeout: Duration,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T> SqliteTable<T> {
+    /// A table of a database, which is created where it is not there.
+    pub fn new(path: impl AsRef<Path>, table: &str) -> Self {
+        SqliteTable {
+            path: path.as_ref().to_owned(),
+            table: table.to_owned(),
+            columns: None,
+            primary_key: Vec::new(),
+            batch_rows: 1000,
+            busy_timeout: Duration::from_secs(60),
+            of: PhantomData,
+        }
+    }
+
+    /// Names the columns. Needed where the record is no struct: a tuple's values go to them in their order. A struct's
+    /// fields go to the columns of their names.
+    #[must_use]
+    pub fn columns(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Makes these columns the table's key where it is created, and lets a row replace that with the same key: a job
+    /// that is repeated then leaves the same rows. Give the job one subtask there, or partition it by the key.
+    #[must_use]
+    pub fn primary_key(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.primary_key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many rows are gathered before they are staged: 1000 if nothing is said. Each batch is one transaction.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = rows.max(1);
+        self
+    }
+
+    /// How long a transaction waits for its turn: 60 s if nothing is said.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// What errors are about.
+    fn place(&self) -> String {
+        format!("table {:?} of {}", self.table, self.path.display())
+    }
+}
+
+impl<T> Clone for SqliteTable<T> {
+    fn clone(&self) -> Self {
+        SqliteTable {
+            path: self.path.clone(),
+            table: self.table.clone(),
+            columns: self.columns.clone(),
+            primary_key: self.primary_key.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<T: Data> Sink for SqliteTable<T> {
+    type In = T;
+    type Staged = StagedRows;
+    type Writer = SqliteWriter<T>;
+
+    fn open(&self, subtask: SubtaskId, parallelism: u32) -> Result<SqliteWriter<T>, SinkError> {
+        let known = fields::<T>().unwrap_or_default();
+        let columns: Vec<(String, Kind)> = match &self.columns {
+            None => known.iter().map(|field| (field.name.to_owned(), field.kind)).collect(),
+            Some(names) => {
+                let kind = |name: &String| {
+                    known
+                        .iter()
+                        .find(|field| field.name == name)
+                        .map_or(Kind::Other, |Field { kind, .. }| *kind)
+                };
+                names.iter().map(|name| (name.clone(), kind(name))).collect()
+            }
+        };
+        let refuse = |why: String| Err(SinkError::new(self.place(), why));
+        if columns.is_empty() {
+            return refuse("the record's type does not name its columns: say .columns(..)".to_owned());
+        }
+        if let Some(stray) = self.primary_key.iter().find(|key| columns.iter().all(|(name, _)| name != *key))
+        {
+            return refuse(format!("has no column {stray:?} that could be a key"));
+        }
+        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(failure::at(folder))?;
+        }
+        SqliteWriter::open(self.clone(), &columns, subtask.index, parallelism)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,298 @@
+//! Stages and commits the rows of one subtask.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
+use watershed_core::{Data, Epoch, EventTime, SinkError, Writer};
+
+use crate::sink::SqliteTable;
+use crate::sink::fields::Kind;
+use crate::sink::sqlite::cell::Row;
+
+/// The pause between attempts to do what SQLite does not wait for by itself.
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// The rows of one subtask and epoch: durable, hidden, and enough to be committed by anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Data)]
+pub struct StagedRows {
+    subtask: u32,
+    /// Numbers in the staging table; they are never used twice.
+    first: i64,
+    last: i64,
+    rows: i64,
+}
+
+/// Writes an [`SqliteTable`] for one subtask.
+pub struct SqliteWriter<T> {
+    table: SqliteTable<T>,
+    connection: Connection,
+    columns: Vec<String>,
+    statements: Statements,
+    subtask: u32,
+    parallelism: u32,
+    resumed: bool,
+    /// Whether what an earlier job has left has been removed.
+    begun: bool,
+    gathered: Vec<T>,
+    /// What has been staged since the last `prepare`.
+    staged: Option<StagedRows>,
+}
+
+/// The texts of the statements, with all names quoted.
+struct Statements {
+    stage: String,
+    count: String,
+    publish: String,
+    remove: String,
+    sweep: String,
+    sweep_own: String,
+}
+
+impl Statements {
+    fn new<T>(sink: &SqliteTable<T>, columns: &[String]) -> Statements {
+        let (table, staging) = (quoted(&sink.table), staging(&sink.table));
+        let names = columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+        let values = (1..=columns.len()).map(|number| format!("?{number}")).collect::<Vec<_>>().join(", ");
+        let subtask = columns.len() + 1;
+        let range = "__subtask = ?1 AND __row BETWEEN ?2 AND ?3";
+        let insert = if sink.primary_key.is_empty() { "INSERT" } else { "INSERT OR REPLACE" };
+        Statements {
+            stage: format!("INSERT INTO {staging} ({names}, __subtask) VALUES ({values}, ?{subtask})"),
+            count: format!("SELECT count(*) FROM {staging} WHERE {range}"),
+            publish: format!(
+                "{insert} INTO {table} ({names}) SELECT {names} FROM {staging} WHERE {range} ORDER BY __row"
+            ),
+            remove: format!("DELETE FROM {staging} WHERE {range}"),
+            sweep: format!("DELETE FROM {staging} WHERE __subtask % ?1 = ?2"),
+            sweep_own: format!("DELETE FROM {staging} WHERE __subtask = ?1"),
+        }
+    }
+}
+
+/// A name as SQL writes it, whatever is in it.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn staging(table: &str) -> String {
+    quoted(&format!("__staged_{table}"))
+}
+
+/// What a reader may expect in a column.
+fn affinity(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Integer => " INTEGER",
+        Kind::Real => " REAL",
+        Kind::Text => " TEXT",
+        Kind::Bytes => " BLOB",
+        Kind::Other => "",
+    }
+}
+
+impl<T: Data> SqliteWriter<T> {
+    pub(super) fn open(
+        sink: SqliteTable<T>,
+        columns: &[(String, Kind)],
+        subtask: u32,
+        parallelism: u32,
+    ) -> Result<Self, SinkError> {
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let statements = Statements::new(&sink, &names);
+        let connection = connect(&sink, columns, &statements).map_err(|error| about(&sink, &error))?;
+        Ok(SqliteWriter {
+            table: sink,
+            connection,
+            columns: names,
+            statements,
+            subtask,
+            parallelism,
+            resumed: false,
+            begun: false,
+            gathered: Vec::new(),
+            staged: None,
+        })
+    }
+
+    /// Removes what nobody will commit, once, behind the commits of a checkpoint and before the first row. A job that
+    /// goes on may have been of another parallelism, and others may still have to commit what is not of this subtask.
+    fn begin(&mut self) -> rusqlite::Result<()> {
+        if self.resumed {
+            self.connection.execute(&self.statements.sweep_own, [self.subtask])?;
+        } else {
+            self.connection.execute(&self.statements.sweep, [self.parallelism, self.subtask])?;
+        }
+        self.begun = true;
+        Ok(())
+    }
+
+    /// Stages what was gathered, durably, in one transaction.
+    fn stage(&mut self) -> Result<(), SinkError> {
+        if !self.begun {
+            self.begin().map_err(|error| about(&self.table, &error))?;
+        }
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let added = self.insert()?;
+        self.gathered.clear();
+        self.staged = Some(match self.staged.take() {
+            None => added,
+            Some(before) => StagedRows { first: before.first, rows: before.rows + added.rows, ..added },
+        });
+        Ok(())
+    }
+
+    fn insert(&mut self) -> Result<StagedRows, SinkError> {
+        let table = &self.table;
+        let about = |error: rusqlite::Error| about(table, &error);
+        let transaction = write(&mut self.connection).map_err(about)?;
+        let (mut first, mut last) = (None, 0);
+        let mut statement = transaction.prepare_cached(&self.statements.stage).map_err(about)?;
+        for record in &self.gathered {
+            statement.clear_bindings();
+            record
+                .serialize(Row::new(&mut statement, &self.columns))
+                .map_err(|error| SinkError::new(table.place(), error))?;
+            statement.raw_bind_parameter(self.columns.len() + 1, self.subtask).map_err(about)?;
+            statement.raw_execute().map_err(about)?;
+            last = transaction.last_insert_rowid();
+            first.get_or_insert(last);
+        }
+        drop(statement);
+        transaction.commit().map_err(about)?;
+        let rows = i64::try_from(self.gathered.len()).expect("a batch of rows is in memory");
+        Ok(StagedRows { subtask: self.subtask, first: first.unwrap_or(last), last, rows })
+    }
+
+    /// Moves staged rows into the table, unless that has been done: `false` where they are gone without.
+    fn publish(&mut self, staged: &StagedRows) -> rusqlite::Result<bool> {
+        let transaction = write(&mut self.connection)?;
+        let range = params![staged.subtask, staged.first, staged.last];
+        let found: i64 = transaction.query_row(&self.statements.count, range, |row| row.get(0))?;
+        if found != staged.rows {
+            let done =
+                "SELECT count(*) FROM __watershed_committed WHERE sink = ?1 AND subtask = ?2 AND row >= ?3";
+            let done = transaction.query_row(
+                done,
+                params![self.table.table, staged.subtask, staged.last],
+                |row| row.get::<_, i64>(0),
+            )?;
+            return Ok(found == 0 && done > 0);
+        }
+        transaction.execute(&self.statements.publish, range)?;
+        transaction.execute(&self.statements.remove, range)?;
+        transaction.execute(
+            "INSERT INTO __watershed_committed VALUES (?1, ?2, ?3) \
+             ON CONFLICT (sink, subtask) DO UPDATE SET row = max(row, excluded.row)",
+            params![self.table.table, staged.subtask, staged.last],
+        )?;
+        transaction.commit()?;
+        Ok(true)
+    }
+}
+
+/// Begins a transaction that writes, after waiting for its turn.
+fn write(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Opens the database and creates what is not there.
+fn connect<T>(
+    sink: &SqliteTable<T>,
+    columns: &[(String, Kind)],
+    statements: &Statements,
+) -> rusqlite::Result<Connection> {
+    let mut connection = Connection::open(&sink.path)?;
+    connection.busy_timeout(sink.busy_timeout)?;
+    write_ahead(&connection, sink.busy_timeout)?;
+    // Each transaction survives a power failure: `prepare` promises it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let described = |(name, kind): &(String, Kind)| format!("{}{}", quoted(name), affinity(*kind));
+    let columns = columns.iter().map(described).collect::<Vec<_>>().join(", ");
+    let key = sink.primary_key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+    let key = if key.is_empty() { key } else { format!(", PRIMARY KEY ({key})") };
+    let transaction = write(&mut connection)?;
+    transaction.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS {table} ({columns}{key});
+         CREATE TABLE IF NOT EXISTS {staging} (
+             __row INTEGER PRIMARY KEY AUTOINCREMENT, __subtask INTEGER NOT NULL, {columns});
+         CREATE TABLE IF NOT EXISTS __watershed_committed (
+             sink TEXT NOT NULL, subtask INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (sink, subtask));",
+        table = quoted(&sink.table),
+        staging = staging(&sink.table),
+    ))?;
+    // Finds a table with other columns now, and not at the first row.
+    transaction.prepare(&statements.stage)?;
+    transaction.prepare(&statements.publish)?;
+    transaction.commit()?;
+    Ok(connection)
+}
+
+/// Turns the write-ahead log on. SQLite does not wait where another connection does the same.
+fn write_ahead(connection: &Connection, timeout: Duration) -> rusqlite::Result<()> {
+    let start = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && start.elapsed() < timeout =>
+            {
+                thread::sleep(RETRY_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+fn about<T>(sink: &SqliteTable<T>, error: &rusqlite::Error) -> SinkError {
+    let why = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full: make room and start again".to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("another program has kept the database locked for {:?}", sink.busy_timeout)
+        }
+        Some(ErrorCode::NotADatabase) => "the file is no SQLite database".to_owned(),
+        Some(ErrorCode::ReadOnly) => "may not be written: check its owner and permissions".to_owned(),
+        _ => error.to_string(),
+    };
+    SinkError::new(sink.place(), why)
+}
+
+impl<T: Data> Writer for SqliteWriter<T> {
+    type In = T;
+    type Staged = StagedRows;
+
+    fn resume(&mut self) -> Result<(), SinkError> {
+        self.resumed = true;
+        Ok(())
+    }
+
+    #[inline]
+    fn write(&mut self, record: T, _time: EventTime) -> Result<(), SinkError> {
+        self.gathered.push(record);
+        if self.gathered.len() >= self.table.batch_rows { self.stage() } else { Ok(()) }
+    }
+
+    fn prepare(&mut self, _epoch: Epoch) -> Result<Option<StagedRows>, SinkError> {
+        self.stage()?;
+        Ok(self.staged.take())
+    }
+
+    fn commit(&mut self, staged: StagedRows) -> Result<(), SinkError> {
+        match self.publish(&staged) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                let why = format!("{} rows were staged and are gone: somebody has removed them", staged.rows);
+                Err(SinkError::new(self.table.place(), why))
+            }
+            Err(error) => Err(about(&self.table, &error)),
+        }
+    }
+
+    fn abort(&mut self, staged: StagedRows) -> Result<(), SinkError> {
+        let range = params![staged.subtask, staged.first, staged.last];
+        let removed = self.connection.execute(&self.statements.remove, range);
+        removed.map(drop).map_err(|error| about(&self.table, &error))
+    }
+}
