@@ -26,7 +26,7 @@ use crate::{Data, DeadLetter, EventTime, Key, ProcessingTime, Watermark};
 /// ```
 ///
 /// Configuration lives in `self`, data in `State`: `&self` leaves nowhere to hide data that a restore
-/// would lose. `State` starts as its default; a key whose state is [forgotten](Context::forget) starts
+/// would lose. `State` starts as its default; a key whose state is [forgotten](KeyContext::forget) starts
 /// again from there.
 pub trait Operator: Clone + Send + 'static {
     /// The stream's key.
