@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use watershed_core::{Chain, Data, Key, KeyedStream, Stream};
+use watershed_core::{Chain, Data, Key, KeyedStream, Stream, Transform};
 
-use crate::operator::{Deduplicate, ExponentialMean, MapWithState, RateLimit, RunningMean, TopK};
+use crate::operator::{Deduplicate, ExponentialMean, Lookup, MapWithState, RateLimit, RunningMean, TopK};
 
 /// Steps of any stream.
 ///
@@ -19,11 +19,23 @@ use crate::operator::{Deduplicate, ExponentialMean, MapWithState, RateLimit, Run
 pub trait Steps<T: Data>: Sized {
     /// Lets at most so many records a second through each subtask. See [`RateLimit`].
     fn rate_limit(self, records_per_second: f64) -> Stream<impl Chain<Out = T>>;
+
+    /// Turns each record into what an asynchronous service answers about it. See [`Lookup`].
+    fn lookup<O: Data, S>(self, lookup: Lookup<T, O, S>) -> Stream<impl Chain<Out = O>>
+    where
+        Lookup<T, O, S>: Transform<In = T, Out = O>;
 }
 
 impl<T: Data, C: Chain<Out = T>> Steps<T> for Stream<C> {
     fn rate_limit(self, records_per_second: f64) -> Stream<impl Chain<Out = T>> {
         self.transform("rate-limit", RateLimit::per_second(records_per_second))
+    }
+
+    fn lookup<O: Data, S>(self, lookup: Lookup<T, O, S>) -> Stream<impl Chain<Out = O>>
+    where
+        Lookup<T, O, S>: Transform<In = T, Out = O>,
+    {
+        self.transform("lookup", lookup)
     }
 }
 

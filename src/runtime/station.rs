@@ -92,7 +92,7 @@ impl Station {
     pub(crate) fn is_held(&mut self) -> bool {
         match self.cx.hold {
             Hold::Free => false,
-            Hold::Woken => true,
+            Hold::Woken | Hold::WokenAndUntil(_) => true,
             Hold::Until(until) if until <= self.cx.now() => {
                 self.cx.hold = Hold::Free;
                 false
@@ -191,7 +191,7 @@ impl Station {
         }
         let hold = match self.cx.hold {
             Hold::Until(until) => Some(until),
-            Hold::Free | Hold::Woken => None,
+            Hold::Free | Hold::Woken | Hold::WokenAndUntil(_) => None,
         };
         let now = clock::now().as_millis();
         let until =
@@ -204,9 +204,7 @@ impl Station {
     pub(crate) fn woken(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
         self.bell.heard();
         self.look_at_clock();
-        if self.cx.hold == Hold::Woken {
-            self.cx.hold = Hold::Free;
-        }
+        self.cx.hold = self.cx.hold.woken();
         task.wake(&mut self.cx);
         self.worked()
     }

@@ -44,7 +44,9 @@ pub trait Transform: Clone + Send + 'static {
     ///
     /// The watermark goes on downstream when this returns [`Step::Done`]. A step with much to emit looks
     /// at [`Output::is_full`] between records and returns [`Step::Again`]: it is called again with the
-    /// same watermark when there is room. The default does nothing.
+    /// same watermark when there is room. A step that waits for something else [holds](Output::hold) the
+    /// input and returns [`Step::Again`]: it is called again after a wake-up, or when its
+    /// [deadline](Transform::deadline) has come; no record comes before that. The default does nothing.
     fn on_watermark(
         &self,
         watermark: Watermark,

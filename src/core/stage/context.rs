@@ -63,6 +63,33 @@ pub enum Hold {
     Until(ProcessingTime),
     /// None before a wake-up.
     Woken,
+    /// None before a wake-up, nor before this time.
+    WokenAndUntil(ProcessingTime),
+}
+
+impl Hold {
+    /// What is left of the wish after a wake-up.
+    #[must_use]
+    pub const fn woken(self) -> Hold {
+        match self {
+            Hold::Free | Hold::Woken => Hold::Free,
+            Hold::Until(until) | Hold::WokenAndUntil(until) => Hold::Until(until),
+        }
+    }
+
+    /// Both wishes.
+    #[must_use]
+    pub fn and(self, other: Hold) -> Hold {
+        match (self, other) {
+            (Hold::Free, wish) | (wish, Hold::Free) => wish,
+            (Hold::Woken, Hold::Woken) => Hold::Woken,
+            (Hold::Until(a), Hold::Until(b)) => Hold::Until(a.max(b)),
+            (Hold::Woken, Hold::Until(until) | Hold::WokenAndUntil(until))
+            | (Hold::Until(until) | Hold::WokenAndUntil(until), Hold::Woken) => Hold::WokenAndUntil(until),
+            (Hold::WokenAndUntil(a), Hold::Until(b) | Hold::WokenAndUntil(b))
+            | (Hold::Until(a), Hold::WokenAndUntil(b)) => Hold::WokenAndUntil(a.max(b)),
+        }
+    }
 }
 
 /// An error at an edge of the pipeline, or a state that cannot be restored: ends the job.
@@ -170,13 +197,9 @@ impl TaskContext {
         self.error.get_or_insert(error.into());
     }
 
-    /// Asks for a pause of the input; of two wishes the later end counts.
+    /// Asks for a pause of the input, beside what was asked for before.
     pub fn hold(&mut self, hold: Hold) {
-        self.hold = match (self.hold, hold) {
-            (Hold::Woken, _) | (_, Hold::Woken) => Hold::Woken,
-            (Hold::Until(a), Hold::Until(b)) => Hold::Until(a.max(b)),
-            (Hold::Free, other) | (other, Hold::Free) => other,
-        };
+        self.hold = self.hold.and(hold);
     }
 
     /// Makes the partial batches of the side outputs ready to be handed over.

@@ -1,6 +1,7 @@
 //! One operator, alone, under a test's control.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,9 @@ pub struct Harness<S: Stage<Out: Data>> {
     cx: TaskContext,
     emitted: Vec<Record<S::Out>>,
     parked: Vec<crate::stage::Outgoing>,
+    alarm: Arc<Alarm>,
+    /// A watermark for which the operator waits for a wake-up.
+    stalled: Option<EventTime>,
 }
 
 /// The main output's number in a harness.
@@ -78,10 +82,14 @@ const EMITTED: usize = 0;
 /// The dead letters' number in a harness.
 const DEAD: usize = 1;
 
-struct Asleep;
+/// Notes that the operator asked to be woken.
+#[derive(Default)]
+struct Alarm(AtomicBool);
 
-impl Wake for Asleep {
-    fn wake(self: Arc<Self>) {}
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl<O: Operator> Harness<Transformed<Process<O>>> {
@@ -128,11 +136,12 @@ impl<S: Stage<Out: Data>> Harness<S> {
             outputs,
             batch_records: 1,
         };
-        let cx = TaskContext::new(Arc::new(info), Waker::from(Arc::new(Asleep)));
+        let alarm = Arc::new(Alarm::default());
+        let cx = TaskContext::new(Arc::new(info), Waker::from(alarm.clone()));
         let (mut stage, mut tail) = (stage, Exchange::new(RoundRobin::default()));
         let number = stage.open(0);
         tail.open(number, &cx).expect("an exchange opens without touching the world");
-        Harness { stage, tail, cx, emitted: Vec::new(), parked: Vec::new() }
+        Harness { stage, tail, cx, emitted: Vec::new(), parked: Vec::new(), alarm, stalled: None }
     }
 
     /// Collects a side output too; without this, what goes there is dropped. To be called first.
@@ -150,25 +159,31 @@ impl<S: Stage<Out: Data>> Harness<S> {
     }
 
     /// Lets something happen.
+    ///
+    /// A watermark for which the operator waits, for a wake-up or the clock, stays until
+    /// [`Harness::wake`] or [`Harness::clock`] has let it through, as it does in the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Where a record or another watermark comes while one waits.
     pub fn apply(&mut self, input: Input<S::In>) {
         match input {
             Input::Record(value, time) => {
+                assert!(self.stalled.is_none(), "no record comes while the operator waits at a watermark");
                 self.stage.record(value, time, &mut self.cx, &mut self.tail);
                 self.collect();
             }
-            Input::Watermark(time) => loop {
-                let step = self.stage.watermark(Watermark(time), &mut self.cx, &mut self.tail);
-                self.collect();
-                if step == Step::Done {
-                    break;
-                }
-            },
+            Input::Watermark(time) => {
+                assert!(self.stalled.is_none(), "no watermark comes while the operator waits at another");
+                self.advance(time);
+            }
             Input::ProcessingTime(now) => {
                 self.cx.set_now(now);
                 while self.stage.deadline().is_some_and(|deadline| deadline <= now) {
                     let _ = self.stage.processing_time(&mut self.cx, &mut self.tail);
                     self.collect();
                 }
+                self.resume();
             }
         }
     }
@@ -203,10 +218,23 @@ impl<S: Stage<Out: Data>> Harness<S> {
         self.cx.set_now(now);
     }
 
-    /// Lets the operator look at what woke it.
+    /// Lets the operator look at what woke it, as the runtime does after a wake-up: its input may come again.
     pub fn wake(&mut self) {
+        self.alarm.0.store(false, Ordering::Release);
+        self.cx.hold = self.cx.hold.woken();
         self.stage.wake(&mut self.cx, &mut self.tail);
         self.collect();
+        self.resume();
+    }
+
+    /// Whether the operator has asked to be woken since the last time that it was.
+    pub fn wants_wake(&self) -> bool {
+        self.alarm.0.load(Ordering::Acquire)
+    }
+
+    /// Whether the operator waits at a watermark.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
     }
 
     /// Takes the emitted records.
@@ -262,9 +290,32 @@ impl<S: Stage<Out: Data>> Harness<S> {
         self.stage.load(&self.cx.info.uids, snapshot)
     }
 
-    fn collect(&mut self) {
+    /// Advances the watermark, as far as the operator lets it.
+    fn advance(&mut self, time: EventTime) {
+        loop {
+            let step = self.stage.watermark(Watermark(time), &mut self.cx, &mut self.tail);
+            let emitted = self.collect();
+            match step {
+                Step::Done => return,
+                Step::Again if emitted => {}
+                // There was room all the time: it is something else that the step waits for.
+                Step::Again => return self.stalled = Some(time),
+            }
+        }
+    }
+
+    /// Tries the watermark again at which the operator waits.
+    fn resume(&mut self) {
+        if let Some(time) = self.stalled.take() {
+            self.advance(time);
+        }
+    }
+
+    /// Takes what is ready; whether anything was.
+    fn collect(&mut self) -> bool {
         self.tail.flush(&mut self.cx);
         self.cx.flush_sides();
+        let emitted = self.cx.outbox.is_full();
         while let Some(outgoing) = self.cx.outbox.ready.pop_front() {
             if outgoing.edge == EMITTED {
                 let mut batch = outgoing.batch.downcast::<S::Out>();
@@ -273,6 +324,7 @@ impl<S: Stage<Out: Data>> Harness<S> {
                 self.parked.push(outgoing);
             }
         }
+        emitted
     }
 
     fn take_parked<T: Data>(&mut self, edge: usize) -> Vec<T> {

@@ -15,4 +15,4 @@ pub use harness::{Harness, Input};
 pub use numbers::Numbers;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
-pub use verify::{Grouped, verify, verify_co, verify_transform};
+pub use verify::{Grouped, verify, verify_co, verify_transform, verify_whole};

@@ -90,6 +90,36 @@ where
     compare(&stretches(inputs, plain), &stretches(&mixed, outputs), "key groups in another order");
 }
 
+/// Checks a transform of a stream without keys over some input: its output must be the same when it is saved
+/// and restored between any two elements, and when it is restored twice over.
+///
+/// The output of each element is compared in the order in which it was emitted.
+///
+/// # Panics
+///
+/// Where that does not hold, naming the element before which it was restored.
+pub fn verify_whole<X: Transform<In: Clone>>(transform: &X, inputs: &[Input<X::In>]) {
+    let outputs = |harness: &mut Harness<Transformed<X>>, inputs: &[Input<X::In>]| -> Vec<Released> {
+        let output = |input: &Input<X::In>| {
+            harness.apply(input.clone());
+            harness.records().iter().map(encode).collect()
+        };
+        inputs.iter().map(output).collect()
+    };
+    let plain = outputs(&mut Harness::transform(transform.clone()), inputs);
+    for cut in 0..=inputs.len() {
+        let mut harness = Harness::transform(transform.clone());
+        let mut found = outputs(&mut harness, &inputs[..cut]);
+        for _ in 0..2 {
+            let snapshot = harness.snapshot();
+            harness = Harness::transform(transform.clone());
+            harness.restore(&snapshot).expect("what a state has saved, it can read");
+        }
+        found.extend(outputs(&mut harness, &inputs[cut..]));
+        compare(&plain, &found, &format!("restored twice before element {cut}"));
+    }
+}
+
 impl<T> Input<T> {
     /// The same happening with another record.
     fn map<U>(self, f: impl FnOnce(T) -> U) -> Input<U> {
