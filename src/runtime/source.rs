@@ -103,6 +103,7 @@ impl SourceCore {
                 if self.station.call(call, self.task.as_mut())? == Step::Done {
                     self.calls.pop_front();
                 } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
+                    self.station.wait_at(call, self.task.as_mut())?;
                     return Ok(false);
                 }
             } else if self.ended {

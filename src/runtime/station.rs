@@ -120,6 +120,17 @@ impl Station {
         Ok(step)
     }
 
+    /// Lets a step wait at a call, for a wake-up: what the clock has reached and what is due to be flushed
+    /// does not wait with it. Left undone, either would ring the alarm again at once, and again.
+    pub(crate) fn wait_at(&mut self, call: Call, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        let due = task.deadline().is_some_and(|deadline| deadline <= self.cx.now());
+        if due && call != Call::ProcessingTime {
+            // A step of this that says `Again` is still due, and is called with the next alarm.
+            let _ = self.call(Call::ProcessingTime, task)?;
+        }
+        self.flush_if_due(task)
+    }
+
     /// Hands over what a call has made ready. To be called after each.
     pub(crate) fn worked(&mut self) -> Result<(), TaskError> {
         self.dirty = true;

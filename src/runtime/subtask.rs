@@ -167,7 +167,7 @@ impl SubtaskCore {
                 if self.station.call(call, self.task.as_mut())? == Step::Done {
                     self.calls.pop_front();
                 } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
-                    // The step waits for a wake-up.
+                    self.station.wait_at(call, self.task.as_mut())?;
                     return Ok(emptied);
                 }
             } else if self.ended {

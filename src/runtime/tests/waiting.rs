@@ -6,8 +6,8 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use watershed_core::{
-    EventTime, EventTimes, Output, Polled, Position, Reader, Source, SourceError, SourceOutput, Step,
-    Transform, Watermark,
+    EventTime, EventTimes, Output, Polled, Position, ProcessingTime, Reader, Source, SourceError,
+    SourceOutput, Step, Transform, Watermark,
 };
 
 use super::{Burst, Keep, config, pipeline, run};
@@ -166,4 +166,104 @@ fn a_stage_that_holds_its_input_goes_on_when_it_is_woken() {
     let config = crate::Config { poll_records: 20, ..config(2, 16) };
     run(&pipeline, &config).unwrap();
     assert_eq!(keep.sorted(), (0..500).collect::<Vec<_>>());
+}
+
+/// Holds the last watermark back until a thread of its own wakes it, and counts how often it is asked.
+#[derive(Clone, Default)]
+struct Stalling(Arc<AtomicU64>);
+
+/// Whether a stage has done what it is here for.
+#[derive(Default)]
+struct Once {
+    begun: bool,
+    done: bool,
+}
+
+impl watershed_core::state::State for Once {
+    fn save(&self, _: watershed_core::KeyGroups, _: &mut watershed_core::state::Sections) {}
+    fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
+        Ok(())
+    }
+}
+
+impl Transform for Stalling {
+    type In = u64;
+    type Out = u64;
+    type State = Once;
+
+    fn on_record(&self, n: u64, _: EventTime, _: &mut Once, out: &mut impl Output<u64>) {
+        out.emit(n);
+    }
+
+    fn on_watermark(&self, watermark: Watermark, state: &mut Once, out: &mut impl Output<u64>) -> Step {
+        if watermark < Watermark::MAX || state.done {
+            return Step::Done;
+        }
+        self.0.fetch_add(1, SeqCst);
+        if !std::mem::replace(&mut state.begun, true) {
+            let waker = out.waker().clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(300));
+                waker.wake();
+            });
+        }
+        out.hold();
+        Step::Again
+    }
+
+    fn on_wake(&self, state: &mut Once, _: &mut impl Output<u64>) {
+        state.done = true;
+    }
+}
+
+/// Emits a 7 when ten milliseconds have passed since its first record.
+#[derive(Clone)]
+struct Tick;
+
+#[derive(Default)]
+struct Due(Option<ProcessingTime>);
+
+impl watershed_core::state::State for Due {
+    fn save(&self, _: watershed_core::KeyGroups, _: &mut watershed_core::state::Sections) {}
+    fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
+        Ok(())
+    }
+}
+
+impl Transform for Tick {
+    type In = u64;
+    type Out = u64;
+    type State = Due;
+
+    fn on_record(&self, _: u64, _: EventTime, due: &mut Due, out: &mut impl Output<u64>) {
+        due.0.get_or_insert(out.now().after(Duration::from_millis(10)));
+    }
+
+    fn on_processing_time(&self, _: ProcessingTime, due: &mut Due, out: &mut impl Output<u64>) -> Step {
+        due.0 = None;
+        out.emit(7);
+        Step::Done
+    }
+
+    fn deadline(&self, due: &Due) -> Option<ProcessingTime> {
+        due.0
+    }
+}
+
+#[test]
+fn a_stage_that_waits_at_a_watermark_neither_spins_nor_stops_the_clock_of_others() {
+    for in_source in [true, false] {
+        let (pipeline, keep, stalling) = (pipeline(), Keep::new(), Stalling::default());
+        let numbers = pipeline.source(watershed_core::testing::Numbers::up_to(5));
+        if in_source {
+            numbers.transform("stalling", stalling.clone()).transform("tick", Tick).sink(keep.clone());
+        } else {
+            let numbers = numbers.rebalance().transform("stalling", stalling.clone());
+            numbers.transform("tick", Tick).sink(keep.clone());
+        }
+        run(&pipeline, &config(1, 16)).unwrap();
+        assert_eq!(keep.sorted(), [7], "the clock went on while the watermark waited");
+        let asked = stalling.0.load(SeqCst);
+        assert!(asked < 20, "asked {asked} times in 300 milliseconds");
+    }
 }
