@@ -71,6 +71,14 @@ enum FailedTo<T> {
     Nowhere,
 }
 
+impl<T> Clone for FailedTo<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for FailedTo<T> {}
+
 /// How many calls are in flight unless told otherwise.
 const IN_FLIGHT: usize = 64;
 /// How long a try may take unless told otherwise.
@@ -176,12 +184,7 @@ impl<T, O, S> Lookup<T, O, S> {
 
 impl<T, O, S: Clone> Clone for Lookup<T, O, S> {
     fn clone(&self) -> Self {
-        let failed = match self.failed {
-            FailedTo::DeadLetters => FailedTo::DeadLetters,
-            FailedTo::Side(side) => FailedTo::Side(side),
-            FailedTo::Nowhere => FailedTo::Nowhere,
-        };
-        Lookup { service: self.service.clone(), failed, ..*self }
+        Lookup { service: self.service.clone(), ..*self }
     }
 }
 

@@ -111,8 +111,9 @@ pub fn verify_whole<X: Transform<In: Clone>>(transform: &X, inputs: &[Input<X::I
         let mut harness = Harness::transform(transform.clone());
         let mut found = outputs(&mut harness, &inputs[..cut]);
         for _ in 0..2 {
-            let snapshot = harness.snapshot();
+            let (snapshot, now) = (harness.snapshot(), harness.now());
             harness = Harness::transform(transform.clone());
+            harness.set_clock(now);
             harness.restore(&snapshot).expect("what a state has saved, it can read");
         }
         found.extend(outputs(&mut harness, &inputs[cut..]));

@@ -135,7 +135,7 @@ impl Transform for Dozing {
 
     fn on_record(&self, n: u64, _: EventTime, state: &mut Dozed, out: &mut impl Output<u64>) {
         state.0.push(n);
-        if n % 10 == 0 {
+        if n.is_multiple_of(10) {
             out.hold();
             let waker = out.waker().clone();
             std::thread::spawn(move || {
