@@ -1,4 +1,18 @@
 //! Exits: files, tables, sockets, and collections for tests.
+//!
+//! | sink | what becomes of a record | after a failure |
+//! | --- | --- | --- |
+//! | [`Files`] | CSV, JSON lines, MessagePack or a format of your own, in a file or a folder of parts | once |
+//! | [`SqliteTable`] | a row of a table | once |
+//! | [`Collect`] | an entry of a vector | once |
+//! | [`TcpSink`] | a line or a frame on a connection | sent again, or lost with the peer |
+//! | [`Print`] | a line on standard output | printed again |
+//! | [`Fold`] | a part of a sum, for measurements | folded again |
+//! | [`Discard`] | nothing | |
+//!
+//! *Once* is a promise of two-phase commit: what is written becomes visible when it is committed, and a job without
+//! checkpoints commits once, at its end. [`Files::dead_letters`] keeps what could not be used. A sink of your own
+//! implements [`Sink`](watershed_core::Sink); [`verify_sink`](watershed_core::testing::verify_sink) checks it.
 
 mod collect;
 mod csv;

@@ -284,8 +284,41 @@ fn a_place_that_cannot_be_written_is_refused_before_the_first_record() {
 #[test]
 fn a_job_that_fails_leaves_no_drafts() {
     let place = tempfile::tempdir().unwrap();
-    let mut harness = SinkHarness::new(Files::csv(place.path().join("hourly.csv")));
-    harness.write(row(0), 0);
+    let mut harness = SinkHarness::new(Files::csv(place.path().join("hourly.csv")).rolling_bytes(20));
+    (0..3).for_each(|number| harness.write(row(number), 0));
+    assert_eq!(tree(place.path()).len(), 2);
     drop(harness);
-    assert_eq!(tree(place.path()), []);
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn drafts_of_a_job_that_was_killed_are_removed_by_the_next_at_any_parallelism() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("hourly.csv");
+    for index in 0..3 {
+        let mut harness = SinkHarness::subtask(Files::csv(&path), index, 3);
+        harness.write(row(9), 0);
+        let _lost = harness.prepare();
+        harness.write(row(9), 0);
+        std::mem::forget(harness);
+    }
+    assert_eq!(tree(place.path()).len(), 6);
+    run(&path, 2, |files| files);
+    assert_eq!(tree(place.path()).len(), 2);
+    assert!(!place.path().join(".inprogress").exists());
+}
+
+#[test]
+fn a_resumed_subtask_leaves_the_drafts_of_others_to_them() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("hourly.csv");
+    let mut first = SinkHarness::subtask(Files::csv(&path), 0, 2);
+    let mut second = SinkHarness::subtask(Files::csv(&path), 1, 2);
+    second.write(row(1), 0);
+    let staged = second.prepare();
+    second.crash();
+    first.resume();
+    first.write(row(2), 0);
+    second.commit(&staged);
+    assert_eq!(visible(place.path()), ["r1,1"]);
 }

@@ -224,3 +224,15 @@ impl<T: Data, E: Encode<T>> Writer for FilesWriter<T, E> {
         Ok(())
     }
 }
+
+impl<T, E> Drop for FilesWriter<T, E> {
+    /// Removes what has not been staged: nobody will commit it.
+    fn drop(&mut self) {
+        self.draft = None;
+        for file in &self.ended {
+            // What cannot be removed stays hidden, and is removed by the next job in the same place.
+            let _ = self.layout.draft(&file.draft).and_then(|path| remove(&path));
+        }
+        let _ = fs::remove_dir(self.layout.in_progress());
+    }
+}

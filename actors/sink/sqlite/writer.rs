@@ -296,3 +296,27 @@ impl<T: Data> Writer for SqliteWriter<T> {
         removed.map(drop).map_err(|error| about(&self.table, &error))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use watershed_core::{Sink, SubtaskId, VertexId};
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_table_and_cure_and_loses_no_row() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.db");
+        let sink = SqliteTable::new(&path, "texts").columns(["text"]);
+        let mut writer = sink.open(SubtaskId { vertex: VertexId(0), index: 0 }, 1).unwrap();
+        let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        writer.connection.pragma_update(None, "max_page_count", pages + 1).unwrap();
+        writer.write(("x".repeat(100_000),), EventTime::MIN).unwrap();
+        let error = writer.prepare(Epoch(1)).unwrap_err().to_string();
+        let expected =
+            format!("table \"texts\" of {}: the disk is full: make room and start again", path.display());
+        assert_eq!(error, expected);
+        writer.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+        assert_eq!(writer.prepare(Epoch(2)).unwrap().map(|staged| staged.rows), Some(1));
+    }
+}
