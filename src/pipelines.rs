@@ -8,10 +8,19 @@
 
 use watershed::App;
 
+#[path = "../examples/custom_operator/mod.rs"]
+mod custom_operator;
+#[path = "../examples/custom_sink/mod.rs"]
+mod custom_sink;
+#[path = "../examples/custom_source/mod.rs"]
+mod custom_source;
 #[path = "../examples/hello/mod.rs"]
 mod hello;
 
 /// Registers all of them.
 pub(crate) fn register(app: App) -> App {
     app.with(hello::register)
+        .with(custom_operator::register)
+        .with(custom_source::register)
+        .with(custom_sink::register)
 }

@@ -1,4 +1,14 @@
 //! The smallest pipeline: numbers become greetings.
+//!
+//! A pipeline is a function that is handed a [`Pipeline`] and says what should happen: a *source* emits records, each
+//! step returns a stream on which the next one is called, and a *sink* ends it. Nothing runs while the function
+//! does; it describes a plan, which `watershed plan hello` shows and `watershed run hello` runs.
+//!
+//! Its parameters are a struct. The fields' names, types and default values are all that has to be said for
+//! `--set name=you --set times=5` to work, and for `watershed pipelines` to list them.
+//!
+//! `register` gives the function a name. The module can then be part of a binary of its own (`main.rs`), of the
+//! stock binary, or of yours.
 
 use watershed::prelude::*;
 
