@@ -130,6 +130,8 @@ impl<T: Data, L: Line<T>> Sink for Print<T, L> {
     type Staged = ();
     type Writer = PrintWriter<T, L, io::Stdout>;
 
+    const PRINTS: bool = true;
+
     fn open(&self, _subtask: SubtaskId, _parallelism: u32) -> Result<Self::Writer, SinkError> {
         Ok(PrintWriter::new(self.clone(), "standard output", io::stdout()))
     }

@@ -1,33 +1,91 @@
 //! What can be written on the command line.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 /// The command line.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, subcommand_required = true, arg_required_else_help = true, after_long_help = FACTS)]
 pub(super) struct Arguments {
+    /// What to do.
     #[command(subcommand)]
     pub(super) command: Command,
+    /// Answer in JSON: on standard output, errors too
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Show neither progress nor summary; errors are still shown
+    #[arg(long, global = true)]
+    pub(super) quiet: bool,
+    /// Settings file; without this, watershed.toml is read where there is one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
 }
 
 /// What to do.
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Runs a pipeline in this process, from its first record to its last
+    /// Run a pipeline in this process, from its first record to its last
     Run(Run),
-    /// Lists the pipelines of this binary, with their parameters and default values
+    /// List the pipelines of this binary, with their parameters and default values
+    #[command(after_help = "Example:\n  watershed pipelines")]
     Pipelines,
+    /// Show how a pipeline would run: its chains and how records pass between them
+    Plan(Plan),
 }
 
 /// How to run a pipeline.
 #[derive(Args)]
+#[command(after_help = RUN_FACTS)]
 pub(super) struct Run {
-    /// The pipeline's name
+    #[command(flatten)]
+    pub(super) choice: Choice,
+    /// Where input that could not be used is kept, as lines of JSON, unless the pipeline takes it itself
+    /// [default: dead-letters/PIPELINE.jsonl, created with the first]
+    #[arg(long, value_name = "PATH")]
+    pub(super) dead_letters: Option<PathBuf>,
+}
+
+/// How to show a plan.
+#[derive(Args)]
+#[command(after_help = "Example:\n  watershed plan hello --dot | dot -Tsvg > hello.svg")]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub(super) choice: Choice,
+    /// Write the graph in the DOT language of Graphviz
+    #[arg(long, conflicts_with = "json")]
+    pub(super) dot: bool,
+}
+
+/// Which pipeline, and how it is set.
+#[derive(Args)]
+pub(super) struct Choice {
+    /// The pipeline's name, as `pipelines` lists it
     pub(super) pipeline: String,
-    /// Sets a parameter of the pipeline
+    /// Set a parameter of the pipeline; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,
-    /// How many subtasks an operator has that does not say
+    /// How many subtasks an operator has that does not say [default: one for each core]
     #[arg(long, value_name = "N")]
     pub(super) parallelism: Option<u32>,
 }
+
+const RUN_FACTS: &str = "\
+Examples:
+  watershed run hello --set name=you --set times=5
+  watershed run hello --parallelism 1 --quiet > greetings.txt
+  watershed run hello --json | tail -n 1
+
+Standard output belongs to the pipeline; progress, the summary and errors go to standard error. With --json the
+summary (or the error) is one JSON object, the last line of standard output.
+Ctrl-C (or SIGTERM) stops reading and finishes what has been read; a second one exits at once, with code 130.";
+
+const FACTS: &str = "\
+Settings: defaults, then the file, then the environment, then flags; later ones win.
+  watershed.toml       quiet, json, dead_letters
+                       [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
+                       [pipelines.NAME] the pipeline's parameters
+  environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_BATCH_RECORDS, ..; WATERSHED_CONFIG
+                       names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level
+
+Exit codes: 0 done, 1 the job failed, 2 usage or configuration (nothing has run), 130 stopped by a second Ctrl-C.";

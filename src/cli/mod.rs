@@ -1,57 +1,101 @@
 //! The command line of every binary that registers pipelines.
+//!
+//! | goes to | what |
+//! | --- | --- |
+//! | standard output | what the pipeline prints, and answers: `pipelines`, `plan`, every JSON object |
+//! | standard error | progress, the summary, errors, the log |
+//!
+//! So a pipeline's output can be piped on while its progress is watched. With `--json`, the summary or the error
+//! is one object in one line, the last line of standard output.
 
 mod arguments;
+mod dead_letters;
+mod failure;
+mod pipelines;
+mod plan;
+mod progress;
+mod run;
+mod settings;
+mod signals;
+mod summary;
 
+use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
-use watershed_core::KeyGroups;
 
-use crate::app::App;
-use crate::job::Job;
-use crate::parameters::Values;
+use crate::app::{App, Registered};
+use crate::parameters::nearest;
 use arguments::{Arguments, Command};
+use failure::Failure;
+use settings::{Options, Settings};
 
 /// Gives an application the command line: the whole `main` of its binary.
+///
+/// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run;
+/// `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed, and 2 where the command or
+/// its configuration is wrong and nothing has run.
 pub fn main(app: App) -> ExitCode {
-    let matches = Arguments::command().name(app.name).about(app.about).get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match arguments.command {
-        Command::Pipelines => {
-            for pipeline in &app.pipelines {
-                println!("{}: {}", pipeline.name, pipeline.about);
-                for parameter in &pipeline.parameters {
-                    println!("    --set {}={}", parameter.name, parameter.default);
-                }
-            }
-            ExitCode::SUCCESS
-        }
-        Command::Run(arguments) => {
-            let Some(registered) = app.find(&arguments.pipeline) else { return ExitCode::from(2) };
-            let mut values = Values::default();
-            for set in &arguments.set {
-                if let Some((name, value)) = set.split_once('=') {
-                    values.set(name, value, "--set");
-                }
-            }
-            let run = || -> Result<_, crate::Error> {
-                let plan = registered.describe(KeyGroups::default(), &values)?.plan()?;
-                let mut job = Job::new(plan);
-                if let Some(parallelism) = arguments.parallelism {
-                    job = job.parallelism(parallelism);
-                }
-                Ok(job.run()?)
-            };
-            match run() {
-                Ok(summary) => {
-                    eprintln!("{summary:?}");
-                    ExitCode::SUCCESS
-                }
-                Err(error) => {
-                    eprintln!("error: {error}");
-                    ExitCode::FAILURE
-                }
-            }
-        }
+    let command = Arguments::command().name(app.name).about(app.about);
+    let parsed = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => execute(&app, &arguments).unwrap_or_else(|(failure, json)| failure.report(json)),
+        Err(error) => refuse(&error, std::env::args_os()),
     }
+}
+
+/// Carries a command out. A failure comes with whether it is to be told in JSON.
+fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)> {
+    let plain = |failure| (failure, arguments.json);
+    let mut settings =
+        Settings::read(app, arguments.config.as_deref(), std::env::vars_os()).map_err(plain)?;
+    if arguments.json {
+        settings.options.set("json", "true", "--json");
+    }
+    if arguments.quiet {
+        settings.options.set("quiet", "true", "--quiet");
+    }
+    if let Command::Run(arguments) = &arguments.command
+        && let Some(path) = &arguments.dead_letters
+    {
+        settings.options.set("dead_letters", path.to_string_lossy(), "--dead-letters");
+    }
+    let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
+    let result = match &arguments.command {
+        Command::Run(arguments) => run::run(app, &arguments.choice, settings, &options),
+        Command::Pipelines => pipelines::list(app, &options),
+        Command::Plan(arguments) => plan::show(app, arguments, settings, &options),
+    };
+    result.map(|()| ExitCode::SUCCESS).map_err(|failure| (failure, options.json))
+}
+
+/// Answers a command line that is none, or that asks for help.
+fn refuse(error: &clap::Error, mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !helps && arguments.any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let message = text.lines().next().unwrap_or_default();
+        failure::report_json(message.trim_start_matches("error: "), Failure::USAGE);
+    } else {
+        // Nobody may be there to read it.
+        let _ = error.print();
+    }
+    if helps { ExitCode::SUCCESS } else { ExitCode::from(Failure::USAGE) }
+}
+
+/// The pipeline of a name.
+fn find<'a>(app: &'a App, name: &str) -> Result<&'a Registered, Failure> {
+    app.find(name).ok_or_else(|| {
+        let hint = nearest(name, app.pipelines.iter().map(|one| one.name))
+            .map_or_else(String::new, |nearest| format!(", did you mean {nearest:?}?"));
+        Failure::Usage(format!("there is no pipeline {name:?}{hint} (`{} pipelines` lists them)", app.name))
+    })
+}
+
+/// Writes lines on standard output.
+fn answer(text: &str) {
+    // A reader that has seen enough (`| head`) is no error.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -26,6 +26,7 @@ struct Draft {
     parallelism: Option<u32>,
     is_source: bool,
     is_sink: bool,
+    prints: bool,
     factory: Option<Box<dyn TaskFactory>>,
 }
 
@@ -122,9 +123,11 @@ impl PlanBuilder {
         self.draft(vertex).factory = Some(factory);
     }
 
-    /// Says that a vertex writes to the world.
-    pub fn mark_sink(&mut self, vertex: VertexId) {
-        self.draft(vertex).is_sink = true;
+    /// Says that a vertex writes to the world, and whether it does so on standard output.
+    pub fn mark_sink(&mut self, vertex: VertexId, prints: bool) {
+        let draft = self.draft(vertex);
+        draft.is_sink = true;
+        draft.prints = prints;
     }
 
     /// The vertex to which every other one's dead letters go; the first call begins it.
@@ -180,6 +183,7 @@ impl PlanBuilder {
                 parallelism: draft.parallelism,
                 is_source: draft.is_source,
                 is_sink: draft.is_sink,
+                prints: draft.prints,
                 factory: draft.factory.ok_or(PlanError::Unfinished { operator: last })?,
             });
         }

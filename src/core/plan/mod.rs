@@ -44,6 +44,8 @@ pub struct Vertex {
     pub is_source: bool,
     /// Whether it writes to the world.
     pub is_sink: bool,
+    /// Whether it does so on standard output.
+    pub prints: bool,
     /// Makes its tasks.
     pub factory: Box<dyn TaskFactory>,
 }

@@ -17,6 +17,10 @@ pub trait Sink: Clone + Send + 'static {
     /// What writes, one for each subtask.
     type Writer: Writer<In = Self::In, Staged = Self::Staged>;
 
+    /// Whether it writes on standard output, so that whoever shows progress on the same terminal keeps out of
+    /// its way. The default is no.
+    const PRINTS: bool = false;
+
     /// Called once for each subtask before the first record.
     ///
     /// # Errors

@@ -207,7 +207,7 @@ impl<T: Data, C: Chain<Out = T>> Stream<C> {
     pub fn sink<S: Sink<In = T>>(self, sink: S) -> SinkHandle {
         self.pipeline.edit(|plan| {
             plan.stage(self.vertex, "sink", T::shape());
-            plan.mark_sink(self.vertex);
+            plan.mark_sink(self.vertex, S::PRINTS);
         });
         let (pipeline, vertex) = self.finish(SinkTail::new(sink));
         SinkHandle { pipeline, vertex }

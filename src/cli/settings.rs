@@ -1,0 +1,283 @@
+//! What is set for a command: defaults, then the file, then the environment, then flags.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use watershed_core::KeyGroups;
+use watershed_runtime::Config;
+
+use super::failure::Failure;
+use crate::app::App;
+use crate::parameters::{ParameterError, Values, nearest, parameters_of};
+
+/// The file that is read where nobody names another.
+const DEFAULT_FILE: &str = "watershed.toml";
+
+/// What every variable of ours begins with.
+const PREFIX: &str = "WATERSHED_";
+
+/// What is set, before anybody asks what it means.
+#[derive(Default)]
+pub(super) struct Settings {
+    /// The runtime's limits.
+    pub(super) limits: Values,
+    /// The command's own options.
+    pub(super) options: Values,
+    /// The parameters of each pipeline, from the file.
+    pipelines: BTreeMap<String, Values>,
+    /// Parameters from the environment, by the variable's lower-case name.
+    variables: Vec<(String, String, String)>,
+}
+
+/// The command's own options.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Options {
+    pub(super) quiet: bool,
+    pub(super) json: bool,
+    pub(super) dead_letters: Option<PathBuf>,
+}
+
+/// The runtime's limits under the names by which they are set.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Limits {
+    arbiters: usize,
+    parallelism: u32,
+    key_groups: u16,
+    batch_records: usize,
+    credit_batches: u32,
+    credit_control: u32,
+    flush_after: Duration,
+    poll_records: usize,
+    polls_per_turn: usize,
+    open_splits: usize,
+    idle_tick: Duration,
+    stop_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let config = Config::default();
+        Limits {
+            arbiters: config.arbiters,
+            parallelism: config.parallelism,
+            key_groups: KeyGroups::default().count(),
+            batch_records: config.batch_records,
+            credit_batches: config.credit_batches,
+            credit_control: config.credit_control,
+            flush_after: config.flush_after,
+            poll_records: config.poll_records,
+            polls_per_turn: config.polls_per_turn,
+            open_splits: config.open_splits,
+            idle_tick: config.idle_tick,
+            stop_within: config.stop_within,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the file and the environment. `flag` is the file that the command line names.
+    pub(super) fn read(
+        app: &App,
+        flag: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, Failure> {
+        let mut variables = BTreeMap::new();
+        for (name, value) in environment {
+            let (Some(name), value) = (name.to_str().and_then(|name| name.strip_prefix(PREFIX)), value)
+            else {
+                continue;
+            };
+            let Some(value) = value.to_str() else {
+                return Err(Failure::Usage(format!("the variable {PREFIX}{name} is not valid UTF-8")));
+            };
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        let mut settings = Settings::default();
+        let named = variables.remove("CONFIG").map(PathBuf::from);
+        match flag.map(Path::to_owned).or(named) {
+            Some(path) => settings.read_file(app, &path)?,
+            None if Path::new(DEFAULT_FILE).exists() => settings.read_file(app, Path::new(DEFAULT_FILE))?,
+            None => {}
+        }
+        settings.read_variables(variables)?;
+        Ok(settings)
+    }
+
+    fn read_file(&mut self, app: &App, path: &Path) -> Result<(), Failure> {
+        let place = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(format!("{place} cannot be read: {error}")))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let before = error.span().map_or(0, |span| span.start).min(text.len());
+            let line = text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count() + 1;
+            Failure::Usage(format!("{place} line {line}: {}", error.message()))
+        })?;
+        let options = names_of::<Options>();
+        for (name, value) in table {
+            match (name.as_str(), value) {
+                ("runtime", toml::Value::Table(limits)) => {
+                    set_all(&mut self.limits, limits, &format!("{place} [runtime]"))?;
+                }
+                ("pipelines", toml::Value::Table(pipelines)) => self.set_pipelines(app, pipelines, &place)?,
+                ("runtime" | "pipelines", _) => {
+                    return Err(Failure::Usage(format!("{place}: {name} has to be a table, [{name}]")));
+                }
+                (option, value) if options.iter().any(|known| known == option) => {
+                    self.options.set(option, text_of(&value, &place, option)?, place.clone());
+                }
+                (unknown, _) => {
+                    let tables = ["runtime".to_owned(), "pipelines".to_owned()];
+                    return Err(unknown_name(&place, unknown, options.iter().chain(&tables)));
+                }
+            }
+        }
+        // Names are checked even where the command does not use their values.
+        self.limits.read::<Limits>()?;
+        Ok(())
+    }
+
+    fn set_pipelines(&mut self, app: &App, tables: toml::Table, place: &str) -> Result<(), Failure> {
+        for (name, table) in tables {
+            let origin = format!("{place} [pipelines.{name}]");
+            if app.find(&name).is_none() {
+                let known: Vec<String> = app.pipelines.iter().map(|one| one.name.to_owned()).collect();
+                return Err(unknown_name(&format!("{place} [pipelines]"), &name, &known));
+            }
+            let toml::Value::Table(table) = table else {
+                return Err(Failure::Usage(format!("{origin} has to be a table")));
+            };
+            set_all(self.pipelines.entry(name).or_default(), table, &origin)?;
+        }
+        Ok(())
+    }
+
+    fn read_variables(&mut self, variables: BTreeMap<String, String>) -> Result<(), Failure> {
+        let (limits, options) = (names_of::<Limits>(), names_of::<Options>());
+        for (variable, value) in variables {
+            let (name, origin) = (variable.to_lowercase(), format!("{PREFIX}{variable}"));
+            if let Some(parameter) = name.strip_prefix("set_") {
+                self.variables.push((parameter.to_owned(), value, origin));
+            } else if limits.contains(&name) {
+                self.limits.set(name, value, origin);
+            } else if options.contains(&name) {
+                self.options.set(name, value, origin);
+            } else {
+                let config = "config".to_owned();
+                let known: Vec<String> = limits
+                    .iter()
+                    .chain(&options)
+                    .chain([&config])
+                    .map(|known| format!("{PREFIX}{}", known.to_uppercase()))
+                    .collect();
+                return Err(unknown_name("environment", &origin, &known));
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of a pipeline's parameters: from the file, the environment, and flags (`key=value`).
+    pub(super) fn parameters(&self, app: &App, pipeline: &str, flags: &[String]) -> Result<Values, Failure> {
+        let mut values = self.pipelines.get(pipeline).cloned().unwrap_or_default();
+        let known = app.find(pipeline).map_or(&[] as &[_], |one| one.parameters.as_slice());
+        for (variable, value, origin) in &self.variables {
+            // Variables know neither case nor hyphens.
+            let named = known.iter().find(|one| one.name.to_lowercase().replace('-', "_") == *variable);
+            values.set(named.map_or(variable, |one| &one.name), value, origin);
+        }
+        for flag in flags {
+            let Some((name, value)) = flag.split_once('=') else {
+                return Err(Failure::Usage(format!("--set {flag}: write --set {flag}=VALUE")));
+            };
+            values.set(name.trim(), value, "--set");
+        }
+        Ok(values)
+    }
+
+    /// The runtime's limits, and into how many groups keys are divided.
+    pub(super) fn config(&self) -> Result<(Config, KeyGroups), Failure> {
+        let limits: Limits = self.limits.read()?;
+        let counts = [
+            ("arbiters", limits.arbiters),
+            ("parallelism", limits.parallelism as usize),
+            ("batch_records", limits.batch_records),
+            ("credit_batches", limits.credit_batches as usize),
+            ("credit_control", limits.credit_control as usize),
+            ("poll_records", limits.poll_records),
+            ("polls_per_turn", limits.polls_per_turn),
+            ("open_splits", limits.open_splits),
+        ];
+        if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(Failure::Usage(format!("{name} is 0: it must be at least 1")));
+        }
+        if limits.idle_tick.is_zero() {
+            return Err(Failure::Usage("idle_tick is 0: write a duration, as 100ms".to_owned()));
+        }
+        let Some(key_groups) = KeyGroups::new(limits.key_groups) else {
+            let (groups, max) = (limits.key_groups, KeyGroups::MAX);
+            return Err(Failure::Usage(format!("key_groups is {groups}: it must lie between 1 and {max}")));
+        };
+        if limits.parallelism > u32::from(limits.key_groups) {
+            return Err(Failure::Usage(format!(
+                "parallelism is {}: it must lie between 1 and the {} key groups",
+                limits.parallelism, limits.key_groups
+            )));
+        }
+        let config = Config {
+            arbiters: limits.arbiters,
+            parallelism: limits.parallelism,
+            batch_records: limits.batch_records,
+            credit_batches: limits.credit_batches,
+            credit_control: limits.credit_control,
+            flush_after: limits.flush_after,
+            poll_records: limits.poll_records,
+            polls_per_turn: limits.polls_per_turn,
+            open_splits: limits.open_splits,
+            idle_tick: limits.idle_tick,
+            stop_within: limits.stop_within,
+        };
+        Ok((config, key_groups))
+    }
+}
+
+/// The names under which a struct's fields are set.
+fn names_of<T: Serialize + serde::de::DeserializeOwned + Default>() -> Vec<String> {
+    parameters_of::<T>().into_iter().map(|parameter| parameter.name).collect()
+}
+
+fn unknown_name<'a>(origin: &str, name: &str, known: impl IntoIterator<Item = &'a String>) -> Failure {
+    let known: Vec<String> = known.into_iter().cloned().collect();
+    let nearest = nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+    ParameterError::Unknown { origin: origin.to_owned(), name: name.to_owned(), nearest, known }.into()
+}
+
+fn set_all(values: &mut Values, table: toml::Table, origin: &str) -> Result<(), Failure> {
+    for (name, value) in table {
+        let text = text_of(&value, origin, &name)?;
+        values.set(name, text, origin);
+    }
+    Ok(())
+}
+
+/// A value of the file as the text that `--set` would be given.
+fn text_of(value: &toml::Value, origin: &str, name: &str) -> Result<String, Failure> {
+    match value {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => Ok(value.to_string()),
+        toml::Value::Array(elements) => {
+            let elements: Result<Vec<String>, Failure> =
+                elements.iter().map(|element| text_of(element, origin, name)).collect();
+            Ok(elements?.join(","))
+        }
+        toml::Value::Table(_) => {
+            Err(Failure::Usage(format!("{origin}: {name} is a table, and has to be a value")))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Ctrl-C and SIGTERM: the first ends the job in order, the second at once.
+
+use indicatif::MultiProgress;
+use watershed_runtime::JobHandle;
+
+/// The exit code of a program that was interrupted.
+const INTERRUPTED: i32 = 130;
+
+/// Cancels a job at the first signal and exits at the second. Called on the thread that drives the job.
+pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool) {
+    actix_rt::spawn(async move {
+        let Ok(mut signals) = Signals::new() else {
+            // Where signals cannot be heard, they end the process, as they do without us.
+            return;
+        };
+        signals.next().await;
+        job.cancel();
+        if !quiet {
+            screen.suspend(|| eprintln!("stopping: finishing what has been read (again to exit at once)"));
+        }
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    });
+}
+
+/// The wishes of a person, or of the system, that the program end.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        std::future::poll_fn(|cx| {
+            let interrupted = self.interrupt.poll_recv(cx).is_ready();
+            let terminated = self.terminate.poll_recv(cx).is_ready();
+            if interrupted || terminated { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// The wishes of a person that the program end.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Signals)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
