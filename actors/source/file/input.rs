@@ -16,6 +16,8 @@ const COMPRESSED_BYTES: usize = 64 * 1024;
 pub(super) enum Input {
     Plain(File),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+    /// Read to its end, and closed.
+    Closed,
 }
 
 impl Input {
@@ -47,6 +49,7 @@ impl Input {
             let read = match self {
                 Input::Plain(file) => file.read(into),
                 Input::Gzip(decoder) => decoder.read(into),
+                Input::Closed => Ok(0),
             };
             match read {
                 Ok(bytes) => return Ok(bytes),

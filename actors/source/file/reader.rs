@@ -248,6 +248,10 @@ impl<D: Decode> Reader for FileReader<D> {
         let (budget, now) = (out.budget(), out.now());
         let due = self.pace.as_mut().map_or(usize::MAX, |pace| pace.due(now));
         let (done, ended) = self.read(budget.min(due), out)?;
+        if ended {
+            // A job may read more files than it may hold open.
+            self.rows.close();
+        }
         Ok(match &mut self.pace {
             _ if ended => Polled::End,
             Some(pace) if matches!(self.at, At::Rows) => {

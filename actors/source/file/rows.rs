@@ -102,6 +102,12 @@ impl Rows {
         (dropped, done)
     }
 
+    /// Gives file and memory back; there is nothing more to read.
+    pub(super) fn close(&mut self) {
+        (self.input, self.buffer) = (Input::Closed, Vec::new());
+        (self.begin, self.filled, self.ended) = (0, 0, true);
+    }
+
     /// The error about a file that ends before the place where reading was to go on.
     pub(super) fn shorter(&self) -> SourceError {
         shorter(&self.path, self.offset)

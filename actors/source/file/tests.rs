@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use watershed_core::testing::{SourceHarness, verify_source};
-use watershed_core::{Data, DeadLetter, Source};
+use watershed_core::{Data, DeadLetter, Polled, Position, Source};
 
 use super::{Csv, Files, JsonLines, Lines};
 use crate::source::{Decode, Words};
@@ -202,6 +202,22 @@ fn files_of_several_gzip_members_are_read_to_their_end() {
     let folder = TempDir::new().unwrap();
     let path = file(&folder, "two", [gzip(b"a\nb"), gzip(b"c\nd\n")].concat());
     assert_eq!(read(&Lines::at(path), 1).0, ["a", "bc", "d"]);
+}
+
+#[test]
+fn a_split_that_has_ended_stays_where_it_is() {
+    let folder = TempDir::new().unwrap();
+    let mut harness =
+        SourceHarness::new(&Lines::at(file(&folder, "text", "a\nb\nc")).split_bytes(3), 1).unwrap();
+    harness.run().unwrap();
+    let positions = [harness.position(0), harness.position(1)];
+    assert_eq!(positions, [Position(4), Position(5)]);
+    assert_eq!(harness.values(), ["a", "b", "c"]);
+    for split in [0, 1] {
+        assert_eq!(harness.poll(split).unwrap(), Polled::End);
+        assert_eq!(harness.position(split), positions[split]);
+    }
+    assert_eq!(harness.values(), [] as [&str; 0]);
 }
 
 #[test]
