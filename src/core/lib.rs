@@ -34,7 +34,7 @@ pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher
 pub use plan::{Plan, PlanError};
 pub use record::{AnyBatch, Batch, Either, Keyed, Record};
 pub use spi::{
-    BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, KeyContext, Monotone,
+    BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, KeyContext, Loads, Monotone,
     Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink, SinkError,
     Source, SourceError, SourceOutput, Step, Transform, WatermarkGenerator, Weighted, Writer,
 };

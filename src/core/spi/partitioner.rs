@@ -3,7 +3,8 @@
 use std::hash::Hash;
 
 use crate::key::hash_key;
-use crate::{Data, KeyGroups};
+use crate::stage::Outbox;
+use crate::{Data, KeyGroup, KeyGroups};
 
 /// A rule that routes each record of an exchange to one of its receivers.
 ///
@@ -13,9 +14,26 @@ pub trait Partitioner<T>: Clone + Send + 'static {
     /// with the index of the sending subtask.
     fn open(&mut self, receivers: u32, groups: KeyGroups, sender: u32);
 
-    /// The receiver of a record, below the number of receivers. `queued` holds, for each receiver, how
-    /// many batches are on their way to it or waiting there.
-    fn route(&mut self, value: &T, queued: &[u32]) -> u32;
+    /// The receiver of a record, below the number of receivers.
+    fn route(&mut self, value: &T, loads: Loads<'_>) -> u32;
+}
+
+/// How much the receivers of an exchange have to do. Costs nothing to a rule that does not look.
+#[derive(Clone, Copy)]
+pub struct Loads<'a> {
+    outbox: &'a Outbox,
+    edge: usize,
+}
+
+impl<'a> Loads<'a> {
+    pub(crate) fn new(outbox: &'a Outbox, edge: usize) -> Self {
+        Loads { outbox, edge }
+    }
+
+    /// For each receiver, how many batches are on their way to it or waiting there.
+    pub fn batches(self) -> &'a [u32] {
+        self.outbox.queued(self.edge)
+    }
 }
 
 /// Routes by the key group of a key: all records of a key meet in one subtask.
@@ -23,27 +41,31 @@ pub trait Partitioner<T>: Clone + Send + 'static {
 pub struct ByKey<F> {
     key: F,
     groups: KeyGroups,
-    owners: Vec<u16>,
+    /// By key group. As long as there can be key groups, so that no look-up needs a bounds check.
+    owners: Box<[u16; OWNERS]>,
 }
+
+const OWNERS: usize = KeyGroups::MAX as usize;
 
 impl<F> ByKey<F> {
     /// Routes by the key that `key` takes from a value.
     pub fn new(key: F) -> Self {
-        ByKey { key, groups: KeyGroups::default(), owners: Vec::new() }
+        ByKey { key, groups: KeyGroups::default(), owners: Box::new([0; OWNERS]) }
     }
 }
 
 impl<T, K: Hash, F: Fn(&T) -> K + Clone + Send + 'static> Partitioner<T> for ByKey<F> {
     fn open(&mut self, receivers: u32, groups: KeyGroups, _sender: u32) {
         self.groups = groups;
-        self.owners =
-            (0..groups.count()).map(|group| groups.owner(crate::KeyGroup(group), receivers) as u16).collect();
+        for (group, owner) in (0..groups.count()).zip(self.owners.iter_mut()) {
+            *owner = groups.owner(KeyGroup(group), receivers) as u16;
+        }
     }
 
     #[inline]
-    fn route(&mut self, value: &T, _queued: &[u32]) -> u32 {
+    fn route(&mut self, value: &T, _: Loads<'_>) -> u32 {
         let group = self.groups.of_hash(hash_key(&(self.key)(value)));
-        u32::from(self.owners[group.0 as usize])
+        u32::from(self.owners[group.0 as usize % OWNERS])
     }
 }
 
@@ -61,7 +83,7 @@ impl<T> Partitioner<T> for RoundRobin {
     }
 
     #[inline]
-    fn route(&mut self, _value: &T, _queued: &[u32]) -> u32 {
+    fn route(&mut self, _value: &T, _: Loads<'_>) -> u32 {
         let receiver = self.next;
         self.next = if receiver + 1 == self.receivers { 0 } else { receiver + 1 };
         receiver
@@ -89,7 +111,7 @@ impl<T> Partitioner<T> for Random {
     }
 
     #[inline]
-    fn route(&mut self, _value: &T, _queued: &[u32]) -> u32 {
+    fn route(&mut self, _value: &T, _: Loads<'_>) -> u32 {
         // The hash of a counter is a well-mixed sequence that needs no generator of its own.
         self.state = self.state.wrapping_add(1);
         let draw = hash_key(&self.state) >> 32;
@@ -111,7 +133,8 @@ impl<T> Partitioner<T> for Weighted {
     }
 
     #[inline]
-    fn route(&mut self, _value: &T, queued: &[u32]) -> u32 {
+    fn route(&mut self, _value: &T, loads: Loads<'_>) -> u32 {
+        let queued = loads.batches();
         let receivers = queued.len() as u32;
         self.turn = self.turn.wrapping_add(1);
         (0..receivers)
@@ -148,7 +171,7 @@ where
         self.receivers = receivers;
     }
 
-    fn route(&mut self, value: &T, _queued: &[u32]) -> u32 {
+    fn route(&mut self, value: &T, _: Loads<'_>) -> u32 {
         let measure = (self.of)(value);
         let range = self.bounds.partition_point(|bound| *bound <= measure) as u64;
         let ranges = self.bounds.len() as u64 + 1;
@@ -159,10 +182,25 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Batch;
+    use crate::stage::OutputInfo;
+
+    /// An outbox with so many batches under way to each receiver of its only output.
+    fn outbox(queued: &[u32]) -> Outbox {
+        let (name, receivers) = (String::new(), queued.len() as u32);
+        let mut outbox = Outbox::new(&[OutputInfo { name, receivers, forward: false, side: None }]);
+        for (receiver, batches) in queued.iter().enumerate() {
+            for _ in 0..*batches {
+                outbox.hand_over(0, receiver as u32, &mut Batch::<u64>::default(), None);
+            }
+        }
+        outbox
+    }
 
     fn routes<P: Partitioner<u64>>(mut rule: P, receivers: u32, values: std::ops::Range<u64>) -> Vec<u32> {
         rule.open(receivers, KeyGroups::default(), 1);
-        values.map(|value| rule.route(&value, &vec![0; receivers as usize])).collect()
+        let idle = outbox(&vec![0; receivers as usize]);
+        values.map(|value| rule.route(&value, Loads::new(&idle, 0))).collect()
     }
 
     #[test]
@@ -191,8 +229,8 @@ mod tests {
     fn the_least_loaded_receiver_is_chosen() {
         let mut rule = Weighted::default();
         Partitioner::<u64>::open(&mut rule, 3, KeyGroups::default(), 0);
-        assert_eq!(rule.route(&0_u64, &[2, 0, 1]), 1);
-        assert_eq!(rule.route(&0_u64, &[2, 3, 1]), 2);
+        assert_eq!(rule.route(&0_u64, Loads::new(&outbox(&[2, 0, 1]), 0)), 1);
+        assert_eq!(rule.route(&0_u64, Loads::new(&outbox(&[2, 3, 1]), 0)), 2);
     }
 
     #[test]

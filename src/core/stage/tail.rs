@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::spi::{Partitioner, Sink, Writer};
+use crate::spi::{Loads, Partitioner, Sink, Writer};
 use crate::stage::{Downstream, StageTrace, TaskContext, TaskError};
 use crate::{Batch, Data, Epoch, EventTime};
 
@@ -72,7 +72,7 @@ impl<T, P: Clone> Clone for Exchange<T, P> {
 impl<T: Data, P: Partitioner<T>> Downstream<T> for Exchange<T, P> {
     #[inline(always)]
     fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext) {
-        let receiver = self.rule.route(&value, cx.outbox.queued(self.edge));
+        let receiver = self.rule.route(&value, Loads::new(&cx.outbox, self.edge));
         let open = &mut self.open[receiver as usize];
         open.push(value, time);
         if open.len() >= self.batch_records {
