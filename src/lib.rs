@@ -7,10 +7,15 @@
 //! use watershed::prelude::*;
 //!
 //! # fn main() -> Result<(), watershed::JobError> {
+//! let (sink, squares) = Collect::new();
 //! let summary = watershed::run(|pipeline| {
-//!     pipeline.source(Generator::new(7, |n, _| n).take(1000)).filter(|n| n % 2 == 0).discard();
+//!     let numbers = pipeline.source(Generator::new(7, |n, _| n).take(1000));
+//!     numbers.filter(|n| n % 250 == 0).map(|n| n * n).sink(sink);
 //!     Ok(())
 //! })?;
+//! let mut squares: Vec<u64> = squares.take();
+//! squares.sort();
+//! assert_eq!(squares, [0, 62_500, 250_000, 562_500]);
 //! assert_eq!(summary.vertices[0].counters.records_in, 1000);
 //! # Ok(())
 //! # }

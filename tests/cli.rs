@@ -108,7 +108,7 @@ fn quiet_leaves_the_records_alone() {
 fn a_run_without_dead_letters_leaves_no_file_for_them() {
     let place = Place::new();
     assert_eq!(place.run(&["run", "hello"]).code, Some(0));
-    assert!(!place.path().join("dead-letters/hello.jsonl").exists());
+    assert!(!place.path().join("dead-letters").exists());
 }
 
 #[test]

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::app::App;
 
 /// The command line.
 #[derive(Parser)]
-#[command(version, subcommand_required = true, arg_required_else_help = true, after_long_help = FACTS)]
+#[command(version, subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -28,7 +30,6 @@ pub(super) enum Command {
     /// Run a pipeline in this process, from its first record to its last
     Run(Run),
     /// List the pipelines of this binary, with their parameters and default values
-    #[command(after_help = "Example:\n  watershed pipelines")]
     Pipelines,
     /// Show how a pipeline would run: its chains and how records pass between them
     Plan(Plan),
@@ -36,11 +37,10 @@ pub(super) enum Command {
 
 /// How to run a pipeline.
 #[derive(Args)]
-#[command(after_help = RUN_FACTS)]
 pub(super) struct Run {
     #[command(flatten)]
     pub(super) choice: Choice,
-    /// Where input that could not be used is kept, as lines of JSON, unless the pipeline takes it itself
+    /// Where input that could not be used is kept, as lines of JSON, unless the pipeline takes it itself.
     /// [default: dead-letters/PIPELINE.jsonl, created with the first]
     #[arg(long, value_name = "PATH")]
     pub(super) dead_letters: Option<PathBuf>,
@@ -48,7 +48,6 @@ pub(super) struct Run {
 
 /// How to show a plan.
 #[derive(Args)]
-#[command(after_help = "Example:\n  watershed plan hello --dot | dot -Tsvg > hello.svg")]
 pub(super) struct Plan {
     #[command(flatten)]
     pub(super) choice: Choice,
@@ -70,17 +69,44 @@ pub(super) struct Choice {
     pub(super) parallelism: Option<u32>,
 }
 
-const RUN_FACTS: &str = "\
+/// The command line of an application: its help speaks of its own binary and pipelines.
+pub(super) fn command(app: &App) -> clap::Command {
+    let words = |template: &str| {
+        let first = app.pipelines.first();
+        let pipeline = first.map_or("PIPELINE", |one| one.name);
+        let parameter = first.and_then(|one| one.parameters.first());
+        let set = parameter.map_or("KEY=VALUE".to_owned(), |one| format!("{}={}", one.name, one.default));
+        template.replace("{binary}", app.name).replace("{pipeline}", pipeline).replace("{set}", &set)
+    };
+    Arguments::command()
+        .name(app.name)
+        .about(app.about)
+        .after_help(words(HELP))
+        .mut_subcommand("run", |run| run.after_help(words(RUN_HELP)))
+        .mut_subcommand("pipelines", |pipelines| pipelines.after_help(words(PIPELINES_HELP)))
+        .mut_subcommand("plan", |plan| plan.after_help(words(PLAN_HELP)))
+}
+
+const RUN_HELP: &str = "\
 Examples:
-  watershed run hello --set name=you --set times=5
-  watershed run hello --parallelism 1 --quiet > greetings.txt
-  watershed run hello --json | tail -n 1
+  {binary} run {pipeline} --set {set}
+  {binary} run {pipeline} --parallelism 1 --quiet > output.txt
+  {binary} run {pipeline} --json | tail -n 1
 
 Standard output belongs to the pipeline; progress, the summary and errors go to standard error. With --json the
 summary (or the error) is one JSON object, the last line of standard output.
 Ctrl-C (or SIGTERM) stops reading and finishes what has been read; a second one exits at once, with code 130.";
 
-const FACTS: &str = "\
+const PIPELINES_HELP: &str = "\
+Example:
+  {binary} pipelines";
+
+const PLAN_HELP: &str = "\
+Examples:
+  {binary} plan {pipeline}
+  {binary} plan {pipeline} --dot | dot -Tsvg > plan.svg";
+
+const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
   watershed.toml       quiet, json, dead_letters
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..

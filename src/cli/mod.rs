@@ -23,8 +23,8 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::FromArgMatches;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::{App, Registered};
 use crate::parameters::nearest;
@@ -38,8 +38,8 @@ use settings::{Options, Settings};
 /// `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed, and 2 where the command or
 /// its configuration is wrong and nothing has run.
 pub fn main(app: App) -> ExitCode {
-    let command = Arguments::command().name(app.name).about(app.about);
-    let parsed = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
+    let matches = arguments::command(&app).try_get_matches();
+    let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
     match parsed {
         Ok(arguments) => execute(&app, &arguments).unwrap_or_else(|(failure, json)| failure.report(json)),
         Err(error) => refuse(&error, std::env::args_os()),
@@ -98,4 +98,70 @@ fn find<'a>(app: &'a App, name: &str) -> Result<&'a Registered, Failure> {
 fn answer(text: &str) {
     // A reader that has seen enough (`| head`) is no error.
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use watershed_core::Pipeline;
+
+    use super::*;
+    use crate::actors::source::{Generator, Lines};
+
+    fn app() -> App {
+        let count = |pipeline: &Pipeline| pipeline.source(Generator::new(0, |n, _| n).take(10));
+        App::new("test")
+            .pipeline("twice", "Has two operators of one uid", move |pipeline: &Pipeline| {
+                count(pipeline).map(|n| n).uid("same").map(|n| n).uid("same").discard();
+                Ok(())
+            })
+            .pipeline("absent", "Reads a file that is not there", |pipeline: &Pipeline| {
+                pipeline.source(Lines::at("not/there.txt")).discard();
+                Ok(())
+            })
+            .pipeline("unwilling", "Describes nothing", |_: &Pipeline| Err("the gap must be positive".into()))
+            .pipeline("fragile", "Panics", move |pipeline: &Pipeline| {
+                let fragile = count(pipeline).map(|n| u64::checked_sub(5, n).expect("at most five"));
+                fragile.uid("fragile").discard();
+                Ok(())
+            })
+    }
+
+    /// Why a command fails.
+    fn failure(arguments: &[&str]) -> Failure {
+        let dead_letters = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = dead_letters.path().join("letters.jsonl").display().to_string();
+        let run = ["test", "run", "--quiet", "--dead-letters", &path];
+        let arguments = run.iter().chain(arguments);
+        let (failure, json) =
+            execute(&app(), &Arguments::parse_from(arguments)).expect_err("the command fails");
+        assert!(!json);
+        failure
+    }
+
+    fn usage(arguments: &[&str]) -> String {
+        match failure(arguments) {
+            Failure::Usage(message) => message,
+            Failure::Job(message) => panic!("it ran, and failed: {message}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_before_the_first_record_is_a_matter_of_usage() {
+        assert!(usage(&["twice"]).contains("two operators have the uid \"same\""));
+        assert!(usage(&["absent"]).contains("not/there.txt"));
+        assert_eq!(usage(&["unwilling"]), "the gap must be positive");
+        assert_eq!(usage(&["fragile", "--set", "x=1"]), "--set: there is no \"x\": nothing can be set here");
+    }
+
+    #[test]
+    fn what_fails_on_the_way_is_a_failed_job() {
+        let Failure::Job(message) = failure(&["fragile"]) else { panic!("it ran") };
+        assert!(message.starts_with("operator fragile (subtask "), "{message}");
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        arguments::command(&app()).debug_assert();
+    }
 }

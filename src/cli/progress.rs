@@ -116,8 +116,27 @@ const YEAR_1: i64 = -62_135_596_800_000;
 #[cfg(test)]
 mod tests {
     use watershed_core::EventTime;
+    use watershed_core::stage::Counters;
 
     use super::*;
+
+    fn vertex(is_source: bool, records_in: u64, millis: i64) -> VertexReport {
+        VertexReport {
+            name: String::new(),
+            is_source,
+            is_sink: !is_source,
+            counters: Counters { records_in, ..Counters::default() },
+            watermark: Watermark(EventTime::from_millis(millis)),
+        }
+    }
+
+    #[test]
+    fn a_line_counts_what_sources_read_and_shows_the_hindmost_watermark() {
+        let report = [vertex(true, 1500, 5000), vertex(false, 900, 2000), vertex(false, 0, i64::MIN)];
+        let line = line("hello", &report, Some(2), &mut Rate::default());
+        assert!(line.starts_with("hello: 1,500 records read, "), "{line}");
+        assert!(line.ends_with("/s, watermark 1970-01-01T00:00:02Z"), "{line}");
+    }
 
     #[test]
     fn a_watermark_is_a_time_where_a_calendar_has_it() {

@@ -99,9 +99,9 @@ impl Account {
         };
         writeln!(
             text,
-            "{}: {end} in {:.2} s, {} records read ({}/s)",
+            "{}: {end} in {}, {} records read ({}/s)",
             self.pipeline,
-            self.elapsed_seconds,
+            time_of(self.elapsed_seconds),
             HumanCount(self.records_read),
             HumanCount(self.records_read_per_second as u64)
         )?;
@@ -121,4 +121,9 @@ impl Account {
             None => writeln!(text),
         }
     }
+}
+
+/// A span of time as people measure it.
+fn time_of(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
 }

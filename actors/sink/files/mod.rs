@@ -162,10 +162,15 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
         if !in_parts && file.is_dir() {
             return Err(SinkError::new(file.display().to_string(), "is a directory, and has to be a file"));
         }
+        let was_there = layout.directory().exists();
         create_directory(layout.directory())?;
         // Tries the place out now, and not at the first record an hour later.
         drop(Draft::create(&layout, subtask.index, 0)?);
         let _ = fs::remove_dir(layout.in_progress());
+        if self.when_needed && !was_there {
+            // The first draft makes it again.
+            let _ = fs::remove_dir(layout.directory());
+        }
         Ok(FilesWriter::new(self.clone(), layout, in_parts, subtask.index, parallelism))
     }
 }
