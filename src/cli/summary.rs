@@ -93,15 +93,15 @@ impl Account {
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
+        let time = time_of(self.elapsed_seconds);
         let end = match self.end {
-            "complete" => "done",
-            _ => "cancelled, what had been read is finished;",
+            "complete" => format!("done in {time}"),
+            _ => format!("cancelled after {time}, what had been read is finished"),
         };
         writeln!(
             text,
-            "{}: {end} in {}, {} records read ({}/s)",
+            "{}: {end}, {} records read ({}/s)",
             self.pipeline,
-            time_of(self.elapsed_seconds),
             HumanCount(self.records_read),
             HumanCount(self.records_read_per_second as u64)
         )?;

@@ -8,10 +8,17 @@ pub(crate) fn nearest<'a>(mistaken: &str, known: impl IntoIterator<Item = &'a st
     let mistaken = mistaken.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&mistaken, &name.to_lowercase()), name))
+        .map(|name| (likeness(&mistaken, &name.to_lowercase()), name))
         .filter(|(alike, _)| *alike >= ALIKE_MIN)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, name)| name)
+}
+
+/// How alike two names are, from 0 to 1. One slip is forgiven to short names too, which a ratio would not do.
+fn likeness(one: &str, other: &str) -> f64 {
+    let alike = strsim::jaro_winkler(one, other);
+    let slip = one.len() > 1 && other.len() > 1 && strsim::osa_distance(one, other) == 1;
+    if slip { alike.max(ALIKE_MIN) } else { alike }
 }
 
 #[cfg(test)]
@@ -24,6 +31,7 @@ mod tests {
         assert_eq!(nearest("fligth-delays", known), Some("flight-delays"));
         assert_eq!(nearest("Hello", known), Some("hello"));
         assert_eq!(nearest("wordcount", known), Some("word-count"));
+        assert_eq!(nearest("gpa", ["bound", "gap", "input"]), Some("gap"));
     }
 
     #[test]
