@@ -45,7 +45,7 @@ pub use watershed_actors as actors;
 pub use watershed_core as core;
 pub use watershed_runtime as runtime;
 
-pub use app::{App, Describe};
+pub use app::{App, Describe, DescribeError};
 pub use cli::main;
 pub use job::{Job, run};
 pub use watershed_core::{Pipeline, Plan, PlanError};
