@@ -19,22 +19,36 @@
 
 mod collect;
 mod count;
+mod covariance;
+mod distinct;
+mod edge;
 mod extreme;
+mod frequent;
 mod mean;
 mod number;
 mod projection;
+mod quantiles;
 mod reduce;
 mod sum;
+mod top;
 mod tuple;
+mod variance;
 
 pub use collect::Collect;
 pub use count::Count;
+pub use covariance::{Covariance, CovarianceState};
+pub use distinct::{ApproxDistinct, DistinctState};
+pub use edge::{First, Last};
 pub use extreme::{Max, Min};
+pub use frequent::MostFrequent;
 pub use mean::{Mean, MeanState};
 pub use number::Number;
 pub use projection::{AggregateOf, Of, OfSome};
+pub use quantiles::{QuantileState, Quantiles};
 pub use reduce::Reduce;
 pub use sum::Sum;
+pub use top::TopK;
+pub use variance::{Variance, VarianceState};
 
 use watershed_core::{Data, EventTime};
 

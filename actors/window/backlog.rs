@@ -48,8 +48,19 @@ impl<K: Key, R: Data> Backlog<K, R> {
         firing: Firing,
         out: &'a mut O,
     ) -> Emitter<'a, K, R, O> {
+        self.emitter_at(window.last(), window, firing, out)
+    }
+
+    /// Begins to emit the results of a window with a time of their own.
+    pub(super) fn emitter_at<'a, O: Output<Windowed<K, R>>>(
+        &'a mut self,
+        time: EventTime,
+        window: Span,
+        firing: Firing,
+        out: &'a mut O,
+    ) -> Emitter<'a, K, R, O> {
         let full = out.is_full();
-        Emitter { backlog: self, window, firing, time: window.last(), out, full }
+        Emitter { backlog: self, window, firing, time, out, full }
     }
 }
 

@@ -27,10 +27,12 @@
 mod assigner;
 mod backlog;
 mod early;
+mod global;
 mod grid;
 mod progress;
 mod rolling;
 mod rules;
+mod session;
 mod sliced;
 mod span;
 mod stream;
@@ -38,7 +40,9 @@ mod stream;
 mod tests;
 
 pub use assigner::{Assigner, Sliding, Tumbling};
+pub use global::{Global, GlobalState, Whole, WholeStream};
 pub use rules::{Every, Rules};
-pub use sliced::Sliced;
+pub use session::{Session, SessionState, Sessions};
+pub use sliced::{Sliced, SlicedState};
 pub use span::{Firing, Span, Windowed};
 pub use stream::{WindowedStream, Windows};

@@ -1,5 +1,6 @@
 //! What windows promise, in literal records.
 
+mod active;
 mod model;
 
 use std::time::Duration;
