@@ -3,6 +3,7 @@
 use watershed_core::{Data, Key, KeyedStream};
 
 use crate::join::{Interval, Temporal};
+use crate::window::Grid;
 
 /// Joins of a keyed stream, the left one, with another that is keyed alike, the right one.
 ///
@@ -36,6 +37,13 @@ pub trait Joins<K: Key, L: Data, F>: Sized {
         right: KeyedStream<K, R, G>,
         temporal: Temporal<R>,
     ) -> Joining<K, L, R, F, G, Temporal<R>>;
+
+    /// Joins the records that share a window, tumbling or sliding. See [`WindowJoin`](crate::join::WindowJoin).
+    fn window_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        windows: impl Into<Grid>,
+    ) -> Joining<K, L, R, F, G, Grid>;
 }
 
 /// Two streams that are about to be joined by a rule: say [`inner`](Joining::inner) or
@@ -67,5 +75,13 @@ where
         temporal: Temporal<R>,
     ) -> Joining<K, L, R, F, G, Temporal<R>> {
         Joining { left: self, right, rule: temporal }
+    }
+
+    fn window_join<R: Data, G>(
+        self,
+        right: KeyedStream<K, R, G>,
+        windows: impl Into<Grid>,
+    ) -> Joining<K, L, R, F, G, Grid> {
+        Joining { left: self, right, rule: windows.into() }
     }
 }

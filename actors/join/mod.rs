@@ -3,6 +3,7 @@
 //! | join | a left record meets | and is emitted |
 //! | --- | --- | --- |
 //! | [`IntervalJoin`] | right records whose times lie in an interval around its own | as soon as both are there |
+//! | [`WindowJoin`] | right records that share a window with it | when the window closes, for each window |
 //! | [`TemporalJoin`] | the newest right record at or before its time | when the watermark reaches it |
 //!
 //! Each is a [`CoOperator`](watershed_core::CoOperator); the fluent names are in [`Joins`]. Results do not
@@ -15,7 +16,9 @@ mod interval;
 #[cfg(test)]
 mod model;
 mod temporal;
+mod window;
 
 pub use fluent::{Joining, Joins};
-pub use interval::{Interval, IntervalJoin};
-pub use temporal::{Temporal, TemporalJoin};
+pub use interval::{Interval, IntervalJoin, Meeting};
+pub use temporal::{Temporal, TemporalJoin, Versions};
+pub use window::{Gathered, WindowJoin};

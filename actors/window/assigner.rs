@@ -57,6 +57,12 @@ impl Tumbling {
     }
 }
 
+impl From<Tumbling> for Grid {
+    fn from(windows: Tumbling) -> Grid {
+        windows.grid()
+    }
+}
+
 impl Assigner for Tumbling {
     type Windows<K: Key, T: Data, A: Aggregate<T>> = Sliced<K, T, A>;
     const KIND: &'static str = "tumbling";
@@ -98,6 +104,12 @@ impl Sliding {
 
     fn grid(self) -> Grid {
         Grid::new(self.size, self.slide, self.offset)
+    }
+}
+
+impl From<Sliding> for Grid {
+    fn from(windows: Sliding) -> Grid {
+        windows.grid()
     }
 }
 

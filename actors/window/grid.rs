@@ -17,9 +17,10 @@ const TIME_MAX: i64 = 1 << 62;
 /// The longest window, in milliseconds.
 const SIZE_MAX: i64 = 1 << 60;
 
-/// Windows of `size` that begin every `slide`, in milliseconds.
+/// Windows of one length that begin at regular times: what [`Tumbling`](super::Tumbling) and
+/// [`Sliding`](super::Sliding) say. All lengths are in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Grid {
+pub struct Grid {
     size: i64,
     slide: i64,
     offset: i64,
@@ -27,7 +28,7 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    pub(super) fn new(size: Duration, slide: Duration, offset: i64) -> Self {
+    pub(crate) fn new(size: Duration, slide: Duration, offset: i64) -> Self {
         let (size, slide) = (millis(size), millis(slide));
         assert!(size > 0 && slide > 0, "a window and its slide last a millisecond or more");
         assert!(size <= SIZE_MAX && slide <= SIZE_MAX, "a window and its slide last 2^60 ms or less");
@@ -48,27 +49,38 @@ impl Grid {
 
     /// The number of the first window that ends after a time: the first that holds it, if any does.
     #[inline]
-    pub(super) fn first(&self, time: EventTime) -> i64 {
+    pub(crate) fn first(&self, time: EventTime) -> i64 {
         (told(time) - self.offset - self.size).div_euclid(self.slide) + 1
     }
 
     /// The number of the last window that begins at or before a time: the last that holds it, if any does.
     #[inline]
-    pub(super) fn last(&self, time: EventTime) -> i64 {
+    pub(crate) fn last(&self, time: EventTime) -> i64 {
         (told(time) - self.offset).div_euclid(self.slide)
     }
 
     /// The number of the first window that is not over at a watermark.
-    pub(super) fn next(&self, watermark: Watermark) -> i64 {
+    pub(crate) fn next(&self, watermark: Watermark) -> i64 {
         self.first(watermark.0.after(Duration::from_millis(1)))
+    }
+
+    /// The number of the window whose last millisecond this is. Unlike a record's time it may lie beyond
+    /// those that are told apart, by the length of a window.
+    pub(crate) fn closing(&self, last: EventTime) -> i64 {
+        (last.as_millis() - self.offset - (self.size - 1)).div_euclid(self.slide)
     }
 
     /// A window.
     #[inline]
-    pub(super) fn span(&self, window: i64) -> Span {
+    pub(crate) fn span(&self, window: i64) -> Span {
         let start = self.offset + window * self.slide;
         Span { start: EventTime::from_millis(start), end: EventTime::from_millis(start + self.size) }
     }
+}
+
+/// The time that a time is taken for: itself, unless it is too far from the epoch.
+pub(crate) fn told_time(time: EventTime) -> EventTime {
+    EventTime::from_millis(told(time))
 }
 
 #[inline]

@@ -28,7 +28,7 @@ mod assigner;
 mod backlog;
 mod early;
 mod global;
-mod grid;
+pub(crate) mod grid;
 mod progress;
 mod rolling;
 mod rules;
@@ -41,6 +41,7 @@ mod tests;
 
 pub use assigner::{Assigner, Sliding, Tumbling};
 pub use global::{Global, GlobalState, Whole, WholeStream};
+pub use grid::Grid;
 pub use rules::{Every, Rules};
 pub use session::{Session, SessionState, Sessions};
 pub use sliced::{Sliced, SlicedState};
