@@ -5,11 +5,14 @@ use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
 use crate::error::Error;
-use crate::measure::Measurement;
+use crate::measure::{self, Measurement};
 use crate::system::System;
 use crate::table::Table;
 use crate::text;
 use crate::workload::{Parameters, Workload};
+
+/// Load average of the last minute above which a comparison warns.
+const LOAD_MAX: f64 = 0.5;
 
 /// Arguments of a comparison.
 #[derive(Debug, clap::Args)]
@@ -31,11 +34,14 @@ pub(crate) struct Arguments {
 pub(crate) fn compare(arguments: &Arguments) -> Result<(), Error> {
     let parameters = with_text(&arguments.parameters)?;
     let systems = if arguments.systems.is_empty() { &System::ALL[..] } else { &arguments.systems };
+    if let Some(load) = measure::load().filter(|load| *load > LOAD_MAX) {
+        eprintln!("watershed-bench: load average {load}: something else is running, and figures will vary");
+    }
     let mut measurements: Vec<Measurement> = Vec::new();
     let mut wrong = Vec::new();
     for run in 1..=arguments.runs {
         for system in systems {
-            let measurement = measure(*system, &parameters)?;
+            let measurement = measure_run(*system, &parameters)?;
             let verdict = verdict(&parameters, measurements.first(), &measurement);
             if arguments.json {
                 print(&run_as_json(run, &measurement, verdict.is_ok()))?;
@@ -65,7 +71,7 @@ fn with_text(parameters: &Parameters) -> Result<Parameters, Error> {
 }
 
 /// Runs one system in a process of its own.
-fn measure(system: System, parameters: &Parameters) -> Result<Measurement, Error> {
+fn measure_run(system: System, parameters: &Parameters) -> Result<Measurement, Error> {
     let start = |source| Error::Start { system, source };
     let output = Command::new(env::current_exe().map_err(start)?)
         .arg("run")

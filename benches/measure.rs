@@ -85,6 +85,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     writeln!(io::stdout(), "{line}").map_err(Error::Write)
 }
 
+/// Load average of the last minute, if the kernel tells.
+pub(crate) fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
+}
+
 /// CPU seconds of this process so far, in user mode and in the kernel, over all its threads.
 fn cpu_seconds() -> Result<f64, Error> {
     let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|errno| Error::Usage(errno.into()))?;

@@ -4,6 +4,7 @@
 //! operator that fires on the frontier, hash maps with a fast hash. A source holds back while the slower worker's
 //! results are too far behind, since timely itself puts no limit on what waits between two workers.
 
+mod by_key;
 mod events;
 mod keyed_count;
 mod latency;

@@ -3,6 +3,11 @@
 //! A source cuts its events into two columns of keys and event times without a branch: each event is
 //! written to both columns, and stays in the one whose length moves on. The column of the own half is counted at
 //! once; the other goes to the other thread with the source's watermark, and its buffers come back as credit.
+//!
+//! Tried, in nanoseconds per event on one thread, at 10,000 keys. Making and cutting: event time worked out and
+//! written for each event 3.1, filled in for each ms 2.3 (this), a multiplication instead of `% keys` 2.9, keys first
+//! and cut in a second pass 2.9 to 3.1. Chunks of 1,024 to 8,192 events: the larger the better, by some percent in all.
+//! Where the time goes: 2.3 making and cutting, 3.5 counting, the rest moving columns between the cores.
 
 use std::thread;
 
@@ -11,7 +16,7 @@ use super::table::Key;
 use crate::workload::{EVENTS_PER_MS, Parameters, SUBTASKS, event_time_ms, key_of};
 
 /// Events that a source makes at a time; a power of two. Half of them, more or less, go to the other thread.
-const CHUNK: usize = 4_096;
+const CHUNK: usize = 8_192;
 
 /// Event time by which one source may be ahead of the other. Credit alone does not align them: a thread that was
 /// kept from running would stay behind for good, and the other's panes would pile up.

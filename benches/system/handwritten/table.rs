@@ -1,4 +1,7 @@
 //! Counts per key: open addressing, key beside count, no removal.
+//!
+//! Tried: separate branches for a new and a known key (at 500,000 keys, where half of the keys are new, 4 ns more);
+//! a quarter or an eighth of the slots in use instead of half (no faster at 5,000 keys, slower at 500,000).
 
 /// An odd number by which keys are multiplied; the high bits of the product choose thread, partition and slot.
 const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;

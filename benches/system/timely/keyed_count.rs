@@ -8,8 +8,9 @@ use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::{ProbeHandle, StreamVec};
 
+use super::by_key::by_key;
 use super::events::{Event, events};
-use super::panes::{Pane, Panes, by_key};
+use super::panes::{Pane, Panes};
 use super::{on_workers, run_to_end};
 use crate::system::Finished;
 use crate::tally::Tally;

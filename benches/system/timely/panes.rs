@@ -2,7 +2,6 @@
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
-use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Capability;
 use timely::progress::frontier::MutableAntichain;
 
@@ -11,11 +10,6 @@ use crate::workload::{WINDOW_MS, window_start_ms};
 
 /// Counts per key.
 pub(super) type Counts = HashMap<u64, u64, FxBuildHasher>;
-
-/// Sends events to the worker of their key.
-pub(super) fn by_key() -> Exchange<Event, fn(&Event) -> u64> {
-    Exchange::new(|(key, _): &Event| *key)
-}
 
 /// The panes of a worker that have not ended, a few at most.
 #[derive(Default)]

@@ -10,9 +10,10 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, Probe};
 use timely::dataflow::{ProbeHandle, StreamVec};
 
+use super::by_key::by_key;
 use super::events::{Event, events};
 use super::keyed_count::{Count, discard};
-use super::panes::{Counts, Pane, Panes, by_key};
+use super::panes::{Counts, Pane, Panes};
 use super::{on_workers, run_to_end};
 use crate::system::Finished;
 use crate::tally::Tally;
