@@ -146,7 +146,7 @@ mod tests {
     fn rates_are_set_against_both_baselines() {
         let runs =
             [run_of(System::Handwritten, 1.0), run_of(System::Timely, 2.0), run_of(System::Timely, 2.0)];
-        let table = Table::of(&System::ALL, &runs);
+        let table = Table::of(&[System::Handwritten, System::Timely], &runs);
         let [handwritten, timely] = table.rows() else { panic!("two systems ran") };
         assert_eq!((handwritten.to_handwritten, handwritten.to_timely), (Some(1.0), Some(2.0)));
         assert_eq!((timely.to_handwritten, timely.to_timely), (Some(0.5), Some(1.0)));
