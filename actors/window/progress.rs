@@ -22,6 +22,12 @@ impl Progress {
         self.next
     }
 
+    /// The window that closes next in the key group that is the least far, of those in which one has
+    /// closed before.
+    pub(super) fn soonest(&self) -> Option<i64> {
+        self.next.or_else(|| self.ahead.values().min().copied())
+    }
+
     /// Notes that all windows before `next` are closed.
     pub(super) fn close(&mut self, next: i64) {
         let next = self.next.map_or(next, |now| now.max(next));
@@ -39,20 +45,18 @@ impl Progress {
 
     /// Saves it for the key groups that have saved anything else.
     pub(super) fn save(&self, sections: &mut Sections) {
-        let Some(next) = self.next else { return };
         for group in sections.groups() {
-            let next = self.ahead.get(&group).copied().unwrap_or(next);
+            let next = self.ahead.get(&group).copied().or(self.next);
             sections.part("next").put(group, &(group, next));
         }
     }
 
     pub(super) fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
-        let saved: Result<BTreeMap<KeyGroup, i64>, _> = sections.get("next").pieces().collect();
-        self.ahead = saved?;
-        self.next = self.ahead.values().min().copied();
-        if let Some(next) = self.next {
-            self.ahead.retain(|_, group| *group > next);
-        }
+        let saved: Result<Vec<(KeyGroup, Option<i64>)>, _> = sections.get("next").pieces().collect();
+        let saved = saved?;
+        self.next = saved.iter().map(|(_, next)| *next).min().flatten();
+        let ahead = saved.into_iter().filter(|(_, next)| *next > self.next);
+        self.ahead = ahead.filter_map(|(group, next)| Some((group, next?))).collect();
         Ok(())
     }
 }

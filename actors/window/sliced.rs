@@ -187,10 +187,13 @@ impl<K: Key, T: Data, A: Aggregate<T>> Sliced<K, T, A> {
         state: &mut SlicedState<K, A::Accumulator, A::Out>,
         out: &mut impl Output<Windowed<K, A::Out>>,
     ) {
-        // What is on its way was said before this record came.
+        let (watermark, next) = (out.watermark(), self.grid.next(out.watermark()));
+        // A restore may have come in the midst of closing windows: they were closed when this record came.
+        while let Some(window) = self.due(watermark, state) {
+            self.close(window, state, out);
+        }
         state.backlog.flush(out);
-        let watermark = out.watermark();
-        let next = state.progress.next().unwrap_or_else(|| self.grid.next(watermark));
+        state.progress.close(next);
         let (start, _) = self.grid.slice(time);
         let merged = start < self.unmerged(state);
         if merged && !self.grid.is_tumbling() && start >= self.grid.span(next).start {
@@ -260,13 +263,10 @@ impl<K: Key, T: Data, A: Aggregate<T>> Sliced<K, T, A> {
 
     /// The window to close next, if the watermark has reached its last millisecond.
     fn due(&self, watermark: Watermark, state: &SlicedState<K, A::Accumulator, A::Out>) -> Option<i64> {
-        let window = match state.progress.next() {
-            Some(next) if !state.rolling.is_empty() => next,
-            _ => {
-                let (start, _) = state.panes.between(self.unmerged(state), EventTime::MAX).next()?;
-                self.grid.first(start)
-            }
-        };
+        let rolling = if state.rolling.is_empty() { None } else { state.progress.soonest() };
+        let new = state.panes.between(self.unmerged(state), EventTime::MAX).next();
+        let new = new.map(|(start, _)| self.grid.first(start));
+        let window = rolling.into_iter().chain(new).min()?;
         watermark.has_passed(self.grid.span(window).last()).then_some(window)
     }
 

@@ -1,6 +1,7 @@
 //! What windows promise, in literal records.
 
 mod active;
+mod midway;
 mod model;
 
 use std::time::Duration;
