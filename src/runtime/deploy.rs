@@ -48,7 +48,9 @@ impl Deployment {
             let count = plan.parallelism_of(vertex.id, parallelism);
             // A single subtask lives where the one that feeds it does, so that it is fed in place; a
             // single source goes wherever the last one did not.
-            let feeder = plan.edges.iter().find(|edge| edge.to == vertex.id).map(|edge| homes[&edge.from]);
+            // What feeds the dead letters may come later in the plan, and has no home yet.
+            let mut feeders = plan.edges.iter().filter(|edge| edge.to == vertex.id);
+            let feeder = feeders.find_map(|edge| homes.get(&edge.from).copied());
             let home = feeder.unwrap_or_else(|| {
                 next_arbiter += 1;
                 (next_arbiter - 1) % arbiters
@@ -151,5 +153,15 @@ mod tests {
         let senders: Vec<u32> = gathered.inbound.iter().map(|inlet| inlet.from.index).collect();
         assert_eq!(senders, [0, 1, 2]);
         assert_eq!(deployment.subtasks.len(), 3 + 3 + 3 + 1);
+    }
+
+    #[test]
+    fn dead_letters_may_be_asked_for_before_anything_can_write_them() {
+        let pipeline = Pipeline::new("test", KeyGroups::default());
+        pipeline.dead_letters().discard();
+        pipeline.source(Numbers::up_to(1)).discard();
+        let deployment = Deployment::of(&pipeline.plan().unwrap(), 2, 1, 2);
+        let letters = &deployment.subtasks[&SubtaskId { vertex: VertexId(0), index: 0 }];
+        assert_eq!(letters.inbound.len(), 2);
     }
 }
