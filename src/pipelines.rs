@@ -16,10 +16,16 @@ mod custom_sink;
 mod custom_source;
 #[path = "../examples/hello/mod.rs"]
 mod hello;
+#[path = "../examples/sensor_statistics/mod.rs"]
+mod sensor_statistics;
+#[path = "../examples/word_count/mod.rs"]
+mod word_count;
 
 /// Registers all of them.
 pub(crate) fn register(app: App) -> App {
     app.with(hello::register)
+        .with(word_count::register)
+        .with(sensor_statistics::register)
         .with(custom_operator::register)
         .with(custom_source::register)
         .with(custom_sink::register)

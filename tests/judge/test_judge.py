@@ -11,6 +11,7 @@ from pathlib import Path
 import compare
 import cross_check
 import flight_delays
+import sensor_statistics
 import word_count
 
 FLIGHT_COLUMNS = "dep_delay,arr_delay,carrier,tailnum,origin,dest,distance,minute,time_hour"
@@ -212,6 +213,39 @@ class WordCount(unittest.TestCase):
             word_count.word_rows(["Don't stop, DON'T: caf\u00e9 7th".encode()]),
             [b"7th,1", b"caf,1", b"don't,2", b"stop,1"],
         )
+
+
+class SensorStatistics(unittest.TestCase):
+    def lines(self, readings):
+        return ['{"sensor":%d,"time":%d,"value":%s}' % reading for reading in readings]
+
+    def test_a_sensor_that_repeats_itself_is_believed_five_times(self):
+        stuck = [(3, 1000 * n, 2.0) for n in range(7)]
+        lines = self.lines([*reversed(stuck), (3, 9000, 8.0), (3, 8000, 60.5)]) + ["no reading"]
+        statistics, relation, rejected = sensor_statistics.expected(lines, False)
+        self.assertEqual(rejected, 4)
+        self.assertEqual(relation, {})
+        self.assertEqual(
+            statistics,
+            {
+                (3, "1970-01-01T00:00:00Z"): {
+                    "window_end": "1970-01-01T01:00:00Z", "readings": 6, "sum": 18.0, "mean": 3.0,
+                    "variance": 5.0, "lowest": 2.0, "highest": 8.0,
+                }
+            },
+        )
+
+    def test_two_sensors_are_compared_over_readings_of_the_same_time(self):
+        lines = self.lines([(0, 0, 1), (1, 0, 10), (0, 5, 3), (1, 5, 30), (0, 6, 9), (2, 6, 9), (1, 7, 9)])
+        _, relation, _ = sensor_statistics.expected(lines, False)
+        row = {"window_end": "1970-01-01T01:00:00Z", "pairs": 2, "covariance": 10.0}
+        self.assertEqual(relation, {(0, 1, "1970-01-01T00:00:00Z"): row})
+
+    def test_windows_that_the_watermark_has_not_passed_are_not_there(self):
+        lines = self.lines([(0, 0, 1), (0, 3_600_000, 2), (0, 4_200_000, 3)])
+        self.assertEqual(len(sensor_statistics.expected(lines, False)[0]), 2)
+        self.assertEqual(sensor_statistics.expected(lines, True)[0].keys(), {(0, "1970-01-01T00:00:00Z")})
+        self.assertEqual(sensor_statistics.expected(lines[:2], True)[0], {})
 
 
 if __name__ == "__main__":
