@@ -54,8 +54,8 @@ impl EventTime {
     /// `step` must be positive. Saturates to [`EventTime::MIN`] where no such multiple fits.
     #[inline]
     pub const fn floor_to(self, step: i64, offset: i64) -> Self {
-        let into = (self.0.wrapping_sub(offset % step)).rem_euclid(step);
-        EventTime(self.0.saturating_sub(into))
+        let into = (self.0 as i128 - offset as i128).rem_euclid(step as i128);
+        EventTime(self.0.saturating_sub(into as i64))
     }
 }
 
@@ -146,6 +146,9 @@ mod tests {
         assert_eq!(EventTime::MAX.after(Duration::MAX), EventTime::MAX);
         assert_eq!(EventTime::MIN.before(Duration::MAX), EventTime::MIN);
         assert_eq!(EventTime::MIN.floor_to(1000, 0), EventTime::MIN);
+        // An offset must not wrap around the end of the scale.
+        let near = EventTime::from_millis(i64::MIN + 1500);
+        assert_eq!(near.floor_to(1000, 193), EventTime::from_millis(i64::MIN + 1001));
         assert_eq!(EventTime::MIN.previous(), EventTime::MIN);
         assert!(EventTime::MAX.floor_to(1000, 7) <= EventTime::MAX);
     }
