@@ -1,6 +1,6 @@
 //! The fluent names of the joins.
 
-use watershed_core::{Data, Key, KeyedStream};
+use watershed_core::{Data, Key, KeyedStream, SideOutput};
 
 use crate::join::{Interval, Temporal};
 use crate::window::Grid;
@@ -53,6 +53,15 @@ pub struct Joining<K, L, R, F, G, Rule> {
     pub(super) left: KeyedStream<K, L, F>,
     pub(super) right: KeyedStream<K, R, G>,
     pub(super) rule: Rule,
+    pub(super) late: Option<SideOutput<L>>,
+}
+
+impl<K, L, R, F, G, Rule> Joining<K, L, R, F, G, Rule> {
+    /// Sends records of the left stream that come late to a side output. They are counted wherever they go.
+    pub fn late_to(mut self, output: &SideOutput<L>) -> Self {
+        self.late = Some(*output);
+        self
+    }
 }
 
 impl<K, L, F> Joins<K, L, F> for KeyedStream<K, L, F>
@@ -66,7 +75,7 @@ where
         right: KeyedStream<K, R, G>,
         interval: Interval,
     ) -> Joining<K, L, R, F, G, Interval> {
-        Joining { left: self, right, rule: interval }
+        Joining { left: self, right, rule: interval, late: None }
     }
 
     fn temporal_join<R: Data, G>(
@@ -74,7 +83,7 @@ where
         right: KeyedStream<K, R, G>,
         temporal: Temporal<R>,
     ) -> Joining<K, L, R, F, G, Temporal<R>> {
-        Joining { left: self, right, rule: temporal }
+        Joining { left: self, right, rule: temporal, late: None }
     }
 
     fn window_join<R: Data, G>(
@@ -82,6 +91,6 @@ where
         right: KeyedStream<K, R, G>,
         windows: impl Into<Grid>,
     ) -> Joining<K, L, R, F, G, Grid> {
-        Joining { left: self, right, rule: windows.into() }
+        Joining { left: self, right, rule: windows.into(), late: None }
     }
 }

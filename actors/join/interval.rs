@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, Stream, millis};
+use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, SideOutput, Stream, millis};
 
 use crate::join::Joining;
 use crate::operator::alarm::Alarm;
@@ -86,7 +86,7 @@ fn clipped(time: EventTime, lower: i128, upper: i128) -> Option<RangeInclusive<E
 /// that was certain: its own, or the end of its interval if that is greater. Equal records count each.
 ///
 /// A record is kept until the watermark says that it can meet nothing more. One that comes late, behind the
-/// watermark, is counted and takes no part.
+/// watermark, is counted and takes no part; a left one goes to a [side output](IntervalJoin::late_to) then.
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,6 +108,7 @@ fn clipped(time: EventTime, lower: i128, upper: i128) -> Option<RangeInclusive<E
 pub struct IntervalJoin<K, L, R, O, J> {
     interval: Interval,
     outer: bool,
+    late: Option<SideOutput<L>>,
     result: J,
     of: PhantomData<fn(K, L, R) -> O>,
 }
@@ -124,7 +125,7 @@ impl<K, L, R, O> IntervalJoin<K, L, R, O, ()> {
         let result = move |key: &K, left: &L, right: Option<&R>| {
             result(key, left, right.expect("an inner join emits pairs only"))
         };
-        IntervalJoin { interval, outer: false, result, of: PhantomData }
+        IntervalJoin { interval, outer: false, late: None, result, of: PhantomData }
     }
 
     /// Emits what `result` makes of each pair, and of each left record that met nothing.
@@ -132,11 +133,18 @@ impl<K, L, R, O> IntervalJoin<K, L, R, O, ()> {
     where
         J: Fn(&K, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        IntervalJoin { interval, outer: true, result, of: PhantomData }
+        IntervalJoin { interval, outer: true, late: None, result, of: PhantomData }
     }
 }
 
 impl<K, L, R, O, J> IntervalJoin<K, L, R, O, J> {
+    /// Sends left records that come late to a side output. They are counted wherever they go.
+    #[must_use]
+    pub fn late_to(mut self, output: &SideOutput<L>) -> Self {
+        self.late = Some(*output);
+        self
+    }
+
     /// Until which watermark a left record is kept.
     fn left_until(&self, left: EventTime) -> EventTime {
         let until = self.interval.left_until(left);
@@ -146,8 +154,8 @@ impl<K, L, R, O, J> IntervalJoin<K, L, R, O, J> {
 
 impl<K, L, R, O, J: Clone> Clone for IntervalJoin<K, L, R, O, J> {
     fn clone(&self) -> Self {
-        let IntervalJoin { interval, outer, result, of } = self;
-        IntervalJoin { interval: *interval, outer: *outer, result: result.clone(), of: *of }
+        let IntervalJoin { interval, outer, late, result, of } = self;
+        IntervalJoin { interval: *interval, outer: *outer, late: *late, result: result.clone(), of: *of }
     }
 }
 
@@ -202,6 +210,9 @@ where
         let time = cx.time();
         if cx.watermark().has_passed(time) {
             cx.count_late();
+            if let Some(late) = &self.late {
+                cx.side(late, value);
+            }
         } else {
             let mut met = false;
             if let Some(times) = self.interval.rights_of(time) {
@@ -286,7 +297,8 @@ where
     where
         J: Fn(&K, &L, &R) -> O + Clone + Send + 'static,
     {
-        let join = IntervalJoin::inner(self.rule, result);
+        let mut join = IntervalJoin::inner(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("interval-join")
     }
 
@@ -295,7 +307,8 @@ where
     where
         J: Fn(&K, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        let join = IntervalJoin::left(self.rule, result);
+        let mut join = IntervalJoin::left(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("interval-join")
     }
 }
@@ -308,7 +321,7 @@ mod tests {
     use crate::join::model::{self, Event, Pair};
 
     fn join(interval: Interval, outer: bool) -> IntervalJoin<u8, Event, Event, Pair, model::Result> {
-        IntervalJoin { interval, outer, result: model::pair, of: PhantomData }
+        IntervalJoin { interval, outer, late: None, result: model::pair, of: PhantomData }
     }
 
     fn ms(millis: u64) -> Duration {
@@ -332,6 +345,19 @@ mod tests {
         }
         pairs.sort_unstable();
         pairs
+    }
+
+    #[test]
+    fn late_left_records_go_to_the_side_output_and_late_right_ones_nowhere() {
+        const LATE: SideOutput<Event> = SideOutput::new("late");
+        let mut harness =
+            Harness::co_operator(join(Interval::around(ms(5), ms(9)), true).late_to(&LATE)).listening(&LATE);
+        harness.run([Input::watermark(10), model::left(1, 10, 1), model::right(1, 10, 2), Input::end()]);
+        assert_eq!(
+            (harness.side(&LATE), harness.counters().late),
+            (vec![Event { key: 1, time: 10, number: 1 }], 2)
+        );
+        assert_eq!(harness.values(), []);
     }
 
     #[test]

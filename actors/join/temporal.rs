@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, Stream, Watermark};
+use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, SideOutput, Stream, Watermark};
 
 use crate::join::Joining;
 use crate::operator::alarm::Alarm;
@@ -63,7 +63,8 @@ impl<R> Copy for Temporal<R> {}
 /// A left record waits until the watermark reaches it, so that no version can come in between any more; it
 /// is then emitted with its own time. Versions that no record can ask for any more are dropped: those older
 /// than the newest one at or before the watermark, and those beyond the [greatest age](Temporal::age_max).
-/// A record of either side that comes late, behind the watermark, is counted and takes no part.
+/// A record of either side that comes late, behind the watermark, is counted and takes no part; a left one goes
+/// to a [side output](TemporalJoin::late_to) then.
 ///
 /// ```
 /// use watershed_actors::join::{Temporal, TemporalJoin};
@@ -83,6 +84,7 @@ impl<R> Copy for Temporal<R> {}
 pub struct TemporalJoin<K, L, R, O, J> {
     temporal: Temporal<R>,
     outer: bool,
+    late: Option<SideOutput<L>>,
     result: J,
     of: PhantomData<fn(K, L) -> O>,
 }
@@ -99,7 +101,7 @@ impl<K, L, R, O> TemporalJoin<K, L, R, O, ()> {
         let result = move |key: &K, left: &L, right: Option<&R>| {
             result(key, left, right.expect("an inner join emits pairs only"))
         };
-        TemporalJoin { temporal, outer: false, result, of: PhantomData }
+        TemporalJoin { temporal, outer: false, late: None, result, of: PhantomData }
     }
 
     /// Emits what `result` makes of each left record and of the version that was valid, if any.
@@ -107,14 +109,23 @@ impl<K, L, R, O> TemporalJoin<K, L, R, O, ()> {
     where
         J: Fn(&K, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        TemporalJoin { temporal, outer: true, result, of: PhantomData }
+        TemporalJoin { temporal, outer: true, late: None, result, of: PhantomData }
+    }
+}
+
+impl<K, L, R, O, J> TemporalJoin<K, L, R, O, J> {
+    /// Sends left records that come late to a side output. They are counted wherever they go.
+    #[must_use]
+    pub fn late_to(mut self, output: &SideOutput<L>) -> Self {
+        self.late = Some(*output);
+        self
     }
 }
 
 impl<K, L, R, O, J: Clone> Clone for TemporalJoin<K, L, R, O, J> {
     fn clone(&self) -> Self {
-        let TemporalJoin { temporal, outer, result, of } = self;
-        TemporalJoin { temporal: *temporal, outer: *outer, result: result.clone(), of: *of }
+        let TemporalJoin { temporal, outer, late, result, of } = self;
+        TemporalJoin { temporal: *temporal, outer: *outer, late: *late, result: result.clone(), of: *of }
     }
 }
 
@@ -171,6 +182,9 @@ where
         let time = cx.time();
         if cx.watermark().has_passed(time) {
             cx.count_late();
+            if let Some(late) = &self.late {
+                cx.side(late, value);
+            }
         } else {
             state.waiting.entry(time).or_default().push(value);
             state.alarm.ring_by(time, cx);
@@ -241,7 +255,8 @@ where
     where
         J: Fn(&K, &L, &R) -> O + Clone + Send + 'static,
     {
-        let join = TemporalJoin::inner(self.rule, result);
+        let mut join = TemporalJoin::inner(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("temporal-join")
     }
 
@@ -250,7 +265,8 @@ where
     where
         J: Fn(&K, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        let join = TemporalJoin::left(self.rule, result);
+        let mut join = TemporalJoin::left(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("temporal-join")
     }
 }
@@ -265,7 +281,7 @@ mod tests {
     fn join(age_max: Option<u64>, outer: bool) -> TemporalJoin<u8, Event, Event, Pair, model::Result> {
         let newest = Temporal { age_max: age_max.map(Duration::from_millis), ..Temporal::newest() };
         let temporal = newest.ties_by(|a: &Event, b| a.number.cmp(&b.number));
-        TemporalJoin { temporal, outer, result: model::pair, of: PhantomData }
+        TemporalJoin { temporal, outer, late: None, result: model::pair, of: PhantomData }
     }
 
     /// For each left record, the greatest of all versions that were valid.
@@ -285,6 +301,18 @@ mod tests {
             .collect();
         results.sort_unstable();
         results
+    }
+
+    #[test]
+    fn late_left_records_go_to_the_side_output_and_late_right_ones_nowhere() {
+        const LATE: SideOutput<Event> = SideOutput::new("late");
+        let mut harness = Harness::co_operator(join(None, true).late_to(&LATE)).listening(&LATE);
+        harness.run([Input::watermark(10), model::left(1, 10, 1), model::right(1, 10, 2), Input::end()]);
+        assert_eq!(
+            (harness.side(&LATE), harness.counters().late),
+            (vec![Event { key: 1, time: 10, number: 1 }], 2)
+        );
+        assert_eq!(harness.values(), []);
     }
 
     #[test]

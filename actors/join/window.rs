@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, Stream};
+use watershed_core::{Chain, CoOperator, Data, EventTime, Key, KeyContext, SideOutput, Stream};
 
 use crate::join::Joining;
 use crate::operator::alarm::Alarm;
@@ -18,7 +18,8 @@ use crate::window::{Grid, Span};
 /// a window holds nothing on the right, too. Equal records count each.
 ///
 /// A record is kept once, however many windows it is in, until the last of them has closed. One that comes
-/// when all its windows are closed is counted as late and takes no part.
+/// when all its windows are closed is counted as late and takes no part; a left one goes to a
+/// [side output](WindowJoin::late_to) then.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,6 +43,7 @@ use crate::window::{Grid, Span};
 pub struct WindowJoin<K, L, R, O, J> {
     windows: Grid,
     outer: bool,
+    late: Option<SideOutput<L>>,
     result: J,
     of: PhantomData<fn(K, L, R) -> O>,
 }
@@ -58,7 +60,7 @@ impl<K, L, R, O> WindowJoin<K, L, R, O, ()> {
         let result = move |key: &K, window: Span, left: &L, right: Option<&R>| {
             result(key, window, left, right.expect("an inner join emits pairs only"))
         };
-        WindowJoin { windows: windows.into(), outer: false, result, of: PhantomData }
+        WindowJoin { windows: windows.into(), outer: false, late: None, result, of: PhantomData }
     }
 
     /// Emits what `result` makes of each pair of a window, and of each left record that met nothing in it.
@@ -66,14 +68,23 @@ impl<K, L, R, O> WindowJoin<K, L, R, O, ()> {
     where
         J: Fn(&K, Span, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        WindowJoin { windows: windows.into(), outer: true, result, of: PhantomData }
+        WindowJoin { windows: windows.into(), outer: true, late: None, result, of: PhantomData }
+    }
+}
+
+impl<K, L, R, O, J> WindowJoin<K, L, R, O, J> {
+    /// Sends left records that come late to a side output. They are counted wherever they go.
+    #[must_use]
+    pub fn late_to(mut self, output: &SideOutput<L>) -> Self {
+        self.late = Some(*output);
+        self
     }
 }
 
 impl<K, L, R, O, J: Clone> Clone for WindowJoin<K, L, R, O, J> {
     fn clone(&self) -> Self {
-        let WindowJoin { windows, outer, result, of } = self;
-        WindowJoin { windows: *windows, outer: *outer, result: result.clone(), of: *of }
+        let WindowJoin { windows, outer, late, result, of } = self;
+        WindowJoin { windows: *windows, outer: *outer, late: *late, result: result.clone(), of: *of }
     }
 }
 
@@ -114,9 +125,10 @@ fn drop_closed<T>(records: &mut BTreeMap<EventTime, Vec<T>>, windows: Grid, clos
 }
 
 /// Keeps a record, if a window is open for it.
-fn gather<T, K, O>(
+fn gather<T: Data, K, O>(
     record: T,
     windows: Grid,
+    late: Option<&SideOutput<T>>,
     records: &mut BTreeMap<EventTime, Vec<T>>,
     alarm: &mut Alarm,
     cx: &mut impl KeyContext<K, O>,
@@ -129,6 +141,9 @@ fn gather<T, K, O>(
         alarm.ring_by(windows.span(open).last(), cx);
     } else if first <= last {
         cx.count_late();
+        if let Some(late) = late {
+            cx.side(late, record);
+        }
     }
     // A record in a gap between windows is in none, and neither late nor kept.
 }
@@ -148,14 +163,14 @@ where
     type State = Gathered<L, R>;
 
     fn on_left(&self, value: L, state: &mut Gathered<L, R>, cx: &mut impl KeyContext<K, O>) {
-        gather(value, self.windows, &mut state.left, &mut state.alarm, cx);
+        gather(value, self.windows, self.late.as_ref(), &mut state.left, &mut state.alarm, cx);
         if state.is_empty() {
             cx.forget();
         }
     }
 
     fn on_right(&self, value: R, state: &mut Gathered<L, R>, cx: &mut impl KeyContext<K, O>) {
-        gather(value, self.windows, &mut state.right, &mut state.alarm, cx);
+        gather(value, self.windows, None, &mut state.right, &mut state.alarm, cx);
         if state.is_empty() {
             cx.forget();
         }
@@ -204,7 +219,8 @@ where
     where
         J: Fn(&K, Span, &L, &R) -> O + Clone + Send + 'static,
     {
-        let join = WindowJoin::inner(self.rule, result);
+        let mut join = WindowJoin::inner(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("window-join")
     }
 
@@ -213,7 +229,8 @@ where
     where
         J: Fn(&K, Span, &L, Option<&R>) -> O + Clone + Send + 'static,
     {
-        let join = WindowJoin::left(self.rule, result);
+        let mut join = WindowJoin::left(self.rule, result);
+        join.late = self.late;
         self.left.connect(self.right).process(join).named("window-join")
     }
 }
@@ -232,7 +249,7 @@ mod tests {
 
     fn join(windows: Grid, outer: bool) -> WindowJoin<u8, Event, Event, Pair, Result> {
         let result: Result = |key, _, left, right| model::pair(key, left, right);
-        WindowJoin { windows, outer, result, of: PhantomData }
+        WindowJoin { windows, outer, late: None, result, of: PhantomData }
     }
 
     fn ms(millis: u64) -> Duration {
@@ -292,10 +309,12 @@ mod tests {
     #[test]
     fn a_record_is_late_only_when_its_last_window_has_closed() {
         let sliding = Sliding::of(ms(20), ms(10)).into();
-        let mut harness = Harness::co_operator(join(sliding, true));
+        const LATE: SideOutput<Event> = SideOutput::new("late");
+        let mut harness = Harness::co_operator(join(sliding, true).late_to(&LATE)).listening(&LATE);
         harness.watermark(25);
         harness.run([model::left(1, 9, 1), model::left(1, 12, 2)]);
         assert_eq!(harness.counters().late, 1);
+        assert_eq!(harness.side(&LATE), [Event { key: 1, time: 9, number: 1 }]);
         harness.end();
         let records: Vec<_> =
             harness.records().into_iter().map(|r| (r.time.as_millis(), r.value.1)).collect();
