@@ -14,6 +14,8 @@ mod custom_operator;
 mod custom_sink;
 #[path = "../examples/custom_source/mod.rs"]
 mod custom_source;
+#[path = "../examples/flight_delays/mod.rs"]
+mod flight_delays;
 #[path = "../examples/hello/mod.rs"]
 mod hello;
 #[path = "../examples/sensor_statistics/mod.rs"]
@@ -24,6 +26,7 @@ mod word_count;
 /// Registers all of them.
 pub(crate) fn register(app: App) -> App {
     app.with(hello::register)
+        .with(flight_delays::register)
         .with(word_count::register)
         .with(sensor_statistics::register)
         .with(custom_operator::register)

@@ -2,6 +2,8 @@
 //!
 //! The judge is `tests/judge/flight_delays.py`, a program that shares nothing with the engine.
 
+#![expect(clippy::unwrap_used, reason = "all of this file is tests, and what they share")]
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
