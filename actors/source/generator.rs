@@ -43,6 +43,9 @@ const NEVER: u64 = u64::MAX / 2;
 
 /// How a generator's records get their time.
 pub trait Timing<T>: Clone + Send + 'static {
+    /// Whether it gives one at all.
+    const GIVEN: bool;
+
     /// Emits record number `n`.
     fn emit(&self, n: u64, value: T, out: &mut impl SourceOutput<T>);
 }
@@ -56,6 +59,8 @@ pub struct Untimed;
 pub struct TimedBy<G>(G);
 
 impl<T> Timing<T> for Untimed {
+    const GIVEN: bool = false;
+
     #[inline(always)]
     fn emit(&self, _: u64, value: T, out: &mut impl SourceOutput<T>) {
         out.emit(value);
@@ -63,6 +68,8 @@ impl<T> Timing<T> for Untimed {
 }
 
 impl<T, G: Fn(u64, &T) -> EventTime + Clone + Send + 'static> Timing<T> for TimedBy<G> {
+    const GIVEN: bool = true;
+
     #[inline(always)]
     fn emit(&self, n: u64, value: T, out: &mut impl SourceOutput<T>) {
         let time = (self.0)(n, &value);
@@ -166,6 +173,10 @@ where
             pace: split.per_second.map(Pace::new),
             of: PhantomData,
         })
+    }
+
+    fn gives_times(&self) -> bool {
+        W::GIVEN
     }
 
     fn describe(&self, split: &Numbers) -> String {

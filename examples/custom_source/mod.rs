@@ -128,6 +128,9 @@ struct Parameters {
     readings: u64,
 }
 
+/// Each gauge is a split, and all splits are listed before anything runs.
+const GAUGES_MAX: u32 = 10_000;
+
 impl Default for Parameters {
     fn default() -> Self {
         Parameters { gauges: 4, readings: 3000 }
@@ -138,6 +141,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn custom_source(pipeline: &Pipeline, parameters: Parameters) -> Result<(), watershed::Error> {
     let Parameters { gauges, readings } = parameters;
+    if gauges > GAUGES_MAX {
+        return Err(format!("gauges is {gauges}, and the archive has room for {GAUGES_MAX}").into());
+    }
     pipeline
         .source(Archived { archive: Archive { gauges, readings } })
         .key_by(|level| level.gauge)

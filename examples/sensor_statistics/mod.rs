@@ -109,8 +109,8 @@ pub(crate) fn sensor_statistics(pipeline: &Pipeline, p: Parameters) -> Result<()
     if p.low.is_nan() || p.high.is_nan() || p.low > p.high {
         return Err("low must not be above high".into());
     }
-    if p.window.is_zero() {
-        return Err("the window must be longer than nothing".into());
+    if p.window < Duration::from_millis(1) {
+        return Err("the window must last a millisecond or more".into());
     }
     if p.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
         return Err("the rate must be a number above 0".into());

@@ -1,6 +1,6 @@
 //! The only place where the runtime reads a clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use watershed_core::ProcessingTime;
 use watershed_protocol::Tick;
@@ -12,16 +12,33 @@ pub(crate) fn now() -> ProcessingTime {
     ProcessingTime::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Protocol time: milliseconds since the subtask began, on a clock that never goes back.
+/// Protocol time: milliseconds since the subtask began, pauses left out, on a clock that never goes back.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stopwatch(Instant);
+pub(crate) struct Stopwatch {
+    began: Instant,
+    paused: Duration,
+    pause: Option<Instant>,
+}
 
 impl Stopwatch {
     pub(crate) fn start() -> Self {
-        Stopwatch(Instant::now())
+        Stopwatch { began: Instant::now(), paused: Duration::ZERO, pause: None }
+    }
+
+    /// Lets time stand still until [`Stopwatch::resume`].
+    pub(crate) fn pause(&mut self) {
+        self.pause.get_or_insert_with(Instant::now);
+    }
+
+    pub(crate) fn resume(&mut self) {
+        if let Some(pause) = self.pause.take() {
+            self.paused += pause.elapsed();
+        }
     }
 
     pub(crate) fn tick(self) -> Tick {
-        Tick(u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX))
+        let until = self.pause.unwrap_or_else(Instant::now);
+        let elapsed = until.duration_since(self.began).saturating_sub(self.paused);
+        Tick(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use watershed_core::Plan;
+use watershed_core::{Plan, PlanError};
 
 use crate::board::{Board, VertexReport};
 use crate::config::Config;
@@ -51,6 +51,11 @@ impl JobHandle {
 ///
 /// Where the plan cannot be run, its input or output cannot be opened, or something fails on the way.
 pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
+    if config.arbiters > ARBITERS_MAX {
+        let arbiters = config.arbiters;
+        let reason = format!("{arbiters} arbiters are more than {ARBITERS_MAX}; one for each core is enough");
+        return Err(PlanError::Pipeline(reason).into());
+    }
     System::new().block_on(async {
         let begun = Instant::now();
         let board = Arc::new(Board::new(plan, config.parallelism));
@@ -63,6 +68,9 @@ pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Res
         Ok(Summary { end, elapsed: begun.elapsed(), vertices: board.report() })
     })
 }
+
+/// How many arbiters a job may ask for. Each is a thread with an event loop and its file descriptors.
+const ARBITERS_MAX: usize = 256;
 
 /// The threads of one job; they end with it.
 struct Arbiters(Vec<Arbiter>);

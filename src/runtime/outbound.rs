@@ -97,8 +97,22 @@ impl Outbounds {
         }
     }
 
-    /// Takes credit back, and sends what waited for it.
-    pub(crate) fn give_back(&mut self, returned: GiveBack, outbox: &mut Outbox) {
+    /// Says on every channel that nothing comes for now, and before that how far the watermark has come.
+    pub(crate) fn tell_idle(&mut self, watermark: Watermark) {
+        for edge in 0..self.channels.len() {
+            for receiver in 0..self.channels[edge].len() {
+                let Some(channel) = &self.channels[edge][receiver] else { continue };
+                if channel.told < watermark {
+                    self.send(edge, receiver as u32, Element::Watermark(watermark));
+                }
+                self.send(edge, receiver as u32, Element::Idle);
+            }
+        }
+    }
+
+    /// Takes credit back, and sends what waited for it. Whether the channel is behind the watermark, having
+    /// been left out for want of credit.
+    pub(crate) fn give_back(&mut self, returned: GiveBack, outbox: &mut Outbox) -> bool {
         let GiveBack { edge, receiver, batch } = returned;
         let channel = self.channel(edge, receiver);
         let outcome = match batch {
@@ -110,13 +124,13 @@ impl Outbounds {
             outbox.give_back(edge, receiver, batch);
         }
         let channel = self.channel(edge, receiver);
-        if channel.queue.is_empty() {
-            return;
+        if !channel.queue.is_empty() {
+            channel.pump();
+            if channel.queue.is_empty() {
+                self.waiting -= 1;
+            }
         }
-        channel.pump();
-        if channel.queue.is_empty() {
-            self.waiting -= 1;
-        }
+        self.channel(edge, receiver).told < outbox.watermark
     }
 
     /// Sends an element, or lets it wait for credit. The emptied batch, where it was consumed in place.

@@ -25,6 +25,8 @@ use crate::station::{Broken, Call, Phase, Station};
 pub(crate) struct SourceActor {
     launch: Option<Launch<dyn SourceTask>>,
     core: Option<SourceCore>,
+    /// The alarm that is set. There is one at a time: a nearer one takes the place of a farther.
+    alarm: Option<SpawnHandle>,
 }
 
 struct SourceCore {
@@ -45,6 +47,10 @@ struct SourceCore {
     /// Whether a message to go on is under way.
     turning: bool,
     alarm: Option<Instant>,
+    /// How long until the task wants to be called by the clock.
+    wanted: Option<Duration>,
+    /// The split that is being opened.
+    opening: Option<String>,
 }
 
 /// A split that is being read. Its place in the list is its number within the subtask.
@@ -66,7 +72,7 @@ enum Readiness {
 
 impl SourceActor {
     pub(crate) fn new(launch: Launch<dyn SourceTask>) -> Self {
-        SourceActor { launch: Some(launch), core: None }
+        SourceActor { launch: Some(launch), core: None, alarm: None }
     }
 
     /// Lets the source work for a turn; the next one comes by message, so that the other actors of the
@@ -77,14 +83,17 @@ impl SourceActor {
         let mut more = false;
         core.guard(|core| {
             more = core.turn()?;
+            core.wanted = core.station.wait(core.task.as_ref());
             Ok(())
         });
         if more && !core.turning {
             core.turning = true;
             cx.notify(Turn);
         }
-        if let Some(wait) = core.alarm_to_set() {
-            cx.notify_later(Alarm, wait);
+        if let Some(wait) = core.alarm_to_set()
+            && let Some(farther) = self.alarm.replace(cx.notify_later(Alarm, wait))
+        {
+            cx.cancel_future(farther);
         }
     }
 }
@@ -96,10 +105,15 @@ impl SourceCore {
         loop {
             self.station.look_at_clock();
             if !self.station.may_work() {
+                // The time in which nothing could be read is not held against the splits.
+                self.stopwatch.pause();
                 self.station.finish_if_sent();
                 return Ok(false);
             }
-            if let Some(call) = self.calls.front().copied() {
+            self.stopwatch.resume();
+            if self.station.is_woken() {
+                self.station.wake(self.task.as_mut())?;
+            } else if let Some(call) = self.calls.front().copied() {
                 if self.station.call(call, self.task.as_mut())? == Step::Done {
                     self.calls.pop_front();
                 } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
@@ -113,6 +127,7 @@ impl SourceCore {
             } else if self.station.is_held() {
                 return Ok(false);
             } else if polls == self.config.polls_per_turn {
+                self.look_for_silence();
                 self.station.flush_if_due(self.task.as_mut())?;
                 return Ok(true);
             } else if let Some(split) = self.next_split() {
@@ -121,7 +136,7 @@ impl SourceCore {
                 self.station.flush_if_due(self.task.as_mut())?;
             } else {
                 self.idle()?;
-                if self.calls.is_empty() && !self.ended {
+                if self.calls.is_empty() && !self.ended && self.next_split().is_none() {
                     return Ok(false);
                 }
             }
@@ -177,13 +192,29 @@ impl SourceCore {
                 self.advance(split);
             }
         }
-        if self.merge.deadline().is_some_and(|deadline| deadline <= self.stopwatch.tick()) {
-            self.tell(WatermarkEvent::Deadline);
+        self.look_for_silence();
+        // Splits that wait for others must not keep those out that were never asked.
+        if self.splits.iter().all(|split| matches!(split.readiness, Readiness::Pending | Readiness::Ended)) {
+            self.open_next()?;
         }
         if self.calls.is_empty() && !self.ended {
             self.station.flush_if_dirty(self.task.as_mut())?;
         }
         Ok(())
+    }
+
+    /// Leaves out of the watermark what has been silent for too long. A split that could be read, or
+    /// is not open yet, was not asked, and has not been silent.
+    fn look_for_silence(&mut self) {
+        if self.merge.deadline().is_none_or(|deadline| deadline > self.stopwatch.tick()) {
+            return;
+        }
+        for input in 0..self.splits.len() + self.closed.len() {
+            if self.splits.get(input).is_none_or(|split| split.readiness == Readiness::Ready) {
+                self.tell(WatermarkEvent::Active { input });
+            }
+        }
+        self.tell(WatermarkEvent::Deadline);
     }
 
     /// Looks how far a split has come.
@@ -203,7 +234,7 @@ impl SourceCore {
         for effect in self.effects.drain(..) {
             match effect {
                 // A cancelled stream stops where it is: its open windows stay open.
-                WatermarkEffect::Emit(Watermark::MAX) if self.ending == Ending::Cancelled => {}
+                WatermarkEffect::Emit(_) if self.ending == Ending::Cancelled => {}
                 WatermarkEffect::Emit(watermark) => self.calls.push_back(Call::Watermark(watermark)),
                 WatermarkEffect::EmitIdle => self.calls.push_back(Call::Idle),
                 WatermarkEffect::EmitActive => self.calls.push_back(Call::Active),
@@ -223,7 +254,9 @@ impl SourceCore {
 
     fn open_next(&mut self) -> Result<(), TaskError> {
         let Some((id, split)) = self.closed.pop_front() else { return Ok(()) };
+        self.opening = Some(split.name.clone());
         self.task.open_split(&split, None)?;
+        self.opening = None;
         let open = OpenSplit { id, name: split.name, readiness: Readiness::Ready, watermark: Watermark::MIN };
         self.splits.push(open);
         Ok(())
@@ -233,12 +266,13 @@ impl SourceCore {
     fn cancel(&mut self) {
         self.ending = Ending::Cancelled;
         self.closed.clear();
+        self.calls.push_back(Call::Drain);
         self.ended = true;
     }
 
     /// How long until an alarm is wanted, if that is before the one that is set.
     fn alarm_to_set(&mut self) -> Option<Duration> {
-        if self.station.phase != Phase::Running || self.turning {
+        if self.station.phase != Phase::Running || self.turning || self.station.outbounds.is_blocked() {
             return None;
         }
         let now = self.station.cx.now().as_millis();
@@ -247,7 +281,7 @@ impl SourceCore {
             Readiness::Ready | Readiness::Pending | Readiness::Ended => None,
         });
         let later = later.map(Duration::from_millis).min();
-        let wait = [later, self.station.wait(self.task.as_ref()), Some(self.config.idle_tick)];
+        let wait = [later, self.wanted.take(), Some(self.config.idle_tick)];
         let wait = wait.into_iter().flatten().min()?;
         let at = Instant::now() + wait;
         if self.alarm.is_some_and(|set| set <= at) {
@@ -267,10 +301,12 @@ impl SourceCore {
             Ok(Err(error)) => Broken::Failed(error),
             Err(caught) => Broken::Panicked(caught),
         };
-        let origin = self
-            .splits
-            .get(self.last)
-            .map(|split| format!("reading {} near position {}", split.name, self.reached()));
+        let reading = self.splits.get(self.last);
+        let origin = match (self.opening.take(), reading) {
+            (Some(opening), _) => Some(format!("opening {opening}")),
+            (None, Some(split)) => Some(format!("reading {} near position {}", split.name, self.reached())),
+            (None, None) => None,
+        };
         self.station.fail(broken, origin);
     }
 
@@ -312,6 +348,8 @@ impl Handler<Connect> for SourceActor {
             ending: Ending::Complete,
             turning: false,
             alarm: None,
+            wanted: None,
+            opening: None,
         });
     }
 }
@@ -338,11 +376,10 @@ impl Handler<GiveBack> for SourceActor {
     fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
         let Some(core) = &mut self.core else { return };
         let blocked = core.station.outbounds.is_blocked();
-        core.station.give_back(message);
-        // A turn is under way already unless the source had to stop for want of credit.
-        if blocked {
-            // The time in which nothing could be read is not held against the splits.
-            self.work(cx, |core| core.tell(WatermarkEvent::Resumed));
+        let behind = core.station.give_back(message);
+        // A turn is under way already unless the source had to stop for want of credit, or is idle.
+        if blocked || (behind && !core.turning) {
+            self.work(cx, |_| {});
         }
     }
 }
@@ -352,7 +389,7 @@ impl Handler<Woken> for SourceActor {
 
     fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
         self.work(cx, |core| {
-            core.guard(|core| core.station.woken(core.task.as_mut()));
+            core.station.hear();
             for split in &mut core.splits {
                 if split.readiness == Readiness::Pending {
                     split.readiness = Readiness::Ready;
@@ -366,6 +403,7 @@ impl Handler<Alarm> for SourceActor {
     type Result = ();
 
     fn handle(&mut self, _: Alarm, cx: &mut Self::Context) {
+        self.alarm = None;
         self.work(cx, |core| core.alarm = None);
     }
 }

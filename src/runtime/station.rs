@@ -13,7 +13,7 @@ use crate::clock;
 use crate::coordinator::Coordinator;
 use crate::element::{Element, Ending, GiveBack};
 use crate::error::{Cause, Failure};
-use crate::guard::Caught;
+use crate::guard::{Caught, guarded};
 use crate::message::{Committed, Failed, Finished};
 use crate::outbound::Outbounds;
 use crate::wake::Bell;
@@ -29,6 +29,8 @@ pub(crate) enum Call {
     Idle,
     /// Something comes again.
     Active,
+    /// The input is over: stages finish what they hold, at the watermark that they have.
+    Drain,
 }
 
 /// How far a subtask has come in its life.
@@ -59,6 +61,9 @@ pub(crate) struct Station {
     flushed: Instant,
     /// Whether something has been done since the last flush.
     dirty: bool,
+    woken: bool,
+    /// What was prepared and not committed yet.
+    staged: Option<Vec<u8>>,
 }
 
 impl Station {
@@ -80,6 +85,8 @@ impl Station {
             flush_after,
             flushed: Instant::now(),
             dirty: false,
+            woken: false,
+            staged: None,
         }
     }
 
@@ -108,9 +115,10 @@ impl Station {
             Call::ProcessingTime => task.processing_time(&mut self.cx),
             Call::Idle => {
                 self.flush(task)?;
-                self.outbounds.broadcast(|| Element::Idle);
+                self.outbounds.tell_idle(self.cx.outbox.watermark);
                 Step::Done
             }
+            Call::Drain => task.watermark(self.cx.outbox.watermark, &mut self.cx),
             Call::Active => {
                 self.outbounds.broadcast(|| Element::Active);
                 Step::Done
@@ -169,17 +177,21 @@ impl Station {
         Ok(())
     }
 
-    /// Takes credit back.
-    pub(crate) fn give_back(&mut self, returned: GiveBack) {
-        if self.phase != Phase::Stopped {
-            self.outbounds.give_back(returned, &mut self.cx.outbox);
+    /// Takes credit back. Whether the channel had to be left out when the watermark was last told.
+    pub(crate) fn give_back(&mut self, returned: GiveBack) -> bool {
+        if self.phase == Phase::Stopped {
+            return false;
         }
+        let behind = self.outbounds.give_back(returned, &mut self.cx.outbox);
+        self.dirty |= behind;
+        behind
     }
 
     /// Ends the subtask's output: flushes, stages what a sink wrote, and says so downstream.
     pub(crate) fn end(&mut self, ending: Ending, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
         self.flush(task)?;
         let staged = task.prepare(FINAL)?;
+        self.staged.clone_from(&staged);
         self.phase = Phase::Ending;
         self.outbounds.broadcast(|| Element::End(ending));
         self.coordinator.do_send(Finished { subtask: self.cx.info.subtask, ending, staged });
@@ -197,7 +209,8 @@ impl Station {
     /// How long until the subtask wants to be called by the clock, if at all: to flush, to fire timers, to
     /// end a hold.
     pub(crate) fn wait(&self, task: &(impl Task + ?Sized)) -> Option<Duration> {
-        if self.phase != Phase::Running {
+        // While it is blocked, credit is what calls it.
+        if self.phase != Phase::Running || self.outbounds.is_blocked() {
             return None;
         }
         let hold = match self.cx.hold {
@@ -211,10 +224,20 @@ impl Station {
         clock.chain(self.flush_due_in()).min()
     }
 
-    /// Lets stages look at what woke them; a hold until a wake-up is over, unless they ask for another.
-    pub(crate) fn woken(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+    /// Takes note of a wake-up. What it is about is looked at when the task may be called.
+    pub(crate) fn hear(&mut self) {
         self.bell.heard();
-        self.look_at_clock();
+        self.woken = true;
+    }
+
+    /// Whether somebody has woken the subtask since its stages were last told.
+    pub(crate) fn is_woken(&self) -> bool {
+        self.woken
+    }
+
+    /// Lets stages look at what woke them; a hold until a wake-up is over, unless they ask for another.
+    pub(crate) fn wake(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        self.woken = false;
         self.cx.hold = self.cx.hold.woken();
         task.wake(&mut self.cx);
         self.worked()
@@ -226,6 +249,7 @@ impl Station {
         staged: Option<Vec<u8>>,
         task: &mut (impl Task + ?Sized),
     ) -> Result<(), TaskError> {
+        self.staged = None;
         if let Some(staged) = staged {
             task.commit(&staged)?;
         }
@@ -236,10 +260,13 @@ impl Station {
     /// Ends the subtask, whatever it was doing; what was staged is taken back.
     pub(crate) fn stop(&mut self, staged: Option<Vec<u8>>, task: &mut (impl Task + ?Sized)) {
         self.phase = Phase::Stopped;
-        if let Some(staged) = staged
-            && let Err(error) = task.abort(&staged)
-        {
-            tracing::warn!(subtask = %self.cx.info.subtask, %error, "what was staged could not be taken back");
+        // The word that something was staged may have crossed the order to stop.
+        let Some(staged) = staged.or(self.staged.take()) else { return };
+        let subtask = self.cx.info.subtask;
+        match guarded(|| task.abort(&staged)) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%subtask, %error, "what was staged could not be taken back"),
+            Err(caught) => tracing::warn!(%subtask, message = caught.message, "taking back panicked"),
         }
     }
 

@@ -27,6 +27,8 @@ use crate::station::{Broken, Call, Phase, Station};
 pub(crate) struct SubtaskActor {
     launch: Option<Launch<dyn Task>>,
     core: Option<Rc<RefCell<SubtaskCore>>>,
+    /// The alarm that is set. There is one at a time: a nearer one takes the place of a farther.
+    alarm: Option<SpawnHandle>,
 }
 
 /// All of a subtask but its mailbox, so that a sender on the same thread can reach it.
@@ -40,6 +42,8 @@ pub(crate) struct SubtaskCore {
     ended: bool,
     /// When the actor's next alarm rings.
     alarm: Option<Instant>,
+    /// How long until the subtask wants to be called by the clock.
+    wanted: Option<Duration>,
     actor: Addr<SubtaskActor>,
 }
 
@@ -62,7 +66,7 @@ pub(crate) enum Fed {
 
 impl SubtaskActor {
     pub(crate) fn new(launch: Launch<dyn Task>) -> Self {
-        SubtaskActor { launch: Some(launch), core: None }
+        SubtaskActor { launch: Some(launch), core: None, alarm: None }
     }
 
     /// Lets the subtask work, and sets the alarm for what it wants next by the clock.
@@ -71,8 +75,16 @@ impl SubtaskActor {
         let mut core = core.borrow_mut();
         prepare(&mut core);
         core.run();
-        if let Some(wait) = core.alarm_to_set() {
-            cx.notify_later(Alarm, wait);
+        let wait = core.alarm_to_set();
+        drop(core);
+        if let Some(wait) = wait {
+            self.set_alarm(wait, cx);
+        }
+    }
+
+    fn set_alarm(&mut self, wait: Duration, cx: &mut Context<Self>) {
+        if let Some(farther) = self.alarm.replace(cx.notify_later(Alarm, wait)) {
+            cx.cancel_future(farther);
         }
     }
 }
@@ -96,6 +108,7 @@ impl SubtaskCore {
             core.station.look_at_clock();
             core.begin(channel, element, true);
             emptied = core.work()?;
+            core.wanted = core.station.wait(core.task.as_ref());
             Ok(())
         });
         if let Some(wait) = self.alarm_to_set() {
@@ -119,13 +132,14 @@ impl SubtaskCore {
         self.guard(|core| {
             core.station.look_at_clock();
             core.work()?;
+            core.wanted = core.station.wait(core.task.as_ref());
             Ok(())
         });
     }
 
     /// How long until an alarm is wanted, if that is before the one that is set.
     fn alarm_to_set(&mut self) -> Option<Duration> {
-        let wait = self.station.wait(self.task.as_ref())?;
+        let wait = self.wanted.take()?;
         let at = Instant::now() + wait;
         if self.alarm.is_some_and(|set| set <= at) {
             return None;
@@ -161,7 +175,9 @@ impl SubtaskCore {
                 self.station.finish_if_sent();
                 return Ok(emptied);
             }
-            if self.feeding.is_some() {
+            if self.station.is_woken() {
+                self.station.wake(self.task.as_mut())?;
+            } else if self.feeding.is_some() {
                 emptied = self.feed()?.or(emptied);
             } else if let Some(call) = self.calls.front().copied() {
                 if self.station.call(call, self.task.as_mut())? == Step::Done {
@@ -236,12 +252,18 @@ impl SubtaskCore {
         let cancelled = self.inbounds.ending == Ending::Cancelled;
         for effect in self.inbounds.merge(event) {
             match effect {
-                // A cancelled stream stops where it is: its open windows stay open.
-                WatermarkEffect::Emit(Watermark::MAX) if cancelled => {}
+                // An input has stopped short, and open windows stay open: no promise that goes further is
+                // true.
+                WatermarkEffect::Emit(_) if cancelled => {}
                 WatermarkEffect::Emit(watermark) => self.calls.push_back(Call::Watermark(watermark)),
                 WatermarkEffect::EmitIdle => self.calls.push_back(Call::Idle),
                 WatermarkEffect::EmitActive => self.calls.push_back(Call::Active),
-                WatermarkEffect::EmitEnd => self.ended = true,
+                WatermarkEffect::EmitEnd => {
+                    if cancelled {
+                        self.calls.push_back(Call::Drain);
+                    }
+                    self.ended = true;
+                }
             }
         }
     }
@@ -278,6 +300,7 @@ impl Handler<Connect> for SubtaskActor {
             calls: VecDeque::new(),
             ended: false,
             alarm: None,
+            wanted: None,
             actor: cx.address(),
         }));
         local::register(subtask, core.clone());
@@ -298,7 +321,9 @@ impl Handler<GiveBack> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
-        self.work(cx, |core| core.station.give_back(message));
+        self.work(cx, |core| {
+            core.station.give_back(message);
+        });
     }
 }
 
@@ -306,9 +331,7 @@ impl Handler<Woken> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
-        self.work(cx, |core| {
-            core.guard(|core| core.station.woken(core.task.as_mut()));
-        });
+        self.work(cx, |core| core.station.hear());
     }
 }
 
@@ -316,6 +339,7 @@ impl Handler<Alarm> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, _: Alarm, cx: &mut Self::Context) {
+        self.alarm = None;
         self.work(cx, |core| core.alarm = None);
     }
 }
@@ -324,7 +348,7 @@ impl Handler<SetAlarm> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, message: SetAlarm, cx: &mut Self::Context) {
-        cx.notify_later(Alarm, message.0);
+        self.set_alarm(message.0, cx);
     }
 }
 

@@ -162,6 +162,9 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
         if !in_parts && file.is_dir() {
             return Err(SinkError::new(file.display().to_string(), "is a directory, and has to be a file"));
         }
+        if !in_parts {
+            refuse_special(&file)?;
+        }
         let was_there = layout.directory().exists();
         create_directory(layout.directory())?;
         // Tries the place out now, and not at the first record an hour later.
@@ -172,5 +175,17 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
             let _ = fs::remove_dir(layout.directory());
         }
         Ok(FilesWriter::new(self.clone(), layout, in_parts, subtask.index, parallelism))
+    }
+}
+
+/// Refuses to put a finished file in the place of a device, a pipe or a link: what is renamed to such a path
+/// destroys it.
+fn refuse_special(file: &Path) -> Result<(), SinkError> {
+    match fs::symlink_metadata(file) {
+        Ok(there) if !there.is_file() => Err(SinkError::new(
+            file.display().to_string(),
+            "is a device, a pipe or a link, which the finished file would replace; name a regular file",
+        )),
+        Ok(_) | Err(_) => Ok(()),
     }
 }

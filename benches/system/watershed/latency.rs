@@ -58,6 +58,10 @@ impl Source for Paced {
         Ok(PacedReader { source: self.clone(), next: from.map_or(*first, |position| position.0) })
     }
 
+    fn gives_times(&self) -> bool {
+        true
+    }
+
     fn describe(&self, first: &u64) -> String {
         format!("paced events from {first}")
     }

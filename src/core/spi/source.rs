@@ -33,6 +33,13 @@ pub trait Source: Clone + Send + 'static {
     /// Where the split cannot be opened.
     fn open(&self, split: &Self::Split, from: Option<Position>) -> Result<Self::Reader, SourceError>;
 
+    /// Whether records come with a time of their own ([`SourceOutput::emit_at`]). Such a source promises
+    /// nothing before its first record; any other one keeps up with the wall clock, records or not. The
+    /// default: no.
+    fn gives_times(&self) -> bool {
+        false
+    }
+
     /// The name of a split for a person: a file name, an address.
     fn describe(&self, split: &Self::Split) -> String;
 }

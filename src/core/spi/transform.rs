@@ -40,7 +40,8 @@ pub trait Transform: Clone + Send + 'static {
         out: &mut impl Output<Self::Out>,
     );
 
-    /// Called each time the watermark advances; with [`Watermark::MAX`] once at the end of all input.
+    /// Called each time the watermark advances; with [`Watermark::MAX`] once at the end of all input. A
+    /// job that is cancelled calls it a last time with the watermark it had, for what a step holds back.
     ///
     /// The watermark goes on downstream when this returns [`Step::Done`]. A step with much to emit looks
     /// at [`Output::is_full`] between records and returns [`Step::Again`]: it is called again with the

@@ -52,6 +52,8 @@ pub trait Tail<T>: Downstream<T> + Clone + Send + 'static {
 /// Routes records to the subtasks at the other end of the vertex's main output, in batches.
 pub struct Exchange<T, P> {
     rule: P,
+    /// The stage whose records are routed: a rule that panics is reported with it.
+    number: u16,
     edge: usize,
     open: Vec<Batch<T>>,
     batch_records: usize,
@@ -59,7 +61,7 @@ pub struct Exchange<T, P> {
 
 impl<T, P> Exchange<T, P> {
     pub(crate) fn new(rule: P) -> Self {
-        Exchange { rule, edge: 0, open: Vec::new(), batch_records: 0 }
+        Exchange { rule, number: 0, edge: 0, open: Vec::new(), batch_records: 0 }
     }
 }
 
@@ -72,7 +74,9 @@ impl<T, P: Clone> Clone for Exchange<T, P> {
 impl<T: Data, P: Partitioner<T>> Downstream<T> for Exchange<T, P> {
     #[inline(always)]
     fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext) {
+        let trace = StageTrace::enter(self.number);
         let receiver = self.rule.route(&value, Loads::new(&cx.outbox, self.edge));
+        trace.leave();
         let open = &mut self.open[receiver as usize];
         open.push(value, time);
         if open.len() >= self.batch_records {
@@ -83,7 +87,8 @@ impl<T: Data, P: Partitioner<T>> Downstream<T> for Exchange<T, P> {
 }
 
 impl<T: Data, P: Partitioner<T>> Tail<T> for Exchange<T, P> {
-    fn open(&mut self, _number: u16, cx: &TaskContext) -> Result<(), TaskError> {
+    fn open(&mut self, number: u16, cx: &TaskContext) -> Result<(), TaskError> {
+        self.number = number.saturating_sub(1);
         self.edge = cx.info.main_output();
         let receivers = cx.info.outputs[self.edge].receivers;
         self.rule.open(receivers, cx.info.key_groups, cx.info.subtask.index);
@@ -279,19 +284,27 @@ impl<S: Sink> Tail<S::In> for SinkTail<S> {
 
     fn flush(&mut self, cx: &mut TaskContext) {
         cx.counters.records_out += std::mem::take(&mut self.written);
-        if let Err(error) = self.writer().flush() {
+        let trace = StageTrace::enter(self.number);
+        let flushed = self.writer().flush();
+        trace.leave();
+        if let Err(error) = flushed {
             cx.fail(error);
         }
     }
 
     fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {
-        let staged = self.writer().prepare(epoch)?;
-        Ok(staged.map(|staged| rmp_serde::to_vec_named(&staged).expect("Data can be written by serde")))
+        let trace = StageTrace::enter(self.number);
+        let staged = self.writer().prepare(epoch);
+        trace.leave();
+        Ok(staged?.map(|staged| rmp_serde::to_vec_named(&staged).expect("Data can be written by serde")))
     }
 
     fn commit(&mut self, staged: &[u8]) -> Result<(), TaskError> {
         let staged = rmp_serde::from_slice(staged).map_err(crate::StateError::from)?;
-        Ok(self.writer().commit(staged)?)
+        let trace = StageTrace::enter(self.number);
+        let committed = self.writer().commit(staged);
+        trace.leave();
+        Ok(committed?)
     }
 
     fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError> {

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::stage::{Downstream, Stage, TaskContext};
+use crate::stage::{Downstream, Stage, StageTrace, TaskContext};
 use crate::{Either, EventTime, Keyed, Step, Watermark};
 
 /// Puts the key beside each value of a keyed stream.
@@ -11,18 +11,20 @@ use crate::{Either, EventTime, Keyed, Step, Watermark};
 #[derive(Debug)]
 pub struct WithKey<F, K, T> {
     key: F,
+    /// The keyed operator that follows: a key function that panics is reported with it.
+    number: u16,
     of: PhantomData<fn(T) -> K>,
 }
 
 impl<F, K, T> WithKey<F, K, T> {
     pub(crate) fn new(key: F) -> Self {
-        WithKey { key, of: PhantomData }
+        WithKey { key, number: 0, of: PhantomData }
     }
 }
 
 impl<F: Clone, K, T> Clone for WithKey<F, K, T> {
     fn clone(&self) -> Self {
-        WithKey { key: self.key.clone(), of: PhantomData }
+        WithKey { key: self.key.clone(), number: self.number, of: PhantomData }
     }
 }
 
@@ -37,6 +39,7 @@ where
     const EXPANDS: bool = false;
 
     fn open(&mut self, number: u16) -> u16 {
+        self.number = number;
         number
     }
 
@@ -48,7 +51,10 @@ where
         cx: &mut TaskContext,
         next: &mut D,
     ) {
-        next.record(Keyed { key: (self.key)(&value), value }, time, cx);
+        let trace = StageTrace::enter(self.number);
+        let key = (self.key)(&value);
+        trace.leave();
+        next.record(Keyed { key, value }, time, cx);
     }
 
     fn watermark<D: Downstream<Self::Out>>(&mut self, _: Watermark, _: &mut TaskContext, _: &mut D) -> Step {

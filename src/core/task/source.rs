@@ -34,6 +34,8 @@ struct OpenSplit<R> {
 /// How far a split has come whose stream names no event times.
 #[derive(Clone, Copy, Debug)]
 enum SplitClock {
+    /// The source will give times, and has not yet.
+    Unknown,
     /// Its records happen when they are read.
     Wall,
     /// The source gave times; this is the newest.
@@ -111,7 +113,8 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
     fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError> {
         let description: S::Split = rmp_serde::from_slice(&split.bytes).map_err(StateError::from)?;
         let reader = self.source.open(&description, from)?;
-        self.splits.push(OpenSplit { name: split.name.clone(), reader, clock: SplitClock::Wall });
+        let clock = if self.source.gives_times() { SplitClock::Unknown } else { SplitClock::Wall };
+        self.splits.push(OpenSplit { name: split.name.clone(), reader, clock });
         Ok(())
     }
 
@@ -136,7 +139,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
         cx.counters.records_in += read;
         if newest > EventTime::MIN {
             *clock = match *clock {
-                SplitClock::Wall => SplitClock::Given(newest),
+                SplitClock::Unknown | SplitClock::Wall => SplitClock::Given(newest),
                 SplitClock::Given(before) => SplitClock::Given(newest.max(before)),
             };
         }
@@ -146,6 +149,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
     fn split_watermark(&self, split: usize, cx: &TaskContext) -> Watermark {
         self.stage.split_watermark(split).unwrap_or_else(|| match self.splits[split].clock {
             SplitClock::Given(newest) => Watermark(newest.previous()),
+            SplitClock::Unknown => Watermark::MIN,
             SplitClock::Wall => Watermark(EventTime::from_millis(cx.now().as_millis()).previous()),
         })
     }

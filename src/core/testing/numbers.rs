@@ -28,6 +28,10 @@ impl Source for Numbers {
         Ok(NumbersReader { next: from.map_or(0, |position| position.0), limit: self.limit })
     }
 
+    fn gives_times(&self) -> bool {
+        true
+    }
+
     fn describe(&self, _: &()) -> String {
         format!("numbers below {}", self.limit)
     }

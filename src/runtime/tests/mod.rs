@@ -255,3 +255,70 @@ fn a_slow_sink_bounds_what_is_under_way() {
         worst.lock().unwrap()
     );
 }
+
+#[test]
+fn a_cancelled_job_fires_no_window_on_the_strength_of_the_other_subtasks() {
+    /// Says how many of a hundred consecutive numbers came before their timer fired.
+    #[derive(Clone)]
+    struct Hundred;
+    impl Operator for Hundred {
+        type Key = u64;
+        type In = u64;
+        type Out = (u64, u64);
+        type State = u64;
+        fn on_record(&self, n: u64, count: &mut u64, cx: &mut impl Context<Self>) {
+            *count += 1;
+            cx.set_timer(EventTime::from_millis((n / 100 * 100 + 99) as i64));
+        }
+        fn on_timer(&self, _: EventTime, count: &mut u64, cx: &mut impl Context<Self>) {
+            cx.emit((*cx.key(), *count));
+            cx.forget();
+        }
+    }
+    for _ in 0..20 {
+        let (pipeline, keep) = (pipeline(), Keep::new());
+        // Both streams bring all numbers, the second from an operator of its own: they are never level.
+        let slow = pipeline.source(Numbers::up_to(u64::MAX)).rebalance();
+        let both = slow.union(pipeline.source(Numbers::up_to(u64::MAX)));
+        both.key_by(|n| n / 100).process(Hundred).sink(keep.clone());
+        let summary = crate::run(&pipeline.plan().unwrap(), &config(2, 64), |job| {
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(5));
+                job.cancel();
+            });
+        });
+        assert_eq!(summary.unwrap().end, JobEnd::Cancelled);
+        let short: Vec<_> = keep.sorted().into_iter().filter(|(_, count)| *count != 200).collect();
+        assert_eq!(short, [], "these hundreds were said before all of their numbers had come");
+    }
+}
+
+#[test]
+fn a_timer_that_sets_the_next_one_does_not_keep_a_job_from_ending() {
+    #[derive(Clone)]
+    struct Ticking;
+    impl Operator for Ticking {
+        type Key = u64;
+        type In = u64;
+        type Out = EventTime;
+        type State = u64;
+        fn on_record(&self, _: u64, seen: &mut u64, cx: &mut impl Context<Self>) {
+            if *seen == 0 {
+                cx.set_timer(cx.time().after(Duration::from_millis(10)));
+            }
+            *seen += 1;
+        }
+        fn on_timer(&self, at: EventTime, _: &mut u64, cx: &mut impl Context<Self>) {
+            cx.emit(at);
+            cx.set_timer(at.after(Duration::from_millis(10)));
+        }
+    }
+    let (pipeline, keep) = (pipeline(), Keep::new());
+    pipeline.source(Numbers::up_to(1000)).key_by(|_| 0).process(Ticking).sink(keep.clone());
+    run(&pipeline, &config(1, 16)).unwrap();
+    let ticks: Vec<i64> = keep.sorted().iter().map(|at| at.as_millis()).collect();
+    // As far as the watermark came before the end of the input, which is at its last poll.
+    let last = *ticks.last().unwrap();
+    assert!((800..1000).contains(&last), "the last tick was at {last} ms");
+    assert_eq!(ticks, (1..=last / 10).map(|tick| tick * 10).collect::<Vec<_>>());
+}
