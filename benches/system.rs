@@ -22,19 +22,22 @@ pub(crate) enum System {
     Handwritten,
     /// timely-dataflow with two workers.
     Timely,
+    /// The same with a distributor in place of timely's exchange, where events are exchanged by key and windowed.
+    TimelyTuned,
     /// Watershed with two subtasks.
     Watershed,
 }
 
 impl System {
-    /// Every system, in the order in which they take turns.
-    pub(crate) const ALL: [Self; 3] = [Self::Handwritten, Self::Timely, Self::Watershed];
+    /// The systems that are compared unless others are named, in the order in which they take turns.
+    pub(crate) const USUAL: [Self; 3] = [Self::Handwritten, Self::Timely, Self::Watershed];
 
     /// The name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Handwritten => "handwritten",
             Self::Timely => "timely",
+            Self::TimelyTuned => "timely-tuned",
             Self::Watershed => "watershed",
         }
     }
@@ -43,7 +46,8 @@ impl System {
     pub(crate) fn run(self, parameters: &Parameters) -> Result<Finished, Error> {
         match self {
             Self::Handwritten => handwritten::run(parameters),
-            Self::Timely => timely::run(parameters),
+            Self::Timely => timely::run(parameters, timely::Distribution::Stock),
+            Self::TimelyTuned => timely::run(parameters, timely::Distribution::Tuned),
             Self::Watershed => watershed::run(parameters),
         }
     }
@@ -81,7 +85,7 @@ mod tests {
     /// Runs a workload on all systems; the sum must be right and the results the same.
     fn found_by_all(arguments: &str) -> Finished {
         let parameters = Line::parse_from(arguments.split(' ')).parameters;
-        let mut found = System::ALL.map(|system| system.run(&parameters).unwrap()).into_iter();
+        let mut found = System::value_variants().iter().map(|system| system.run(&parameters).unwrap());
         let first = found.next().unwrap();
         assert_eq!(first.tally.sum, parameters.sum_expected(first.events), "{arguments}");
         for other in found {

@@ -1,6 +1,7 @@
 //! The workloads on timely-dataflow, with two workers in one process.
 //!
-//! Written as someone would who knows timely well: vectors of records, its own exchange, a pane-first window
+//! Written as someone would who knows timely well: vectors of records, its own exchange (or, as
+//! `timely-tuned`, a distributor in its place), a pane-first window
 //! operator that fires on the frontier, hash maps with a fast hash. A source holds back while the slower worker's
 //! results are too far behind, since timely itself puts no limit on what waits between two workers.
 
@@ -16,16 +17,18 @@ mod word_count;
 use timely::Config;
 use timely::worker::Worker;
 
+pub(crate) use by_key::Distribution;
+
 use super::Finished;
 use crate::error::Error;
 use crate::workload::{Parameters, SUBTASKS, Workload};
 
 /// Runs a workload to its end.
-pub(crate) fn run(parameters: &Parameters) -> Result<Finished, Error> {
+pub(crate) fn run(parameters: &Parameters, distribution: Distribution) -> Result<Finished, Error> {
     match parameters.workload {
         Workload::MapFilter => Ok(map_filter::run(parameters)),
-        Workload::KeyedCount => Ok(keyed_count::run(parameters)),
-        Workload::SlidingCount => Ok(sliding_count::run(parameters)),
+        Workload::KeyedCount => Ok(keyed_count::run(parameters, distribution)),
+        Workload::SlidingCount => Ok(sliding_count::run(parameters, distribution)),
         Workload::WordCount => word_count::run(parameters),
         Workload::Latency => Ok(latency::run(parameters)),
     }

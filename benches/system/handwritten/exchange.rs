@@ -19,7 +19,8 @@ use crate::workload::{EVENTS_PER_MS, Parameters, SUBTASKS, event_time_ms, key_of
 const CHUNK: usize = 8_192;
 
 /// Event time by which one source may be ahead of the other. Credit alone does not align them: a thread that was
-/// kept from running would stay behind for good, and the other's panes would pile up.
+/// kept from running would stay behind for good, and the other's panes pile up (1,000,000 keys: up to 564 MB
+/// instead of 84).
 const AHEAD_MS_MAX: i64 = 64;
 
 /// Events of one source for one subtask, as columns.

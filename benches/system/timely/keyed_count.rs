@@ -3,12 +3,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::{ProbeHandle, StreamVec};
 
-use super::by_key::by_key;
+use super::by_key::{Distribution, stock, tuned};
 use super::events::{Event, events};
 use super::panes::{Pane, Panes};
 use super::{on_workers, run_to_end};
@@ -20,15 +20,19 @@ use crate::workload::Parameters;
 pub(super) type Count = (u64, i64, u64);
 
 /// Runs the workload.
-pub(super) fn run(parameters: &Parameters) -> Finished {
+pub(super) fn run(parameters: &Parameters, distribution: Distribution) -> Finished {
     let given = parameters.clone();
     let tallies = on_workers(move |worker| {
         let tally = Rc::new(Cell::new(Tally::default()));
         let index = worker.index();
         worker.dataflow::<i64, _, _>(|scope| {
             let results = ProbeHandle::new();
-            let counts = tumbling_counts(events(scope, index, &given, results.clone())).probe_with(&results);
-            discard(counts, Rc::clone(&tally));
+            let events = events(scope, index, &given, results.clone());
+            let counts = match distribution {
+                Distribution::Stock => tumbling_counts(events, stock()),
+                Distribution::Tuned => tumbling_counts(events, tuned()),
+            };
+            discard(counts.probe_with(&results), Rc::clone(&tally));
         });
         run_to_end(worker);
         tally.get()
@@ -40,8 +44,9 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
 /// Counts events per key and second.
 pub(super) fn tumbling_counts<'scope>(
     events: StreamVec<'scope, i64, Event>,
+    by_key: impl ParallelizationContract<i64, Vec<Event>>,
 ) -> StreamVec<'scope, i64, Count> {
-    events.unary_frontier(by_key(), "tumbling", |_, _| {
+    events.unary_frontier(by_key, "tumbling", |_, _| {
         let mut panes = Panes::default();
         move |(input, frontier), output| {
             input.for_each_time(|time, batches| {

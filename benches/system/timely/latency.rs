@@ -10,6 +10,7 @@ use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::generic::operator::source;
 use timely::dataflow::{Scope, StreamVec};
 
+use super::by_key::stock;
 use super::events::Event;
 use super::keyed_count::tumbling_counts;
 use super::{on_workers, run_to_end};
@@ -26,7 +27,7 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
         let results = Rc::clone(&sink);
         let index = worker.index();
         worker.dataflow::<i64, _, _>(|scope| {
-            let counts = tumbling_counts(paced_events(scope, index, events, keys, pace));
+            let counts = tumbling_counts(paced_events(scope, index, events, keys, pace), stock());
             counts.sink(Pipeline, "sink", move |(input, _)| {
                 let mut sink = results.borrow_mut();
                 sink.read_clock();

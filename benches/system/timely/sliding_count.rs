@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use hashbrown::hash_map::Entry;
+use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::{Capability, Probe};
 use timely::dataflow::{ProbeHandle, StreamVec};
 
-use super::by_key::by_key;
+use super::by_key::{Distribution, stock, tuned};
 use super::events::{Event, events};
 use super::keyed_count::{Count, discard};
 use super::panes::{Counts, Pane, Panes};
@@ -20,15 +21,19 @@ use crate::tally::Tally;
 use crate::workload::{Parameters, SLIDES, WINDOW_MS};
 
 /// Runs the workload.
-pub(super) fn run(parameters: &Parameters) -> Finished {
+pub(super) fn run(parameters: &Parameters, distribution: Distribution) -> Finished {
     let given = parameters.clone();
     let tallies = on_workers(move |worker| {
         let tally = Rc::new(Cell::new(Tally::default()));
         let index = worker.index();
         worker.dataflow::<i64, _, _>(|scope| {
             let results = ProbeHandle::new();
-            let counts = sliding_counts(events(scope, index, &given, results.clone())).probe_with(&results);
-            discard(counts, Rc::clone(&tally));
+            let events = events(scope, index, &given, results.clone());
+            let counts = match distribution {
+                Distribution::Stock => sliding_counts(events, stock()),
+                Distribution::Tuned => sliding_counts(events, tuned()),
+            };
+            discard(counts.probe_with(&results), Rc::clone(&tally));
         });
         run_to_end(worker);
         tally.get()
@@ -37,8 +42,11 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
     Finished { events: parameters.events, tally, latency: None }
 }
 
-fn sliding_counts<'scope>(events: StreamVec<'scope, i64, Event>) -> StreamVec<'scope, i64, Count> {
-    events.unary_frontier(by_key(), "sliding", |_, _| {
+fn sliding_counts<'scope>(
+    events: StreamVec<'scope, i64, Event>,
+    by_key: impl ParallelizationContract<i64, Vec<Event>>,
+) -> StreamVec<'scope, i64, Count> {
+    events.unary_frontier(by_key, "sliding", |_, _| {
         let (mut panes, mut window) = (Panes::default(), Sliding::default());
         move |(input, frontier), output| {
             input.for_each_time(|time, batches| {
