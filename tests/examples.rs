@@ -25,10 +25,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Runs a program to its end, from the root of the repository.
+/// Runs a program to its end.
 fn finish(command: &mut Command) -> Output {
     let mut child = command
-        .current_dir(root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,16 +68,21 @@ fn printed(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("output is text")
 }
 
-/// What a pipeline prints, in lines; sorted, since subtasks take turns as they come.
-fn run(pipeline: &str, parallelism: u32, set: &[(&str, &str)]) -> Vec<String> {
+/// What a pipeline prints that is run in a folder, in lines; sorted, since subtasks take turns as they come.
+fn run_in(folder: &Path, pipeline: &str, parallelism: u32, set: &[(&str, &str)]) -> Vec<String> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watershed"));
-    command.args(["run", pipeline, "--parallelism", &parallelism.to_string()]);
+    command.current_dir(folder).args(["run", pipeline, "--parallelism", &parallelism.to_string()]);
     for (name, value) in set {
         command.arg("--set").arg(format!("{name}={value}"));
     }
     let mut lines: Vec<String> = printed(&mut command).lines().map(str::to_owned).collect();
     lines.sort_unstable();
     lines
+}
+
+/// As [`run_in`], in a folder of its own: what a pipeline leaves where it runs is nobody's concern.
+fn run(pipeline: &str, parallelism: u32, set: &[(&str, &str)]) -> Vec<String> {
+    run_in(TempDir::new().unwrap().path(), pipeline, parallelism, set)
 }
 
 /// What a judge says.
@@ -171,6 +175,17 @@ fn word_count_counts_what_the_judge_counts() {
 }
 
 #[test]
+fn word_count_without_parameters_counts_the_text_beside_it() {
+    let folder = TempDir::new().unwrap();
+    let text = folder.path().join("examples/data/watersheds.txt");
+    fs::create_dir_all(text.parent().unwrap()).unwrap();
+    fs::copy(root().join("examples/data/watersheds.txt"), text).unwrap();
+    run_in(folder.path(), "word-count", 2, &[]);
+    let counted = fs::read_to_string(folder.path().join("out/words.csv")).unwrap();
+    assert!(counted.lines().any(|row| row == "watershed,4"), "{counted}");
+}
+
+#[test]
 fn word_count_counts_a_directory_as_one_text() {
     let folder = TempDir::new().unwrap();
     let input = folder.path().join("texts");
@@ -223,6 +238,23 @@ fn sensor_statistics_of_a_file_set_damaged_lines_aside_and_a_second_run_changes_
         run("sensor-statistics", 2, &[("input", text(&input)), ("output", text(&output))]);
         judged("sensor_statistics.py", &[&input, &output]);
     }
+}
+
+#[test]
+fn sensor_statistics_of_a_table_are_those_of_its_rows_as_lines() {
+    let folder = TempDir::new().unwrap();
+    let (table, file) = (folder.path().join("readings.csv"), folder.path().join("readings.jsonl"));
+    let lines = readings(3000, 2);
+    fs::write(&file, &lines).unwrap();
+    let mut rows = String::from("value,sensor,time\n");
+    for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let reading: serde_json::Value = serde_json::from_slice(line).unwrap();
+        rows += &format!("{},{},{}\n", reading["value"], reading["sensor"], reading["time"]);
+    }
+    fs::write(&table, rows).unwrap();
+    let output = folder.path().join("out");
+    run("sensor-statistics", 2, &[("input", text(&table)), ("output", text(&output))]);
+    judged("sensor_statistics.py", &[&file, &output]);
 }
 
 #[test]

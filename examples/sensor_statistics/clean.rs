@@ -72,7 +72,8 @@ impl Operator for Clean {
 
 fn letter(reading: &Reading, reason: String) -> DeadLetter {
     let origin = format!("sensor {} at {}", reading.sensor, text(reading.time));
-    DeadLetter::new(origin, reason, format!("{reading:?}").as_bytes())
+    let bytes = serde_json::to_vec(reading).expect("a reading can be written as JSON");
+    DeadLetter::new(origin, reason, &bytes)
 }
 
 #[cfg(test)]

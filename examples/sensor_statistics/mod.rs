@@ -115,7 +115,10 @@ pub(crate) fn sensor_statistics(pipeline: &Pipeline, p: Parameters) -> Result<()
     if p.rate.is_some_and(|rate| !rate.is_finite() || rate <= 0.0) {
         return Err("the rate must be a number above 0".into());
     }
-    pipeline.dead_letters().sink(sink::Files::dead_letters(p.output.join("rejected.jsonl")));
+    pipeline
+        .dead_letters()
+        .sink(sink::Files::dead_letters(p.output.join("rejected.jsonl")))
+        .named("rejected.jsonl");
     match p.input.as_deref() {
         None => statistics(pipeline.source(simulated(&p)?), &p),
         Some(input) => match input.split_once("://") {
@@ -163,6 +166,7 @@ fn statistics(readings: Stream<impl Chain<Out = Reading>>, p: &Parameters) {
         .event_times(times.plausible(plausible))
         .key_by(|reading| reading.sensor)
         .process(Clean { range: p.low..=p.high, repeats_max: p.repeats })
+        .uid("clean")
         .named("clean")
         .shared();
     store(by_sensor(clean.branch(), p.window), "statistics", ["sensor", "window_start"], p);
@@ -242,8 +246,9 @@ fn store<T: Data, const N: usize>(
     p: &Parameters,
 ) {
     let rows = rows.gather().shared();
-    let lines = sink::Files::json_lines(p.output.join(format!("{name}.jsonl")));
-    rows.branch().parallelism(1).sink(lines);
+    let lines = format!("{name}.jsonl");
+    let file = sink::Files::json_lines(p.output.join(&lines));
+    rows.branch().parallelism(1).sink(file).named(&lines);
     let table = sink::SqliteTable::new(p.output.join("sensors.sqlite"), name).primary_key(key);
-    rows.branch().parallelism(1).sink(table);
+    rows.branch().parallelism(1).sink(table).named(&format!("sensors.sqlite, {name}"));
 }

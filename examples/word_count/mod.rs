@@ -54,7 +54,8 @@ fn word_count(pipeline: &Pipeline, parameters: Parameters) -> Result<(), watersh
         .aggregate(Sum.of(|(_, count): &(CompactString, u64)| *count))
         .map(|total| WordCount { word: total.key, count: total.value })
         .gather()
-        .sink(sink::Files::csv(parameters.output));
+        .sink(sink::Files::csv(&parameters.output))
+        .named(&parameters.output.display().to_string());
     Ok(())
 }
 
