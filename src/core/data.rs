@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::{EventTime, Position, ProcessingTime, Watermark};
 
 /// A value that records, state and messages may be made of.
 ///
@@ -67,7 +70,7 @@ macro_rules! plain {
 }
 
 plain!((), bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64, String);
-plain!(crate::EventTime, crate::ProcessingTime, crate::Watermark, crate::Position, std::time::Duration);
+plain!(EventTime, ProcessingTime, Watermark, Position, Duration);
 
 impl Data for CompactString {
     fn shape() -> Shape {
