@@ -29,6 +29,8 @@ pub struct Config {
     pub open_splits: usize,
     /// How often a source with nothing to read tells how far the wall clock has come. Default: 100 ms.
     pub idle_tick: Duration,
+    /// How long a source waits that is far ahead of another subtask's, before it looks again. Default: 1 ms.
+    pub convoy_tick: Duration,
     /// How long the end of a job waits for operators' code to return. Default: 5 s.
     pub stop_within: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for Config {
             polls_per_turn: 8,
             open_splits: 64,
             idle_tick: Duration::from_millis(100),
+            convoy_tick: Duration::from_millis(1),
             stop_within: Duration::from_secs(5),
         }
     }

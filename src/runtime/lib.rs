@@ -19,6 +19,7 @@
 mod board;
 mod clock;
 mod config;
+mod convoy;
 mod coordinator;
 mod deploy;
 mod element;

@@ -1,16 +1,18 @@
 //! The node actor: brings subtasks to life on this process's arbiters.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
 
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
-use watershed_core::SubtaskId;
 use watershed_core::stage::{TaskContext, TaskInfo};
 use watershed_core::task::AnyTask;
+use watershed_core::{SubtaskId, VertexId};
 
 use crate::board::SubtaskBoard;
 use crate::config::Config;
+use crate::convoy::{Convoy, Place};
 use crate::coordinator::Coordinator;
 use crate::launch::Launch;
 use crate::message::{Handle, SourceHandle};
@@ -45,8 +47,9 @@ impl Node {
         Node { arbiters, config }
     }
 
-    fn bring_to_life(&self, order: Order, coordinator: Addr<Coordinator>) -> Handle {
+    fn bring_to_life(&self, order: Order, convoy: Arc<Convoy>, coordinator: Addr<Coordinator>) -> Handle {
         let arbiter = self.arbiters[order.arbiter % self.arbiters.len()].clone();
+        let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         match order.task {
@@ -64,7 +67,8 @@ impl Node {
             }
             AnyTask::Source(task) => {
                 let launch = Launch { task, cx, config, bell, board, coordinator };
-                let address = SourceActor::start_in_arbiter(&arbiter, move |_| SourceActor::new(launch));
+                let address =
+                    SourceActor::start_in_arbiter(&arbiter, move |_| SourceActor::new(launch, place));
                 Handle {
                     connect: address.clone().recipient(),
                     give_back: address.clone().recipient(),
@@ -90,11 +94,12 @@ impl Handler<Deploy> for Node {
 
     fn handle(&mut self, message: Deploy, _: &mut Self::Context) -> Self::Result {
         let Deploy { orders, coordinator } = message;
-        MessageResult(
-            orders
-                .into_iter()
-                .map(|order| (order.info.subtask, self.bring_to_life(order, coordinator.clone())))
-                .collect(),
-        )
+        let mut convoys: BTreeMap<VertexId, Arc<Convoy>> = BTreeMap::new();
+        let bring = |order: Order| {
+            let (subtask, parallelism) = (order.info.subtask, order.info.parallelism);
+            let convoy = convoys.entry(subtask.vertex).or_insert_with(|| Arc::new(Convoy::new(parallelism)));
+            (subtask, self.bring_to_life(order, convoy.clone(), coordinator.clone()))
+        };
+        MessageResult(orders.into_iter().map(bring).collect())
     }
 }

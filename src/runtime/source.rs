@@ -15,6 +15,7 @@ use watershed_protocol::{Machine, WatermarkEffect, WatermarkEvent, WatermarkMerg
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
+use crate::convoy::Place;
 use crate::element::{Ending, GiveBack};
 use crate::guard::guarded;
 use crate::launch::{Launch, open};
@@ -24,6 +25,7 @@ use crate::station::{Broken, Call, Phase, Station};
 /// The actor of a source's subtask.
 pub(crate) struct SourceActor {
     launch: Option<Launch<dyn SourceTask>>,
+    place: Option<Place>,
     core: Option<SourceCore>,
     /// The alarm that is set. There is one at a time: a nearer one takes the place of a farther.
     alarm: Option<SpawnHandle>,
@@ -33,6 +35,7 @@ struct SourceCore {
     station: Station,
     task: Box<dyn SourceTask>,
     config: Config,
+    place: Place,
     splits: Vec<OpenSplit>,
     /// Splits that are not open yet.
     closed: VecDeque<(SplitId, Split)>,
@@ -71,8 +74,8 @@ enum Readiness {
 }
 
 impl SourceActor {
-    pub(crate) fn new(launch: Launch<dyn SourceTask>) -> Self {
-        SourceActor { launch: Some(launch), core: None, alarm: None }
+    pub(crate) fn new(launch: Launch<dyn SourceTask>, place: Place) -> Self {
+        SourceActor { launch: Some(launch), place: Some(place), core: None, alarm: None }
     }
 
     /// Lets the source work for a turn; the next one comes by message, so that the other actors of the
@@ -125,6 +128,10 @@ impl SourceCore {
             } else if self.task.deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
                 self.calls.push_back(Call::ProcessingTime);
             } else if self.station.is_held() {
+                self.place.leave();
+                return Ok(false);
+            } else if self.place.is_ahead() {
+                self.station.flush_if_due(self.task.as_mut())?;
                 return Ok(false);
             } else if polls == self.config.polls_per_turn {
                 self.look_for_silence();
@@ -170,6 +177,7 @@ impl SourceCore {
             self.tell(WatermarkEvent::Active { input: split });
         }
         self.advance(split);
+        self.place.report(self.merge.merged());
         self.splits[split].readiness = match polled {
             Polled::More => Readiness::Ready,
             Polled::Pending => Readiness::Pending,
@@ -187,6 +195,7 @@ impl SourceCore {
 
     /// Nothing can be read now: what was read goes out, and time is looked at.
     fn idle(&mut self) -> Result<(), TaskError> {
+        self.place.leave();
         for split in 0..self.splits.len() {
             if self.splits[split].readiness != Readiness::Ended {
                 self.advance(split);
@@ -265,6 +274,7 @@ impl SourceCore {
     /// Ends all splits where they are.
     fn cancel(&mut self) {
         self.ending = Ending::Cancelled;
+        self.place.leave();
         self.closed.clear();
         self.calls.push_back(Call::Drain);
         self.ended = true;
@@ -281,7 +291,8 @@ impl SourceCore {
             Readiness::Ready | Readiness::Pending | Readiness::Ended => None,
         });
         let later = later.map(Duration::from_millis).min();
-        let wait = [later, self.wanted.take(), Some(self.config.idle_tick)];
+        let tick = if self.place.is_ahead() { self.config.convoy_tick } else { self.config.idle_tick };
+        let wait = [later, self.wanted.take(), Some(tick)];
         let wait = wait.into_iter().flatten().min()?;
         let at = Instant::now() + wait;
         if self.alarm.is_some_and(|set| set <= at) {
@@ -331,12 +342,14 @@ impl Handler<Connect> for SourceActor {
 
     fn handle(&mut self, message: Connect, _: &mut Self::Context) {
         let launch = self.launch.take().expect("a source is connected once");
+        let place = self.place.take().expect("a source is connected once");
         let config = launch.config.clone();
         let (station, task) = launch.station(message.outbound);
         self.core = Some(SourceCore {
             station,
             task,
             config,
+            place,
             splits: Vec::new(),
             closed: VecDeque::new(),
             merge: WatermarkMerge::new(0, None),

@@ -267,3 +267,69 @@ fn a_stage_that_waits_at_a_watermark_neither_spins_nor_stops_the_clock_of_others
         assert!(asked < 20, "asked {asked} times in 300 milliseconds");
     }
 }
+
+/// Two splits of 20,000 numbers, of which one is slow to read; notes how far they come apart.
+#[derive(Clone, Default)]
+struct Uneven(Arc<[AtomicU64; 3]>);
+
+struct UnevenReader {
+    split: usize,
+    next: u64,
+    reached: Arc<[AtomicU64; 3]>,
+}
+
+impl Source for Uneven {
+    type Out = u64;
+    type Split = u32;
+    type Reader = UnevenReader;
+
+    fn splits(&self, _: u32) -> Result<Vec<u32>, SourceError> {
+        Ok(vec![0, 1])
+    }
+
+    fn open(&self, split: &u32, _: Option<Position>) -> Result<UnevenReader, SourceError> {
+        Ok(UnevenReader { split: *split as usize, next: 0, reached: self.0.clone() })
+    }
+
+    fn gives_times(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, split: &u32) -> String {
+        format!("split {split}")
+    }
+}
+
+impl Reader for UnevenReader {
+    type Out = u64;
+
+    fn poll(&mut self, out: &mut impl SourceOutput<u64>) -> Result<Polled, SourceError> {
+        if self.split == 1 {
+            std::thread::sleep(Duration::from_micros(50));
+        }
+        for _ in 0..out.budget() {
+            out.emit_at(self.next, EventTime::from_millis(self.next as i64));
+            self.next += 1;
+        }
+        self.reached[self.split].store(self.next, SeqCst);
+        let other = self.reached[1 - self.split].load(SeqCst);
+        // Until both have begun there is nothing to keep together.
+        if other > 0 {
+            self.reached[2].fetch_max(self.next.abs_diff(other), SeqCst);
+        }
+        Ok(if self.next >= 20_000 { Polled::End } else { Polled::More })
+    }
+
+    fn position(&self) -> Position {
+        Position(self.next)
+    }
+}
+
+#[test]
+fn subtasks_of_a_source_stay_close_together_in_event_time() {
+    let (pipeline, uneven) = (pipeline(), Uneven::default());
+    pipeline.source(uneven.clone()).discard();
+    run(&pipeline, &crate::Config { poll_records: 10, ..config(2, 64) }).unwrap();
+    let apart = uneven.0[2].load(SeqCst);
+    assert!(apart < 20_000 / 4, "the splits came {apart} ms apart");
+}
