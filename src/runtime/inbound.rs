@@ -17,8 +17,10 @@ pub(crate) struct Inbounds {
     arrived: VecDeque<(ChannelId, Element)>,
     merge: WatermarkMerge,
     effects: Vec<WatermarkEffect>,
+    /// How many channels have not ended.
+    open: usize,
     /// Complete, until a channel says otherwise.
-    pub(crate) ending: Ending,
+    ending: Ending,
 }
 
 /// The receiving end of one channel.
@@ -39,6 +41,7 @@ impl Inbounds {
             expected: Sequence(0),
         };
         Inbounds {
+            open: inlets.len(),
             channels: inlets.into_iter().map(open).collect(),
             arrived: VecDeque::new(),
             merge,
@@ -88,6 +91,15 @@ impl Inbounds {
     /// The next element to be worked on.
     pub(crate) fn next(&mut self) -> Option<(ChannelId, Element)> {
         self.arrived.pop_front()
+    }
+
+    /// Takes note that a channel has ended; the way all of them have, after the last.
+    pub(crate) fn end(&mut self, ending: Ending) -> Option<Ending> {
+        self.open -= 1;
+        if ending == Ending::Cancelled {
+            self.ending = Ending::Cancelled;
+        }
+        (self.open == 0).then_some(self.ending)
     }
 
     /// Which port a channel belongs to.

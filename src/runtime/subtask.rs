@@ -39,7 +39,8 @@ pub(crate) struct SubtaskCore {
     /// The batch that is being fed.
     feeding: Option<Feeding>,
     calls: VecDeque<Call>,
-    ended: bool,
+    /// How all input has ended, when it has.
+    ended: Option<Ending>,
     /// When the actor's next alarm rings.
     alarm: Option<Instant>,
     /// How long until the subtask wants to be called by the clock.
@@ -186,8 +187,8 @@ impl SubtaskCore {
                     self.station.wait_at(call, self.task.as_mut())?;
                     return Ok(emptied);
                 }
-            } else if self.ended {
-                self.station.end(self.inbounds.ending, self.task.as_mut())?;
+            } else if let Some(ending) = self.ended {
+                self.station.end(ending, self.task.as_mut())?;
             } else if self.task.deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
                 self.calls.push_back(Call::ProcessingTime);
             } else {
@@ -215,10 +216,15 @@ impl SubtaskCore {
             Element::Idle => self.merge(WatermarkEvent::Idle { input }),
             Element::Active => self.merge(WatermarkEvent::Active { input }),
             Element::End(ending) => {
-                if ending == Ending::Cancelled {
-                    self.inbounds.ending = Ending::Cancelled;
+                // An input that has stopped short keeps its place in the minimum: what it has not
+                // promised, nobody else can. Open windows stay open.
+                if ending == Ending::Complete {
+                    self.merge(WatermarkEvent::Ended { input });
                 }
-                self.merge(WatermarkEvent::Ended { input });
+                self.ended = self.inbounds.end(ending);
+                if self.ended == Some(Ending::Cancelled) {
+                    self.calls.push_back(Call::Drain);
+                }
             }
         }
         if !in_place {
@@ -249,21 +255,13 @@ impl SubtaskCore {
 
     /// Tells the watermark merge, and takes note of the calls that follow.
     fn merge(&mut self, event: WatermarkEvent) {
-        let cancelled = self.inbounds.ending == Ending::Cancelled;
         for effect in self.inbounds.merge(event) {
             match effect {
-                // An input has stopped short, and open windows stay open: no promise that goes further is
-                // true.
-                WatermarkEffect::Emit(_) if cancelled => {}
                 WatermarkEffect::Emit(watermark) => self.calls.push_back(Call::Watermark(watermark)),
                 WatermarkEffect::EmitIdle => self.calls.push_back(Call::Idle),
                 WatermarkEffect::EmitActive => self.calls.push_back(Call::Active),
-                WatermarkEffect::EmitEnd => {
-                    if cancelled {
-                        self.calls.push_back(Call::Drain);
-                    }
-                    self.ended = true;
-                }
+                // The last channel says how all have ended.
+                WatermarkEffect::EmitEnd => {}
             }
         }
     }
@@ -298,7 +296,7 @@ impl Handler<Connect> for SubtaskActor {
             inbounds,
             feeding: None,
             calls: VecDeque::new(),
-            ended: false,
+            ended: None,
             alarm: None,
             wanted: None,
             actor: cx.address(),
