@@ -56,6 +56,7 @@ struct Limits {
     polls_per_turn: usize,
     open_splits: usize,
     idle_tick: Duration,
+    convoy_tick: Duration,
     stop_within: Duration,
 }
 
@@ -74,6 +75,7 @@ impl Default for Limits {
             polls_per_turn: config.polls_per_turn,
             open_splits: config.open_splits,
             idle_tick: config.idle_tick,
+            convoy_tick: config.convoy_tick,
             stop_within: config.stop_within,
         }
     }
@@ -238,6 +240,7 @@ impl Settings {
             polls_per_turn: limits.polls_per_turn,
             open_splits: limits.open_splits,
             idle_tick: limits.idle_tick,
+            convoy_tick: limits.convoy_tick,
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))
