@@ -89,8 +89,8 @@ pub trait KeyContext<K, T> {
     /// Calls `on_timer` for this key once the watermark has reached `at`; setting it twice calls once.
     ///
     /// A time that the watermark has passed already fires with the next watermark, or in the same firing
-    /// where a timer sets it. At the end of all input, when the watermark is at its maximum, no timer can be
-    /// set any more.
+    /// where a timer sets it. At the end of all input every timer is due: one that always sets the
+    /// next must stop when [`watermark`](KeyContext::watermark) is [`Watermark::MAX`], or the job never ends.
     fn set_timer(&mut self, at: EventTime);
 
     /// Takes a timer of this key back. One that is not set is no error.

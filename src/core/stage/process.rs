@@ -202,11 +202,6 @@ impl<K: Key, T, O: Output<T>> KeyContext<K, T> for Scope<'_, K, O> {
         self.out.count_late();
     }
     fn set_timer(&mut self, at: EventTime) {
-        // The end of time fires what was set before it, once: a timer that sets the next one would
-        // otherwise never let a job end.
-        if self.out.watermark() == Watermark::MAX {
-            return;
-        }
         self.timers.set(at, self.key);
     }
     fn cancel_timer(&mut self, at: EventTime) {

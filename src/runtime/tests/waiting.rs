@@ -304,16 +304,18 @@ impl Reader for UnevenReader {
     type Out = u64;
 
     fn poll(&mut self, out: &mut impl SourceOutput<u64>) -> Result<Polled, SourceError> {
+        let other = self.reached[1 - self.split].load(SeqCst);
         if self.split == 1 {
             std::thread::sleep(Duration::from_micros(50));
+        } else if other == 0 {
+            // Until both have begun there is nothing to keep together.
+            return Ok(Polled::Later(out.now().after(Duration::from_millis(1))));
         }
         for _ in 0..out.budget() {
             out.emit_at(self.next, EventTime::from_millis(self.next as i64));
             self.next += 1;
         }
         self.reached[self.split].store(self.next, SeqCst);
-        let other = self.reached[1 - self.split].load(SeqCst);
-        // Until both have begun there is nothing to keep together.
         if other > 0 {
             self.reached[2].fetch_max(self.next.abs_diff(other), SeqCst);
         }
