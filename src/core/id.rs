@@ -36,6 +36,18 @@ number!(
     Epoch(u64)
 );
 number!(
+    /// The number of one execution of a job, one more at each recovery or rescale. Older ones are fenced.
+    Run(u32)
+);
+number!(
+    /// A job's history: restoring an older checkpoint by hand forks a new one.
+    Lineage(u32)
+);
+number!(
+    /// The number of a leader's reign, one more at each election. Older ones are fenced.
+    Term(u64)
+);
+number!(
     /// The number of an element on one channel, counted from 0.
     Sequence(u64)
 );

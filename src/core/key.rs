@@ -188,7 +188,7 @@ impl KeyGroups {
 }
 
 /// A subtask's share of the key groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyGroupRange(pub Range<u16>);
 

@@ -10,11 +10,13 @@
 //! | write an operator, a source, a sink | [`spi`] |
 //! | keep state | [`state`] |
 //! | test an operator | [`testing`] |
+//! | read what a checkpoint holds | [`checkpoint`] |
 //! | see how chains fuse | [`stage`] |
 //! | run a plan | [`plan`], [`task`] |
 
 extern crate self as watershed_core;
 
+pub mod checkpoint;
 mod data;
 mod id;
 mod key;
@@ -29,7 +31,9 @@ pub mod testing;
 mod time;
 
 pub use data::{Data, Shape};
-pub use id::{ChannelId, Epoch, Origin, PortId, Position, Sequence, SplitId, SubtaskId, VertexId};
+pub use id::{
+    ChannelId, Epoch, Lineage, Origin, PortId, Position, Run, Sequence, SplitId, SubtaskId, Term, VertexId,
+};
 pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher, hash_key};
 pub use plan::{Plan, PlanError};
 pub use record::{AnyBatch, Batch, Either, Keyed, Record};

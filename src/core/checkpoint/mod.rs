@@ -1,0 +1,21 @@
+//! The words of a checkpoint: what a subtask votes, what a manifest holds, what the meta store decides.
+//!
+//! ```text
+//!   Meta --completed--> Manifest --votes--> Vote --snapshot--> objects: the subtask's state, oldest first
+//!                                              \--staged----> Staged: what its sink has prepared
+//! ```
+//!
+//! Data only. The machines that decide over it live in the protocol crate, what writes it to disk in the
+//! state crate, and neither needs to know the other.
+
+mod manifest;
+mod meta;
+mod object;
+mod vote;
+mod xid;
+
+pub use manifest::Manifest;
+pub use meta::{Meta, Pointer, RollBack};
+pub use object::{ContentHash, ObjectRef};
+pub use vote::{ChannelCut, ChannelKey, InFlight, SplitCut, Vote};
+pub use xid::{Payload, Staged, Xid};
