@@ -34,8 +34,8 @@
 //!   result of a silence does not depend on the order in which it was noticed.
 //! - **`Watermark::MAX` on one input** (before its end) says that this input is done, not that the stream is:
 //!   while others are merely idle the merged watermark does not become MAX, as they may come back.
-//! - **Back-pressure is not silence.** The driver says `Resumed` when it reads again after it could not, and
-//!   drains what has arrived before it feeds `Deadline`.
+//! - **Back-pressure is not silence.** The driver's clock stands still while it cannot read, and it drains what
+//!   has arrived before it feeds `Deadline`.
 //!
 //! An advance costs O(1), and O(n) when the last input at the minimum leaves it; nothing is allocated.
 
@@ -71,9 +71,6 @@ pub enum WatermarkEvent {
         /// The input.
         input: usize,
     },
-    /// The inputs can be read again after a time in which they could not (for want of credit, say), and that
-    /// time is not to be held against them.
-    Resumed,
     /// The time of [`Machine::deadline`] has come.
     Deadline,
 }
@@ -261,19 +258,6 @@ impl WatermarkMerge {
         }
     }
 
-    fn resumed(&mut self, now: Tick) -> Outcome {
-        for input in &mut self.inputs {
-            match input {
-                Input::Live { watermark: _, heard } => *heard = Some(now),
-                Input::Idle { watermark: _ } | Input::Finished | Input::Ended => {}
-            }
-        }
-        if self.census.live > 0 {
-            self.check_at = self.idle_after.map(|idle_after| now.after(idle_after));
-        }
-        Outcome::Applied
-    }
-
     fn time_passed(&mut self, now: Tick, effects: &mut Vec<WatermarkEffect>) -> Outcome {
         if self.check_at.is_none_or(|at| now < at) {
             return Outcome::Stale;
@@ -375,7 +359,6 @@ impl Machine for WatermarkMerge {
             WatermarkEvent::Active { input } => self.active(now, input, effects),
             WatermarkEvent::Idle { input } => self.idle(input, effects),
             WatermarkEvent::Ended { input } => self.ended(input, effects),
-            WatermarkEvent::Resumed => self.resumed(now),
             WatermarkEvent::Deadline => self.time_passed(now, effects),
         }
     }

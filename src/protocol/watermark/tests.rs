@@ -5,7 +5,7 @@ use std::time::Duration;
 use watershed_core::{EventTime, Watermark};
 
 use super::WatermarkEffect::{Emit, EmitActive, EmitEnd, EmitIdle};
-use super::WatermarkEvent::{Active, Advanced, Deadline, Ended, Idle, Resumed};
+use super::WatermarkEvent::{Active, Advanced, Deadline, Ended, Idle};
 use super::{WatermarkEffect, WatermarkEvent, WatermarkMerge};
 use crate::explore::explore;
 use crate::{Machine, Outcome, Tick};
@@ -110,14 +110,6 @@ fn silence_becomes_idleness_at_the_deadline_and_not_before() {
     assert_eq!(merge.deadline(), None);
     assert_eq!(fed(&mut merge, &[(40, Active { input: 1 })]), [EmitActive]);
     assert_eq!(merge.deadline(), Some(Tick(50)));
-}
-
-#[test]
-fn an_input_that_could_not_be_read_is_not_silent() {
-    let mut merge = WatermarkMerge::new(1, IDLE_AFTER);
-    assert_eq!(fed(&mut merge, &[(0, Deadline), (50, Resumed)]), []);
-    assert_eq!(merge.deadline(), Some(Tick(60)));
-    assert_eq!(fed(&mut merge, &[(60, Deadline)]), [EmitIdle]);
 }
 
 #[test]
@@ -241,7 +233,7 @@ impl World {
             Active { .. } => *said = Said { idle: false, heard: now, ..*said },
             Idle { .. } => said.idle = true,
             Ended { .. } => *said = Said { watermark: MAX, ended: true, idle: false, ..*said },
-            Resumed | Deadline => unreachable!(),
+            Deadline => unreachable!(),
         }
         Outcome::Applied
     }
