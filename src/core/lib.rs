@@ -18,6 +18,7 @@ extern crate self as watershed_core;
 
 pub mod checkpoint;
 mod data;
+mod excerpt;
 mod id;
 mod key;
 pub mod plan;
@@ -31,6 +32,7 @@ pub mod testing;
 mod time;
 
 pub use data::{Data, Shape};
+pub use excerpt::{MESSAGE_BYTES_MAX, excerpt};
 pub use id::{
     ChannelId, Epoch, Lineage, Origin, PortId, Position, Run, Sequence, SplitId, SubtaskId, Term, VertexId,
 };

@@ -5,9 +5,12 @@ use std::marker::PhantomData;
 use csv::{ByteRecord, DeserializeErrorKind, ErrorKind};
 use csv_core::Terminator;
 use memchr::{memchr, memchr_iter};
-use watershed_core::Data;
+use watershed_core::{Data, excerpt};
 
 use super::{Decode, Refusal, without_terminator};
+
+/// How much of a column's name a message quotes, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 /// A row is a `T`, its fields found by the names in the file's header; blank rows are nothing.
 ///
@@ -180,7 +183,9 @@ impl<T: Data> Decode for CsvRow<T> {
         split?;
         if let Some(name) = self.row.iter().find(|name| str::from_utf8(name).is_err()) {
             let name = String::from_utf8_lossy(name);
-            return Err(Refusal::because(format!("the name {name} in the header is not UTF-8")));
+            let name = excerpt(&name, NAME_BYTES_MAX);
+            let why = format!("the name {name} in the header is not UTF-8; is this a file of CSV?");
+            return Err(Refusal::because(why));
         }
         self.columns = Some(self.row.clone());
         Ok(())
@@ -230,7 +235,9 @@ fn reason(error: &csv::Error, columns: Option<&ByteRecord>) -> String {
         kind => kind.to_string(),
     };
     match column {
-        Some(column) => format!("{what} in column {}", String::from_utf8_lossy(column)),
+        Some(column) => {
+            format!("{what} in column {}", excerpt(&String::from_utf8_lossy(column), NAME_BYTES_MAX))
+        }
         None => what,
     }
 }
@@ -283,6 +290,14 @@ mod tests {
         assert_eq!(reason(b"0,x,a"), "invalid float literal in column value");
         assert_eq!(reason(b"0,1,\"a"), "a quote that is never closed");
         assert!(reason(b"0,1,a\xff").contains("UTF-8"), "{}", reason(b"0,1,a\xff"));
+    }
+
+    #[test]
+    fn a_header_that_is_no_text_is_refused_in_a_short_line() {
+        let header = b"\xff".repeat(400_000);
+        let why = CsvRow::<Reading>::default().header(&header).unwrap_err().to_string();
+        assert!(why.ends_with("(1200000 bytes) in the header is not UTF-8; is this a file of CSV?"), "{why}");
+        assert!(why.len() < 200, "{} bytes", why.len());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use memchr::{memchr, memchr_iter};
 use watershed_core::DeadLetter;
 
 use super::{Chunk, Fed, Handover};
+use crate::source::decode::without_terminator;
 
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -42,10 +43,17 @@ pub(super) struct Framer {
     rows_seen: u64,
     buffer: Vec<u8>,
     filled: usize,
-    /// The beginning of a line that is too long, while the rest of it is dropped.
-    dropping: Option<Vec<u8>>,
+    /// A line that is too long, while the rest of it is dropped.
+    dropping: Option<Dropping>,
     /// Whether nothing that follows can be understood.
     broken: bool,
+}
+
+/// A line of which only the beginning is kept.
+struct Dropping {
+    beginning: Vec<u8>,
+    /// How long it is, as far as it has been read.
+    length: u64,
 }
 
 /// Why [`Framer::pump`] came back.
@@ -111,8 +119,9 @@ impl Framer {
     pub(super) fn finish(&mut self, whole: bool) -> Option<Fed> {
         let bytes = self.buffer[..self.filled].to_vec();
         self.filled = 0;
-        if let Some(beginning) = self.dropping.take() {
-            return Some(self.refused_long(&beginning));
+        if let Some(mut line) = self.dropping.take() {
+            line.length += bytes.len() as u64;
+            return Some(self.refused_long(line));
         }
         if bytes.is_empty() || self.broken {
             return None;
@@ -122,7 +131,7 @@ impl Framer {
             return Some(self.chunk(bytes, rows));
         }
         let reason = format!("the stream ended within this {}", self.framing.noun());
-        Some(self.refused(&reason, &bytes))
+        Some(self.refused(DeadLetter::new("", reason, &bytes)))
     }
 
     /// The next thing to be handed over.
@@ -134,14 +143,16 @@ impl Framer {
     }
 
     fn next_lines(&mut self) -> Option<Fed> {
-        if let Some(beginning) = self.dropping.take() {
+        if let Some(mut line) = self.dropping.take() {
             let Some(newline) = memchr(b'\n', &self.buffer[..self.filled]) else {
+                line.length += self.filled as u64;
                 self.filled = 0;
-                self.dropping = Some(beginning);
+                self.dropping = Some(line);
                 return None;
             };
+            line.length += newline as u64;
             self.forget(newline + 1);
-            return Some(self.refused_long(&beginning));
+            return Some(self.refused_long(line));
         }
         let (mut rows, mut begin) = (Vec::new(), 0);
         for newline in memchr_iter(b'\n', &self.buffer[..self.filled]) {
@@ -153,7 +164,7 @@ impl Framer {
         }
         if rows.is_empty() {
             if self.filled > self.row_bytes_max {
-                self.dropping = Some(self.buffer[..self.filled.min(DeadLetter::BYTES_MAX)].to_vec());
+                self.dropping = Some(Dropping::of(&self.buffer[..self.filled]));
                 self.filled = 0;
             }
             return None;
@@ -166,9 +177,9 @@ impl Framer {
         if !rows.is_empty() {
             return self.take(rows, begin);
         }
-        let beginning = self.buffer[begin..end.min(begin + DeadLetter::BYTES_MAX)].to_vec();
+        let line = Dropping::of(without_terminator(&self.buffer[begin..end]));
         self.forget(end);
-        self.refused_long(&beginning)
+        self.refused_long(line)
     }
 
     fn next_messages(&mut self) -> Option<Fed> {
@@ -186,8 +197,7 @@ impl Framer {
                 let reason = format!(
                     "a message of {length} bytes, where {limit} is the limit; the connection is closed"
                 );
-                let beginning = rest[..rest.len().min(DeadLetter::BYTES_MAX)].to_vec();
-                return Some(self.refused(&reason, &beginning));
+                return Some(self.refused(DeadLetter::beginning("", reason, rest, length as u64)));
             }
             if rest.len() < length {
                 break;
@@ -217,15 +227,22 @@ impl Framer {
         self.filled -= bytes;
     }
 
-    fn refused_long(&mut self, beginning: &[u8]) -> Fed {
+    fn refused_long(&mut self, line: Dropping) -> Fed {
         let reason = format!("longer than the limit of {} bytes for a row", self.row_bytes_max);
-        self.refused(&reason, beginning)
+        self.refused(DeadLetter::beginning("", reason, &line.beginning, line.length))
     }
 
-    fn refused(&mut self, reason: &str, bytes: &[u8]) -> Fed {
+    /// Hands a letter over, with the place of the row that comes next.
+    fn refused(&mut self, letter: DeadLetter) -> Fed {
         self.rows_seen += 1;
-        let place = format!("{} {}", self.place, self.rows_seen);
-        Fed::Refused { place, reason: reason.to_owned(), bytes: bytes.to_vec() }
+        Fed::Refused(DeadLetter { origin: format!("{} {}", self.place, self.rows_seen), ..letter })
+    }
+}
+
+impl Dropping {
+    fn of(line: &[u8]) -> Self {
+        let beginning = line[..line.len().min(DeadLetter::BYTES_MAX)].to_vec();
+        Dropping { beginning, length: line.len() as u64 }
     }
 }
 
@@ -260,8 +277,8 @@ mod tests {
                 Fed::Rows(chunk) => {
                     rows.extend(chunk.rows.iter().map(|row| chunk.bytes[row.0..row.1].to_vec()));
                 }
-                Fed::Refused { place, reason, bytes } => {
-                    refused.push(format!("{place}: {reason}: {}", String::from_utf8_lossy(&bytes)));
+                Fed::Refused(DeadLetter { origin, reason, bytes, .. }) => {
+                    refused.push(format!("{origin}: {reason}: {}", String::from_utf8_lossy(&bytes)));
                 }
                 Fed::Failed { .. } | Fed::Ended => unreachable!("a framer hands over rows and refusals"),
             }
@@ -287,8 +304,12 @@ mod tests {
             let (rows, refused) = framed(Framing::Lines, step, b"a\n0123456789abcdefghij\nb\n", true);
             assert_eq!(rows, [b"a\n", b"b\n"]);
             assert_eq!(refused.len(), 1);
-            let wanted = "peer line 2: longer than the limit of 10 bytes for a row: 0123456789";
+            let wanted = "peer line 2: longer than the limit of 10 bytes for a row";
             assert!(refused[0].starts_with(wanted), "{}", refused[0]);
+            let kept = refused[0].rsplit(": ").next().unwrap();
+            assert!("0123456789abcdefghij".starts_with(kept) && kept.len() > 10, "{kept}");
+            let cut = format!("; cut to the first {} of 20 bytes", kept.len());
+            assert_eq!(refused[0].contains(&cut), kept.len() < 20, "{}", refused[0]);
         }
     }
 

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Data, Polled, Position, Reader, SourceError, SourceOutput};
+use watershed_core::{Data, DeadLetter, Polled, Position, Reader, SourceError, SourceOutput};
 
 use super::decode::{Decode, Refusal, without_terminator};
 
@@ -47,7 +47,7 @@ enum Fed {
     /// Rows that arrived together.
     Rows(Chunk),
     /// Bytes that are no row.
-    Refused { place: String, reason: String, bytes: Vec<u8> },
+    Refused(DeadLetter),
     /// There will be no more, because reading failed.
     Failed { what: String, why: String },
     /// There will be no more.
@@ -179,9 +179,13 @@ impl<D: Decode> FeedReader<D> {
                 let refused = |refusal: Refusal| SourceError::new(format!("{} line 1", self.name), refusal);
                 self.decoder.header(row).map_err(refused)?;
                 self.header_due = false;
-            } else if let Err(refusal) = self.decoder.decode(row, &mut |value| out.emit(value)) {
-                let place = format!("{} {}", chunk.place, chunk.first + index as u64);
-                out.dead_letter(place.trim_start(), &refusal.to_string(), row);
+                continue;
+            }
+            let place = || format!("{} {}", chunk.place, chunk.first + index as u64);
+            match self.decoder.decode(row, &mut |value| out.emit(value)) {
+                Ok(()) if out.has_refused() => out.place_refused(&place(), row),
+                Ok(()) => {}
+                Err(refusal) => out.dead_letter(&place(), &refusal.to_string(), row),
             }
         }
         let read = until - *next;
@@ -213,8 +217,8 @@ impl<D: Decode> Reader for FeedReader<D> {
             let feed = self.feed.as_ref().expect("the queue is there until the reader is dropped");
             match feed.try_recv() {
                 Ok(Fed::Rows(chunk)) => self.current = Some((chunk, 0)),
-                Ok(Fed::Refused { place, reason, bytes }) => {
-                    out.dead_letter(&place, &reason, &bytes);
+                Ok(Fed::Refused(letter)) => {
+                    out.set_aside(letter);
                     self.rows_read += 1;
                     read += 1;
                 }

@@ -64,11 +64,14 @@ fn examine(path: &Path) -> Result<Found, SourceError> {
         return Err(SourceError::new(path.display().to_string(), "the name is not UTF-8; rename the file"));
     };
     let error = |error: io::Error| failed(name, &error);
-    let file = File::open(path).map_err(error)?;
-    let metadata = file.metadata().map_err(error)?;
+    // Before it is opened: opening a pipe waits for somebody who writes.
+    let metadata = fs::metadata(path).map_err(error)?;
     if !metadata.is_file() {
-        return Err(SourceError::new(name, "not a regular file; it cannot be read again after a failure"));
+        let why = "not a regular file: it cannot be read again after a failure; copy it to one, or read it as \
+                   standard input";
+        return Err(SourceError::new(name, why));
     }
+    let file = File::open(path).map_err(error)?;
     let mut magic = Vec::new();
     file.take(2).read_to_end(&mut magic).map_err(error)?;
     let gzip = magic == GZIP_MAGIC || path.extension().is_some_and(|extension| extension == "gz");

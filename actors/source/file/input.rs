@@ -1,21 +1,18 @@
 //! The bytes of a file, expanded where it is compressed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use flate2::bufread::MultiGzDecoder;
 use watershed_core::SourceError;
 
 use super::find;
-
-/// How much compressed data is read at once, in bytes.
-const COMPRESSED_BYTES: usize = 64 * 1024;
+use super::members::{Members, MembersError};
 
 /// An open file.
 #[derive(Debug)]
 pub(super) enum Input {
     Plain(File),
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+    Gzip(Box<Members>),
     /// Read to its end, and closed.
     Closed,
 }
@@ -23,12 +20,7 @@ pub(super) enum Input {
 impl Input {
     pub(super) fn open(path: &str, gzip: bool) -> Result<Self, SourceError> {
         let file = File::open(path).map_err(|error| find::failed(path, &error))?;
-        Ok(if gzip {
-            let buffered = BufReader::with_capacity(COMPRESSED_BYTES, file);
-            Input::Gzip(Box::new(MultiGzDecoder::new(buffered)))
-        } else {
-            Input::Plain(file)
-        })
+        Ok(if gzip { Input::Gzip(Box::new(Members::new(file))) } else { Input::Plain(file) })
     }
 
     /// Goes to an offset and returns 0, or how many bytes are left to be read and dropped before it:
@@ -45,32 +37,22 @@ impl Input {
 
     /// Reads some bytes; 0 only at the end. `offset` is where they begin.
     pub(super) fn read(&mut self, path: &str, offset: u64, into: &mut [u8]) -> Result<usize, SourceError> {
-        loop {
-            let read = match self {
-                Input::Plain(file) => file.read(into),
-                Input::Gzip(decoder) => decoder.read(into),
-                Input::Closed => Ok(0),
-            };
-            match read {
-                Ok(bytes) => return Ok(bytes),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.failed(path, offset, &error)),
-            }
-        }
-    }
-
-    fn failed(&self, path: &str, offset: u64, error: &io::Error) -> SourceError {
-        let what = format!("{path} at byte {offset}");
-        match (self, error.kind()) {
-            (Input::Gzip(_), io::ErrorKind::UnexpectedEof) => SourceError::new(
-                format!("{what} of its expanded data"),
-                "the gzip data ends too early: the file is truncated; get it again, or remove it",
-            ),
-            (Input::Gzip(_), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => SourceError::new(
-                format!("{what} of its expanded data"),
-                format!("the gzip data is damaged ({error}); get the file again, or remove it"),
-            ),
-            _ => find::failed(&what, error),
+        let what = || format!("{path} at byte {offset}");
+        match self {
+            Input::Plain(file) => loop {
+                match file.read(into) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => return read.map_err(|error| find::failed(&what(), &error)),
+                }
+            },
+            Input::Gzip(members) => members.read(into).map_err(|error| match error {
+                MembersError::Unreadable(error) => find::failed(&what(), &error),
+                MembersError::Trailing { .. } => SourceError::new(path, error),
+                MembersError::Truncated | MembersError::Damaged(_) => {
+                    SourceError::new(format!("{} of its expanded data", what()), error)
+                }
+            }),
+            Input::Closed => Ok(0),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod cut;
 mod find;
 mod input;
+mod members;
 mod reader;
 mod rows;
 

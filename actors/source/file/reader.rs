@@ -38,8 +38,8 @@ enum At {
     Read(u64),
     /// The rest of a row that began in the split before this one.
     Foreign,
-    /// The rest of a row that is too long, of which this is the beginning.
-    TooLong(Vec<u8>),
+    /// The rest of a row that is too long, of which `beginning` was kept and `length` bytes have been read.
+    TooLong { beginning: Vec<u8>, length: u64 },
 }
 
 /// How many lines lie before the next row.
@@ -99,8 +99,8 @@ impl<D: Decode> FileReader<D> {
     fn take_row(&mut self, len: usize, out: &mut impl SourceOutput<D::Out>) -> usize {
         let row = &self.rows.bytes()[..len];
         if len > self.row_bytes_max {
-            let beginning = row[..len.min(DeadLetter::BYTES_MAX)].to_vec();
-            self.refuse_long(&beginning, out);
+            let (beginning, length) = beginning_of(row);
+            self.refuse_long(&beginning, length, out);
             self.advance(len);
             return 1;
         }
@@ -110,10 +110,21 @@ impl<D: Decode> FileReader<D> {
             out.emit(value);
         });
         match decoded {
-            Ok(()) => self.advance(len),
+            Ok(()) => {
+                if out.has_refused() {
+                    self.place_refused(len, out);
+                }
+                self.advance(len);
+            }
             Err(refusal) => self.refuse(len, &refusal, out),
         }
         emitted.max(1)
+    }
+
+    #[cold]
+    fn place_refused(&mut self, len: usize, out: &mut impl SourceOutput<D::Out>) {
+        let place = self.lines.place(&self.range.path, self.position);
+        out.place_refused(&place, without_terminator(&self.rows.bytes()[..len]));
     }
 
     #[cold]
@@ -126,10 +137,10 @@ impl<D: Decode> FileReader<D> {
     }
 
     #[cold]
-    fn refuse_long(&mut self, beginning: &[u8], out: &mut impl SourceOutput<D::Out>) {
+    fn refuse_long(&mut self, beginning: &[u8], length: u64, out: &mut impl SourceOutput<D::Out>) {
         let place = self.lines.place(&self.range.path, self.position);
         let reason = format!("longer than the limit of {} bytes for a row", self.row_bytes_max);
-        out.dead_letter(&place, &reason, without_terminator(beginning));
+        out.set_aside(DeadLetter::beginning(place, reason, beginning, length));
     }
 
     /// Has done with a row.
@@ -150,11 +161,12 @@ impl<D: Decode> FileReader<D> {
         let bytes = self.rows.bytes();
         let line = first_line(bytes);
         if line < bytes.len() || bytes.ends_with(b"\n") {
-            let beginning = bytes[..line.min(DeadLetter::BYTES_MAX)].to_vec();
-            self.refuse_long(&beginning, out);
+            let (beginning, length) = beginning_of(&bytes[..line]);
+            self.refuse_long(&beginning, length, out);
             self.advance(line);
         } else {
-            self.at = At::TooLong(bytes[..bytes.len().min(DeadLetter::BYTES_MAX)].to_vec());
+            let (beginning, _) = beginning_of(bytes);
+            self.at = At::TooLong { beginning, length: line as u64 };
             self.rows.consume(line);
         }
     }
@@ -181,10 +193,12 @@ impl<D: Decode> FileReader<D> {
                     self.lines.from = self.position;
                 }
             }
-            At::TooLong(beginning) => {
-                if let (_, true) = self.rows.drop_line() {
-                    let beginning = std::mem::take(beginning);
-                    self.refuse_long(&beginning, out);
+            At::TooLong { beginning, length } => {
+                let (dropped, done) = self.rows.drop_line();
+                *length += dropped as u64;
+                if done {
+                    let (beginning, length) = (std::mem::take(beginning), *length);
+                    self.refuse_long(&beginning, length, out);
                     self.at = At::Rows;
                     self.position = self.rows.offset();
                     self.lines.since += 1;
@@ -279,6 +293,12 @@ impl LineCount {
             None => format!("byte {position}"),
         }
     }
+}
+
+/// What is kept of a row that is too long, and how long it is without its terminator.
+fn beginning_of(row: &[u8]) -> (Vec<u8>, u64) {
+    let row = without_terminator(row);
+    (row[..row.len().min(DeadLetter::BYTES_MAX)].to_vec(), row.len() as u64)
 }
 
 /// Counts the lines of a plain file before an offset; none where it cannot be read.

@@ -90,16 +90,16 @@ impl Rows {
         Ok(())
     }
 
-    /// Drops bytes up to and with the next newline, as far as they have been read; returns how many, and
-    /// whether the newline or the end was among them.
+    /// Drops bytes up to and with the next newline, as far as they have been read; returns how many lay before
+    /// the newline, and whether the newline or the end was among them.
     pub(super) fn drop_line(&mut self) -> (usize, bool) {
         let bytes = self.bytes();
-        let (dropped, done) = match memchr(b'\n', bytes) {
-            Some(newline) => (newline + 1, true),
-            None => (bytes.len(), self.ended),
+        let (before, newline) = match memchr(b'\n', bytes) {
+            Some(newline) => (newline, true),
+            None => (bytes.len(), false),
         };
-        self.consume(dropped);
-        (dropped, done)
+        self.consume(before + usize::from(newline));
+        (before, newline || self.ended)
     }
 
     /// Gives file and memory back; there is nothing more to read.

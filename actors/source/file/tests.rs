@@ -152,7 +152,9 @@ fn a_line_above_the_limit_is_set_aside_and_not_kept_in_memory() {
     let places: Vec<&str> = letters.iter().map(|letter| letter.origin.as_str()).collect();
     assert_eq!(places, [origin(&path, 2), origin(&path, 4), origin(&path, 6)]);
     assert_eq!(letters[0].bytes, long.as_bytes()[..DeadLetter::BYTES_MAX]);
-    assert_eq!(letters[1].reason, "longer than the limit of 1000 bytes for a row");
+    let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let cut = "longer than the limit of 1000 bytes for a row; cut to the first 65536 of 3000000 bytes";
+    assert_eq!(reasons, [cut, "longer than the limit of 1000 bytes for a row", cut]);
     verify_source(&lines, 1);
 }
 
@@ -195,6 +197,35 @@ fn truncated_and_damaged_gzip_files_end_the_job_and_say_where() {
     assert!(error("damaged.gz", &damaged).contains("damaged"));
     assert!(error("no.gz", b"this is no gzip data").contains("damaged"));
     assert!(error("empty.gz", b"").contains("ends too early"));
+}
+
+#[test]
+fn what_follows_complete_gzip_data_is_told_from_data_that_ends_too_early() {
+    let folder = TempDir::new().unwrap();
+    let packed = gzip(b"a\nb\n");
+    let error = |behind: &[u8]| {
+        let path = file(&folder, "two.gz", [&packed, behind].concat());
+        let mut harness = SourceHarness::new(&Lines::at(path), 1).unwrap();
+        harness.run().unwrap_err().to_string()
+    };
+    for behind in [b"x".as_slice(), b"garbage", &[0; 100_000]] {
+        let (error, count) = (error(behind), behind.len());
+        let wanted = format!("complete, and {count} bytes that are no gzip data follow it; cut them off");
+        assert!(error.contains(&wanted) && error.contains("two.gz: "), "{error}");
+    }
+    for behind in [1, 5, packed.len() - 1] {
+        assert!(error(&packed[..behind]).contains("ends too early"), "{behind} bytes of a second member");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = Lines::at(&path).splits(1).unwrap_err().to_string();
+    assert!(error.contains("not a regular file") && error.contains("standard input"), "{error}");
 }
 
 #[test]

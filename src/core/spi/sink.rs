@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Data, Epoch, EventTime, SubtaskId};
+use crate::{Data, Epoch, EventTime, MESSAGE_BYTES_MAX, SubtaskId, excerpt};
 
 /// An exit of a pipeline.
 ///
@@ -99,8 +99,10 @@ pub struct SinkError {
 }
 
 impl SinkError {
-    /// An error about `what` (a path, a table), because of `why`.
+    /// An error about `what` (a path, a table), because of `why`; of what is longer than
+    /// [`MESSAGE_BYTES_MAX`] the beginning.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
-        SinkError { what: what.into(), why: why.to_string() }
+        let cut = |text: String| excerpt(&text, MESSAGE_BYTES_MAX).into_owned();
+        SinkError { what: cut(what.into()), why: cut(why.to_string()) }
     }
 }

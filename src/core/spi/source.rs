@@ -3,7 +3,7 @@
 use std::fmt;
 use std::task::Waker;
 
-use crate::{Data, EventTime, Position, ProcessingTime};
+use crate::{Data, DeadLetter, EventTime, MESSAGE_BYTES_MAX, Position, ProcessingTime, excerpt};
 
 /// An entrance of a pipeline: a set of splits, each of which can be read from any of its positions.
 ///
@@ -87,10 +87,28 @@ pub trait SourceOutput<T> {
     /// Emits a value whose time the source knows itself (the timestamp of a message, of a generator).
     fn emit_at(&mut self, value: T, time: EventTime);
 
-    /// Sets a piece of input aside that could not be understood.
-    ///
-    /// `place` says where in the split it was (`line 12`).
-    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]);
+    /// Sets a piece of input aside that could not be understood. The letter's origin is a place within the
+    /// split (`line 12`); the split's name is put before it.
+    fn set_aside(&mut self, letter: DeadLetter);
+
+    /// Sets a piece of input aside that could not be understood, as [`SourceOutput::set_aside`] does.
+    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]) {
+        self.set_aside(DeadLetter::new(place, reason, bytes));
+    }
+
+    /// Whether the stream has refused a value since its place was last told: its event time was not
+    /// [plausible](crate::EventTimes::plausible). The default, for outputs that refuse nothing: no.
+    #[inline]
+    fn has_refused(&self) -> bool {
+        false
+    }
+
+    /// Tells where in the split the refused values were (`line 12`), and the bytes they were read from: both go
+    /// into their dead letters. A reader that does not look after each piece of input leaves it at the position
+    /// at which the poll began, and at the value itself.
+    fn place_refused(&mut self, place: &str, bytes: &[u8]) {
+        let _ = (place, bytes);
+    }
 
     /// How many records this poll should emit at most; a few more do no harm.
     fn budget(&self) -> usize;
@@ -111,8 +129,10 @@ pub struct SourceError {
 }
 
 impl SourceError {
-    /// An error about `what` (a path, an address), because of `why`.
+    /// An error about `what` (a path, an address), because of `why`; of what is longer than
+    /// [`MESSAGE_BYTES_MAX`] the beginning.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
-        SourceError { what: what.into(), why: why.to_string() }
+        let cut = |text: String| excerpt(&text, MESSAGE_BYTES_MAX).into_owned();
+        SourceError { what: cut(what.into()), why: cut(why.to_string()) }
     }
 }

@@ -112,7 +112,8 @@ impl<F, G> EventTimes<F, G> {
         EventTimes { of: self.of, generator, plausible: self.plausible, idle_after: self.idle_after }
     }
 
-    /// Believes times within `range` only; a record outside it becomes a dead letter.
+    /// Believes times within `range` only; a record outside it becomes a dead letter, with the place and the bytes
+    /// that it was read from where its source knows them.
     ///
     /// One record far in the future would otherwise make all that follow late.
     #[must_use]

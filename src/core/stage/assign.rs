@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::spi::{EventTimes, WatermarkGenerator};
 use crate::stage::{Downstream, Stage, StageTrace, TaskContext};
-use crate::{Data, DeadLetter, EventTime, Step, Watermark};
+use crate::{Data, EventTime, Step, Watermark};
 
 /// Gives records the event time that [`EventTimes`] finds. Belongs to the chain of a source, since only
 /// there a record's split is known.
@@ -86,6 +86,6 @@ impl<F, G, T: Data> AssignTimes<F, G, T> {
         let bytes = rmp_serde::to_vec_named(value).expect("Data can be written by serde");
         let (from, to) = (self.times.plausible.start(), self.times.plausible.end());
         let reason = format!("event time {time} is not plausible: outside {from} to {to}");
-        cx.dead_letter(self.number, DeadLetter::new("MessagePack record", reason, &bytes), time);
+        cx.refuse(self.number, reason, bytes, time);
     }
 }

@@ -125,6 +125,15 @@ pub struct TaskContext {
     waker: Waker,
     sides: Vec<SideOutlet>,
     split: usize,
+    refused: Vec<Refused>,
+}
+
+/// A value that a stage has refused, until its source says where it came from.
+struct Refused {
+    number: u16,
+    reason: String,
+    value: Vec<u8>,
+    time: EventTime,
 }
 
 impl TaskContext {
@@ -146,6 +155,7 @@ impl TaskContext {
             now: ProcessingTime::default(),
             waker,
             split: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -189,6 +199,31 @@ impl TaskContext {
         self.counters.dead_letters += 1;
         letter.operator.clone_from(&self.info.uids[number as usize]);
         self.side(&DEAD_LETTERS, letter, time);
+    }
+
+    /// Refuses a value, in MessagePack, in the name of stage `number` of a source's chain. It becomes a dead letter
+    /// when the source says where the value came from.
+    #[cold]
+    pub(super) fn refuse(&mut self, number: u16, reason: String, value: Vec<u8>, time: EventTime) {
+        self.refused.push(Refused { number, reason, value, time });
+    }
+
+    /// Whether the source is to say where a refused value came from.
+    #[inline]
+    pub(crate) fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Sets the refused values aside: they came from `origin`, and were read from `bytes`, where they are known.
+    #[cold]
+    pub(crate) fn place_refused(&mut self, origin: &str, bytes: Option<&[u8]>) {
+        for Refused { number, mut reason, value, time } in std::mem::take(&mut self.refused) {
+            if bytes.is_none() {
+                reason += "; the record is kept as MessagePack";
+            }
+            let letter = DeadLetter::new(origin, reason, bytes.unwrap_or(&value));
+            self.dead_letter(number, letter, time);
+        }
     }
 
     /// Keeps the first error of an edge for the runtime.

@@ -120,6 +120,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
 
     fn poll(&mut self, split: usize, budget: usize, cx: &mut TaskContext) -> Result<Polled, SourceError> {
         let OpenSplit { name, reader, clock } = &mut self.splits[split];
+        let before = reader.position();
         cx.set_split(split);
         let trace = StageTrace::enter(SOURCE);
         let time = EventTime::from_millis(cx.now().as_millis());
@@ -137,6 +138,9 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
         let (newest, read) = (emitter.newest, emitter.read);
         trace.leave();
         cx.counters.records_in += read;
+        if cx.has_refused() {
+            cx.place_refused(&format!("{name} behind position {before}"), None);
+        }
         if newest > EventTime::MIN {
             *clock = match *clock {
                 SplitClock::Unknown | SplitClock::Wall => SplitClock::Given(newest),
@@ -207,9 +211,18 @@ impl<V, C: Stage<In = V>, T: Downstream<C::Out>> SourceOutput<V> for Emitter<'_,
         self.stage.record(value, time, self.cx, self.tail);
     }
 
-    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]) {
-        let letter = DeadLetter::new(format!("{} {place}", self.name), reason, bytes);
-        self.cx.dead_letter(SOURCE, letter, self.time);
+    fn set_aside(&mut self, letter: DeadLetter) {
+        let origin = format!("{} {}", self.name, letter.origin);
+        self.cx.dead_letter(SOURCE, DeadLetter { origin, ..letter }, self.time);
+    }
+
+    #[inline(always)]
+    fn has_refused(&self) -> bool {
+        self.cx.has_refused()
+    }
+
+    fn place_refused(&mut self, place: &str, bytes: &[u8]) {
+        self.cx.place_refused(&format!("{} {place}", self.name), Some(bytes));
     }
 
     fn budget(&self) -> usize {

@@ -233,9 +233,9 @@ impl<T> SourceOutput<T> for Collected<T> {
         self.records.push(Record { value, time });
     }
 
-    fn dead_letter(&mut self, place: &str, reason: &str, bytes: &[u8]) {
-        let origin = format!("{} {place}", self.split_name);
-        self.letters.push(DeadLetter::new(origin, reason, bytes));
+    fn set_aside(&mut self, letter: DeadLetter) {
+        let origin = format!("{} {}", self.split_name, letter.origin);
+        self.letters.push(DeadLetter { origin, ..letter });
     }
 
     fn budget(&self) -> usize {
