@@ -1,11 +1,13 @@
 //! What operators keep between records: by key, by pane, by timer; saved by key group.
 
 mod keyed;
+mod layer;
 mod panes;
 mod sections;
 mod timers;
 
 pub use keyed::KeyedMap;
+pub use layer::{Changed, Layer, LayerKind};
 pub use panes::Panes;
 pub use sections::{Sections, StateError};
 pub use timers::Timers;

@@ -72,6 +72,31 @@ impl Sections {
         self.whole.iter().map(|bytes| Ok(rmp_serde::from_slice(bytes)?))
     }
 
+    /// The bytes of the pieces of the key groups, in their order, without those of the parts.
+    pub fn group_bytes(&self) -> impl ExactSizeIterator<Item = (KeyGroup, &[u8])> {
+        self.groups.iter().map(|(group, bytes)| (*group, bytes.as_slice()))
+    }
+
+    /// The bytes of the pieces of whole subtasks, without those of the parts.
+    pub fn whole_bytes(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.whole.iter().map(Vec::as_slice)
+    }
+
+    /// The parts, by name.
+    pub fn parts(&self) -> impl ExactSizeIterator<Item = (&str, &Sections)> {
+        self.parts.iter().map(|(name, part)| (name.as_str(), part))
+    }
+
+    /// Puts the bytes of a key group's piece back, as [`group_bytes`](Sections::group_bytes) gave them.
+    pub fn put_group_bytes(&mut self, group: KeyGroup, bytes: Vec<u8>) {
+        self.groups.insert(group, bytes);
+    }
+
+    /// Adds the bytes of a whole subtask's piece, as [`whole_bytes`](Sections::whole_bytes) gave them.
+    pub fn add_whole_bytes(&mut self, bytes: Vec<u8>) {
+        self.whole.push(bytes);
+    }
+
     /// Leaves out the key groups outside `range`, and the whole pieces where `whole` is false.
     #[must_use]
     pub fn restrict(&self, range: &KeyGroupRange, whole: bool) -> Sections {

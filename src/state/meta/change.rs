@@ -1,0 +1,185 @@
+//! What may be decided, and under which condition: the rules that every meta store applies alike.
+//!
+//! The machines of the protocol crate never ask for what is refused here as illegal. It is checked all the
+//! same, at the one place that all decisions pass: a wrong decision cannot be taken back.
+
+use serde::{Deserialize, Serialize};
+use watershed_core::checkpoint::{Meta, Pointer, RollBack};
+use watershed_core::{Epoch, Lineage, Run, Term};
+
+/// What must still hold for a change to be applied: nobody newer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Guard {
+    /// The newest reign.
+    pub term: Term,
+    /// The newest execution.
+    pub run: Run,
+}
+
+impl Guard {
+    /// The guard that holds as long as nothing newer than `meta` is decided.
+    pub fn of(meta: &Meta) -> Guard {
+        Guard { term: meta.term, run: meta.run }
+    }
+}
+
+/// A decision to be made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Change {
+    /// A new reign begins: the term goes up by one.
+    Lead,
+    /// A new execution begins from the newest completed checkpoint: the run goes up by one, and a roll-back is
+    /// recorded. This fences the older run, so it comes before `completed` is read.
+    BeginRun,
+    /// A new execution begins a new lineage, from a checkpoint that a person chose, or from the beginning.
+    Fork {
+        /// The checkpoint to begin from.
+        base: Option<Pointer>,
+    },
+    /// Epochs up to this one are handed out.
+    Burn(Epoch),
+    /// The decision: this checkpoint is complete.
+    Complete(Pointer),
+    /// The job has come to its end.
+    Finish,
+    /// Roll-backs that began runs before this one are forgotten; no token is old enough to need them.
+    Forget(Run),
+}
+
+/// Why a change was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Another leader reigns.
+    #[error("it was asked for in term {asked}, and term {current} has begun")]
+    Term {
+        /// The guard's.
+        asked: Term,
+        /// The newest.
+        current: Term,
+    },
+    /// Another execution has begun.
+    #[error("it was asked for by run {asked}, and run {current} has begun")]
+    Run {
+        /// The guard's.
+        asked: Run,
+        /// The newest.
+        current: Run,
+    },
+    /// Completed checkpoints only go forward.
+    #[error("checkpoint {asked} is not newer than checkpoint {completed}, which is complete")]
+    NotNewer {
+        /// The change's.
+        asked: Epoch,
+        /// The newest completed one.
+        completed: Epoch,
+    },
+    /// Epochs are handed out only once, and used only when handed out.
+    #[error("epoch {asked} does not fit: epochs up to {burnt} have been handed out")]
+    Epoch {
+        /// The change's.
+        asked: Epoch,
+        /// The highest handed out.
+        burnt: Epoch,
+    },
+    /// The checkpoint is of another history.
+    #[error("checkpoint of lineage {asked} in lineage {current}")]
+    Lineage {
+        /// The change's.
+        asked: Lineage,
+        /// The newest.
+        current: Lineage,
+    },
+    /// The job has come to its end.
+    #[error("the job has come to its end; to run it again from a checkpoint, fork it")]
+    Finished,
+    /// A job ends with a complete checkpoint.
+    #[error("a job cannot end before a checkpoint of its lineage is complete")]
+    NothingCompleted,
+    /// A number has come to its end.
+    #[error("no number is left for it")]
+    Exhausted,
+}
+
+impl Change {
+    /// What is decided once the change is applied to `meta`.
+    ///
+    /// # Errors
+    ///
+    /// Where the guard does not hold or the change is illegal.
+    pub fn apply(&self, guard: Guard, meta: &Meta) -> Result<Meta, Refusal> {
+        if guard.term != meta.term {
+            return Err(Refusal::Term { asked: guard.term, current: meta.term });
+        }
+        if guard.run != meta.run {
+            return Err(Refusal::Run { asked: guard.run, current: meta.run });
+        }
+        let mut next = meta.clone();
+        match self {
+            Change::Lead => next.term = Term(up(meta.term.0.checked_add(1))?),
+            Change::BeginRun => {
+                if meta.finished {
+                    return Err(Refusal::Finished);
+                }
+                next.run = Run(up(meta.run.0.checked_add(1))?);
+                let base = meta.completed.as_ref().map(|pointer| pointer.epoch);
+                next.roll_backs.push(RollBack { run: next.run, lineage: next.lineage, base });
+            }
+            Change::Fork { base } => {
+                next.run = Run(up(meta.run.0.checked_add(1))?);
+                next.lineage = Lineage(up(meta.lineage.0.checked_add(1))?);
+                next.finished = false;
+                next.completed.clone_from(base);
+                let base = base.as_ref().map(|pointer| pointer.epoch);
+                handed_out(base, meta.burnt)?;
+                next.roll_backs.push(RollBack { run: next.run, lineage: next.lineage, base });
+            }
+            Change::Burn(epoch) => {
+                if *epoch <= meta.burnt {
+                    return Err(Refusal::Epoch { asked: *epoch, burnt: meta.burnt });
+                }
+                next.burnt = *epoch;
+            }
+            Change::Complete(pointer) => {
+                completes(pointer, meta)?;
+                next.completed = Some(pointer.clone());
+            }
+            Change::Finish => {
+                let of_lineage = |pointer: &Pointer| pointer.lineage == meta.lineage;
+                if !meta.completed.as_ref().is_some_and(of_lineage) {
+                    return Err(Refusal::NothingCompleted);
+                }
+                next.finished = true;
+            }
+            Change::Forget(run) => next.roll_backs.retain(|roll_back| roll_back.run >= *run),
+        }
+        Ok(next)
+    }
+}
+
+fn up<T>(next: Option<T>) -> Result<T, Refusal> {
+    next.ok_or(Refusal::Exhausted)
+}
+
+fn handed_out(epoch: Option<Epoch>, burnt: Epoch) -> Result<(), Refusal> {
+    match epoch {
+        Some(asked) if asked > burnt => Err(Refusal::Epoch { asked, burnt }),
+        _ => Ok(()),
+    }
+}
+
+/// A checkpoint may complete where it is of this lineage, newer than the last, and has a number handed out.
+fn completes(pointer: &Pointer, meta: &Meta) -> Result<(), Refusal> {
+    if meta.finished {
+        return Err(Refusal::Finished);
+    }
+    if pointer.lineage != meta.lineage {
+        return Err(Refusal::Lineage { asked: pointer.lineage, current: meta.lineage });
+    }
+    if let Some(last) = &meta.completed
+        && pointer.epoch <= last.epoch
+    {
+        return Err(Refusal::NotNewer { asked: pointer.epoch, completed: last.epoch });
+    }
+    handed_out(Some(pointer.epoch), meta.burnt)
+}

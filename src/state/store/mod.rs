@@ -1,0 +1,309 @@
+//! The checkpoint store: immutable objects, each named by what it belongs to and by its content.
+//!
+//! An object is written once, all of it or none, and is durable when the write has returned. It is read back
+//! only as an [`ObjectRef`] describes it: length and hash are compared before a byte is handed on. Which objects make
+//! a checkpoint is said by its [`Manifest`]; whether the checkpoint exists, by the [meta store](crate::meta) alone.
+
+mod local;
+pub(crate) mod manifest;
+mod objects;
+pub(crate) mod path;
+mod remote;
+#[cfg(test)]
+mod tests;
+
+pub use objects::Stored;
+pub use path::{Object, ObjectKey};
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use object_store::ObjectStore;
+use watershed_core::checkpoint::{ContentHash, Manifest, ObjectRef, Pointer};
+use watershed_core::state::Layer;
+use watershed_core::{KeyGroupRange, KeyGroups};
+
+use crate::StoreError;
+use crate::error::Damage;
+use crate::limits::Limits;
+use crate::snapshot::{self, Header, Snapshot};
+use crate::store::local::LocalObjects;
+use crate::store::objects::Objects;
+use crate::store::path::ObjectPath;
+use crate::store::remote::RemoteObjects;
+
+/// The objects of a job's checkpoints. Cheap to clone; clones share the place.
+#[derive(Clone, Debug)]
+pub struct CheckpointStore {
+    objects: Arc<dyn Objects>,
+    limits: Limits,
+}
+
+impl CheckpointStore {
+    /// A store in a directory that exists. Files and folders are synced before a write returns.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be opened.
+    pub fn local(directory: &Path) -> Result<Self, StoreError> {
+        Ok(CheckpointStore::of(Arc::new(LocalObjects::open(directory)?)))
+    }
+
+    /// A store that is gone with the process, for a job without a state directory.
+    pub fn memory() -> Self {
+        CheckpointStore::over(Arc::new(object_store::memory::InMemory::new()), "memory".to_owned())
+    }
+
+    /// A store over an object store, which messages call `name`. It must keep what it has acknowledged, and
+    /// refuse to create an object twice (as S3 does with conditional writes).
+    pub fn over(store: Arc<dyn ObjectStore>, name: String) -> Self {
+        CheckpointStore::of(Arc::new(RemoteObjects::new(store, name)))
+    }
+
+    /// A store in an S3 bucket, below a prefix: `s3://bucket/prefix`. Endpoint, region and credentials come
+    /// from the environment (`AWS_*`).
+    ///
+    /// # Errors
+    ///
+    /// Where the address is none, or the environment is incomplete.
+    #[cfg(feature = "s3")]
+    pub fn s3(url: &str) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Remote { path: url.to_owned(), source };
+        let rest = url.strip_prefix("s3://").unwrap_or_default();
+        let (_, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let bucket = object_store::aws::AmazonS3Builder::from_env().with_url(url).build().map_err(failed)?;
+        let below = object_store::prefix::PrefixStore::new(bucket, prefix);
+        Ok(CheckpointStore::over(Arc::new(below), url.to_owned()))
+    }
+
+    fn of(objects: Arc<dyn Objects>) -> Self {
+        CheckpointStore { objects, limits: Limits::default() }
+    }
+
+    /// The store with other limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        CheckpointStore { limits, ..self }
+    }
+
+    /// The limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What messages call it.
+    pub fn name(&self) -> String {
+        self.objects.name()
+    }
+
+    /// Writes an object and returns how to find and believe it. Writing the same again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where it is too large, or the place fails; see [`StoreError`] for what each failure calls for.
+    pub async fn put(&self, key: ObjectKey, bytes: impl Into<Bytes>) -> Result<ObjectRef, StoreError> {
+        let bytes = bytes.into();
+        let hash = ContentHash(*blake3::hash(&bytes).as_bytes());
+        let path = key.path(&hash);
+        let length = bytes.len() as u64;
+        self.within("the length of", path.as_str(), length, self.limits.object_bytes_max)?;
+        self.objects.create(&path, bytes).await?;
+        Ok(ObjectRef { path: path.to_string(), bytes: length, hash })
+    }
+
+    /// Reads an object whose length and hash are as they should be.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing, damaged, too large, or named by a path that no object has.
+    pub async fn get(&self, object: &ObjectRef) -> Result<Bytes, StoreError> {
+        let path = ObjectPath::parse(&object.path)?;
+        self.within("the length of", path.as_str(), object.bytes, self.limits.object_bytes_max)?;
+        let bytes = match self.objects.read(&path, object.bytes).await {
+            Err(StoreError::TooLarge { found, max, .. }) => {
+                return Err(StoreError::damaged(&object.path, Damage::Length { expected: max, found }));
+            }
+            bytes => bytes?,
+        };
+        match damage(object, &bytes) {
+            Some(damage) => Err(StoreError::damaged(&object.path, damage)),
+            None => Ok(bytes),
+        }
+    }
+
+    /// Writes one layer of a subtask's state.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](CheckpointStore::put).
+    pub async fn put_layer(&self, header: Header, layer: Layer) -> Result<ObjectRef, StoreError> {
+        let key = ObjectKey {
+            lineage: header.lineage,
+            epoch: header.epoch,
+            run: header.run,
+            object: Object::Snapshot(header.subtask),
+        };
+        let header = Header { kind: layer.kind, ..header };
+        let encode = move || {
+            let mut file = Vec::new();
+            snapshot::write(&header, &layer.stages, &mut file).map(|()| file)
+        };
+        let encoded = tokio::task::spawn_blocking(encode)
+            .await
+            .unwrap_or_else(|failed| Err(std::io::Error::other(failed)));
+        let file =
+            encoded.map_err(|source| StoreError::io("encode", format!("a layer for {key:?}"), source))?;
+        self.put(key, file).await
+    }
+
+    /// Opens a layer's file, verified to the last byte.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](CheckpointStore::get), and where the file is no snapshot.
+    pub async fn snapshot(&self, object: &ObjectRef) -> Result<Snapshot, StoreError> {
+        let file = self.get(object).await?;
+        let depth_max = self.limits.depth_max;
+        let opened = tokio::task::spawn_blocking(move || Snapshot::open(file, depth_max)).await;
+        opened
+            .unwrap_or_else(|failed| Err(Damage::Content(format!("reading it failed: {failed}"))))
+            .map_err(|damage| StoreError::damaged(&object.path, damage))
+    }
+
+    /// Reads the layers of a subtask's state, oldest first: the key groups inside `range`, or all where there is
+    /// none, and the whole pieces where `whole` is true.
+    ///
+    /// # Errors
+    ///
+    /// As [`snapshot`](CheckpointStore::snapshot), and where the list does not begin with its one full layer.
+    pub async fn layers(
+        &self,
+        objects: &[ObjectRef],
+        range: Option<&KeyGroupRange>,
+        whole: bool,
+    ) -> Result<Vec<Layer>, StoreError> {
+        let everything = KeyGroupRange(0..KeyGroups::MAX);
+        let mut layers = Vec::with_capacity(objects.len());
+        for (number, object) in objects.iter().enumerate() {
+            let snapshot = self.snapshot(object).await?;
+            let full = snapshot.header().kind == snapshot::LayerKind::Full;
+            if full != (number == 0) {
+                let place = number + 1;
+                let what = format!(
+                    "it is layer {place} of a list in which the first, and only the first, must be full"
+                );
+                return Err(StoreError::damaged(&object.path, Damage::Content(what)));
+            }
+            layers.push(snapshot.part(range.unwrap_or(&everything), whole));
+        }
+        Ok(layers)
+    }
+
+    /// Writes a manifest.
+    ///
+    /// # Errors
+    ///
+    /// As [`put`](CheckpointStore::put).
+    pub async fn put_manifest(&self, manifest: &Manifest) -> Result<Pointer, StoreError> {
+        let Manifest { lineage, epoch, run, .. } = *manifest;
+        let key = ObjectKey { lineage, epoch, run, object: Object::Manifest };
+        let bytes = manifest::encode(manifest);
+        self.within(
+            "the manifest of epoch",
+            &epoch.to_string(),
+            bytes.len() as u64,
+            self.limits.manifest_bytes_max,
+        )?;
+        let manifest = self.put(key, bytes).await?;
+        Ok(Pointer { lineage, epoch, manifest })
+    }
+
+    /// Reads the manifest of a decided checkpoint, and checks that it is that checkpoint's.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](CheckpointStore::get), and where it is no manifest, or another checkpoint's.
+    pub async fn manifest(&self, pointer: &Pointer) -> Result<Manifest, StoreError> {
+        let object = &pointer.manifest;
+        self.within("the length of", &object.path, object.bytes, self.limits.manifest_bytes_max)?;
+        let bytes = self.get(object).await?;
+        let found = manifest::decode(&bytes, &self.limits)
+            .map_err(|damage| StoreError::damaged(&object.path, damage))?;
+        if (found.lineage, found.epoch) != (pointer.lineage, pointer.epoch) {
+            let what = format!(
+                "it is the manifest of epoch {} of lineage {}, and is pointed to as that of epoch {} of lineage {}",
+                found.epoch, found.lineage, pointer.epoch, pointer.lineage
+            );
+            return Err(StoreError::damaged(&object.path, Damage::Content(what)));
+        }
+        Ok(found)
+    }
+
+    /// Finds what a stored object must be, by reading it: for a manifest that nothing points to any more, whose path
+    /// holds the beginning of its hash.
+    ///
+    /// # Errors
+    ///
+    /// Where it is missing or too large, or its path does not fit its content.
+    pub async fn identify(&self, path: &str) -> Result<ObjectRef, StoreError> {
+        let checked = ObjectPath::parse(path)?;
+        let bytes = self.objects.read(&checked, self.limits.object_bytes_max).await?;
+        let hash = ContentHash(*blake3::hash(&bytes).as_bytes());
+        match ObjectKey::of_path(path) {
+            Some(key) if key.path(&hash) == checked => {
+                Ok(ObjectRef { path: path.to_owned(), bytes: bytes.len() as u64, hash })
+            }
+            _ => Err(StoreError::damaged(
+                path,
+                Damage::Content(format!("its hash is {hash}, and its name says another")),
+            )),
+        }
+    }
+
+    /// All objects, by path.
+    ///
+    /// # Errors
+    ///
+    /// Where the place fails, or holds too many.
+    pub async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        self.objects.list(self.limits.objects_max).await
+    }
+
+    /// Takes an object out; nothing where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where the place fails.
+    pub async fn delete(&self, path: &str) -> Result<(), StoreError> {
+        self.objects.delete(&ObjectPath::parse(path)?).await
+    }
+
+    /// Takes out what writes that never came to their end have left before `before`; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// Where the place fails.
+    pub async fn sweep(&self, before: SystemTime) -> Result<usize, StoreError> {
+        self.objects.sweep(before).await
+    }
+
+    fn within(&self, what: &str, of: &str, found: u64, max: u64) -> Result<(), StoreError> {
+        if found > max {
+            Err(StoreError::TooLarge { what: format!("{what} {of}"), found, max })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How bytes are not the object that they should be.
+fn damage(object: &ObjectRef, bytes: &[u8]) -> Option<Damage> {
+    let found = bytes.len() as u64;
+    if found != object.bytes {
+        return Some(Damage::Length { expected: object.bytes, found });
+    }
+    let found = ContentHash(*blake3::hash(bytes).as_bytes());
+    (found != object.hash).then_some(Damage::Hash { expected: object.hash, found })
+}
