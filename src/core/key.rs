@@ -133,7 +133,7 @@ pub struct KeyGroup(pub u16);
 /// Into how many groups the keys of a job are divided, from 1 to [`KeyGroups::MAX`].
 ///
 /// Fixed for the life of a job's state, since snapshots are cut by it; it bounds the parallelism.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct KeyGroups(u16);
 

@@ -8,9 +8,11 @@
 //! - [`Machine`], [`Tick`] and [`Outcome`]: the shape that all of them share.
 //! - [`WatermarkMerge`]: how far event time has come, over several inputs of which some may be idle.
 //! - [`Alignment`]: where a checkpoint cuts the channels of one subtask.
+//! - [`checkpoint`]: two-phase-commit checkpoints: coordinator, participant, certificate, recovery.
 //! - [`Credit`] and [`Grant`]: how much may be under way on one channel, seen from both of its ends.
 
 mod alignment;
+pub mod checkpoint;
 mod credit;
 #[cfg(test)]
 mod explore;

@@ -9,7 +9,7 @@ use crate::{Epoch, KeyGroups, Lineage, Run, Term};
 /// One checkpoint, whole: who voted what. It exists for the world only once the meta store points to it.
 ///
 /// The votes are also its certificate: whoever holds a manifest can prove the cut again, without the job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Manifest {
     /// The job's name, as in the state directory.
     pub job: String,

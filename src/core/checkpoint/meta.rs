@@ -6,7 +6,7 @@ use crate::checkpoint::ObjectRef;
 use crate::{Epoch, Lineage, Run, Term};
 
 /// What the meta store holds of one job. Every change is one compare-and-swap.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Meta {
     /// The reign of the newest leader.
     pub term: Term,

@@ -13,7 +13,7 @@ use crate::plan::Plan;
 /// The words name shape, operator uids and kinds, record shapes, routing and key groups; names, parallelism
 /// and parameters are left out, since a job may come back with others. Two nodes whose fingerprints
 /// differ run different programs, and the words show where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
     words: String,
     hash: u64,
@@ -37,6 +37,11 @@ impl Fingerprint {
         let mut hasher = KeyHasher::default();
         hasher.write(words.as_bytes());
         Fingerprint { words, hash: hasher.finish() }
+    }
+
+    /// The hash of the words: what a vote names the plan by.
+    pub const fn digest(&self) -> u64 {
+        self.hash
     }
 
     /// The lines in which another plan differs from this one: `-` ours, `+` theirs. Empty where equal.

@@ -1,0 +1,431 @@
+//! A run from its start to its end: one checkpoint after another.
+//!
+//! ```text
+//!            wanted, ids left                    all votes, a consistent cut        durable
+//!   Idle ----------------------> Collecting(n) ----------------------> Writing(n) ----------> Deciding(n)
+//!   |  ^ ^ ^                        |                                    |                      |  |
+//!   |  | | +-- decline, time-out ---+                 failed or unknown  |       refused: deposed  | done
+//!   |  | +-- forget n, AbortNote(n) -------------------------------------+                         |
+//!   |  +---- Commit(n) to the sinks; pipelined, up to `pending_max` of them outstanding <----------+
+//!   |
+//!   +-- no ids left --> Burning --done--> Idle
+//!   +-- the last one is decided, all committed --> Finishing --done--> over
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watershed_core::checkpoint::{Manifest, Meta, Pointer};
+use watershed_core::{Epoch, SubtaskId};
+
+use super::asked::{Asked, Verdict};
+use super::collecting::Collection;
+use super::commits::Commits;
+use super::deciding::Draft;
+use super::desk::{self, Desk};
+use super::effect::{CoordinatorEffect, EndReason, Intent, Report};
+use super::event::{RequestId, Wish};
+use super::schedule::Schedule;
+use crate::checkpoint::certificate::Positions;
+use crate::checkpoint::{Authority, Change, CheckpointConfig, Roster, Swap};
+use crate::{Outcome, Tick};
+
+/// A run whose subtasks have been restored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Running {
+    pub(super) authority: Authority,
+    /// The newest decision.
+    pub(super) completed: Option<Pointer>,
+    /// What the newest decision asks for once all of it is committed.
+    pub(super) closing: Closing,
+    /// Whether a decision that was not there when it was read back may still come about.
+    pub(super) doubt: bool,
+    pub(super) positions: Positions,
+    pub(super) commits: Commits,
+    pub(super) schedule: Schedule,
+    pub(super) activity: Activity,
+    /// Epochs that are burnt and not yet handed out: from, to.
+    ids: (Epoch, Epoch),
+    /// The subtasks whose input has ended.
+    ended: BTreeSet<SubtaskId>,
+    /// The decided checkpoints that are kept, oldest first.
+    kept: Vec<Epoch>,
+    /// Whether the sources have been told to end.
+    draining: bool,
+    degraded: bool,
+}
+
+/// What follows the newest decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Closing {
+    /// Further checkpoints.
+    Open,
+    /// The end of the job: every subtask had come to its end.
+    Finish,
+    /// The end of the run, as somebody asked for.
+    Suspend,
+}
+
+/// What the coordinator is at. One checkpoint at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Activity {
+    Idle,
+    Burning(Asked),
+    Collecting(Collection),
+    Writing(Draft),
+    Deciding(Draft, Asked),
+    Finishing(Asked),
+}
+
+/// Why a run is left.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Leave {
+    /// Another run is to follow.
+    Restart(EndReason),
+    /// The job cannot go on.
+    Fail(String),
+    Deposed,
+    Finished,
+    Suspended(Pointer),
+    Cancelled,
+}
+
+/// What surrounds the phases of a coordinator while it handles one event.
+pub(super) struct Cx<'a> {
+    pub(super) now: Tick,
+    pub(super) job: &'a str,
+    pub(super) config: &'a CheckpointConfig,
+    pub(super) roster: &'a Roster,
+    pub(super) desk: &'a mut Desk,
+    /// How many runs in a row have ended without a checkpoint.
+    pub(super) fruitless: &'a mut u32,
+    pub(super) effects: &'a mut Vec<CoordinatorEffect>,
+    /// Set where the event ends the run.
+    pub(super) leave: Option<Leave>,
+}
+
+impl Cx<'_> {
+    pub(super) fn report(&mut self, report: Report) {
+        self.effects.push(CoordinatorEffect::Report(report));
+    }
+}
+
+impl Running {
+    /// Begins a run whose subtasks have been restored from `base`.
+    pub(super) fn begin(authority: Authority, meta: &Meta, base: Option<&Manifest>, cx: &mut Cx<'_>) -> Self {
+        let ended = base.is_some_and(|base| base.last);
+        let completed = meta.completed.clone();
+        let epoch = completed.as_ref().map(|pointer| pointer.epoch);
+        if !ended {
+            for &subtask in cx.roster.subtasks.keys() {
+                cx.effects.push(CoordinatorEffect::Start { authority, subtask });
+            }
+        }
+        cx.report(Report::Running { authority, base: epoch });
+        let mut running = Running {
+            authority,
+            completed,
+            // What the last checkpoint had staged was committed by the restore.
+            closing: if ended { Closing::Finish } else { Closing::Open },
+            doubt: false,
+            positions: base.map(|base| Positions::of(&base.votes)).unwrap_or_default(),
+            commits: Commits::default(),
+            schedule: Schedule::new(cx.now, cx.config),
+            activity: Activity::Idle,
+            ids: (meta.burnt, meta.burnt),
+            ended: BTreeSet::new(),
+            kept: epoch.into_iter().collect(),
+            draining: false,
+            degraded: false,
+        };
+        running.advance(cx);
+        running
+    }
+
+    /// Begins whatever can begin. Called after each event.
+    pub(super) fn advance(&mut self, cx: &mut Cx<'_>) {
+        if cx.leave.is_some() {
+            return;
+        }
+        if !self.draining && self.closing == Closing::Open && cx.desk.wishes(Wish::Drain) {
+            self.draining = true;
+            cx.effects.push(CoordinatorEffect::Drain { authority: self.authority });
+        }
+        match &self.activity {
+            Activity::Idle => {}
+            Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Deciding(..)
+            | Activity::Finishing(_) => return,
+        }
+        match (self.closing, &self.completed) {
+            (Closing::Open, _) => self.trigger(cx),
+            (Closing::Finish, _) if self.commits.len() == 0 => {
+                self.activity = Activity::Finishing(self.ask(Change::Finish, cx));
+            }
+            (Closing::Suspend, Some(pointer)) if self.commits.len() == 0 => {
+                cx.leave = Some(Leave::Suspended(pointer.clone()));
+            }
+            (Closing::Finish | Closing::Suspend, _) => {}
+        }
+    }
+
+    fn ask(&self, change: Change, cx: &mut Cx<'_>) -> Asked {
+        Asked::new(Swap { term: self.authority.term, run: self.authority.run, change }, cx.effects)
+    }
+
+    /// Asks for the decision of a checkpoint.
+    pub(super) fn decide(&mut self, draft: Draft, pointer: Pointer, cx: &mut Cx<'_>) {
+        let asked = self.ask(Change::Complete(pointer), cx);
+        self.activity = Activity::Deciding(draft, asked);
+    }
+
+    /// Triggers a checkpoint if one is wanted and allowed.
+    fn trigger(&mut self, cx: &mut Cx<'_>) {
+        if self.wanted_at(cx.config, cx.roster, cx.desk).is_none_or(|at| cx.now < at) {
+            return;
+        }
+        let (last, end) = self.ids;
+        if last >= end {
+            let up_to = Epoch(end.0.saturating_add(cx.config.block.max(1)));
+            self.activity = Activity::Burning(self.ask(Change::Burn(up_to), cx));
+            return;
+        }
+        let epoch = Epoch(last.0 + 1);
+        self.ids.0 = epoch;
+        let serves = cx.desk.serve();
+        let suspend = cx.desk.wishes(Wish::Suspend);
+        let intent = if suspend { Intent::Suspend } else { Intent::Checkpoint };
+        let savepoint = suspend || serves.iter().any(|&(_, wish)| wish == Wish::Savepoint);
+        let mut at: BTreeSet<SubtaskId> = cx.roster.sources().collect();
+        at.extend(&self.ended);
+        self.schedule.begin(cx.now);
+        let at = at.into_iter().collect();
+        cx.effects.push(CoordinatorEffect::Trigger { authority: self.authority, epoch, intent, at });
+        let begun = cx.now;
+        let votes = BTreeMap::new();
+        self.activity = Activity::Collecting(Collection { epoch, intent, savepoint, serves, begun, votes });
+    }
+
+    /// When the next checkpoint is to be triggered; `None` where nothing asks for one or too many commits are
+    /// outstanding.
+    fn wanted_at(&self, config: &CheckpointConfig, roster: &Roster, desk: &Desk) -> Option<Tick> {
+        if self.commits.len() >= config.pending_max.max(1) {
+            return None;
+        }
+        let at_once = desk.wishes(Wish::Checkpoint) || desk.wishes(Wish::Savepoint);
+        let last = self.ended.len() == roster.subtasks.len() || desk.wishes(Wish::Suspend);
+        let at_once = at_once.then_some(Tick(0));
+        let last = last.then(|| self.schedule.not_before());
+        [at_once, last, self.schedule.due()].into_iter().flatten().min()
+    }
+
+    /// Takes in that a subtask's input has ended.
+    pub(super) fn ended(&mut self, subtask: SubtaskId, cx: &mut Cx<'_>) -> Outcome {
+        let Some(role) = cx.roster.subtasks.get(&subtask) else { return Outcome::Unexpected };
+        if !self.ended.insert(subtask) {
+            return Outcome::Duplicate;
+        }
+        match &self.activity {
+            // Its barrier may have been in none of the channels that have ended.
+            Activity::Collecting(Collection { epoch, intent, votes, .. })
+                if !role.source && !votes.contains_key(&subtask) =>
+            {
+                let (authority, epoch, intent) = (self.authority, *epoch, *intent);
+                let at = vec![subtask];
+                cx.effects.push(CoordinatorEffect::Trigger { authority, epoch, intent, at });
+            }
+            Activity::Idle
+            | Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Deciding(..)
+            | Activity::Finishing(_) => {}
+        }
+        self.advance(cx);
+        Outcome::Applied
+    }
+
+    /// Gives the checkpoint under way up: presumed abort.
+    pub(super) fn give_up(
+        &mut self,
+        epoch: Epoch,
+        serves: &[(RequestId, Wish)],
+        reason: String,
+        cx: &mut Cx<'_>,
+    ) {
+        self.activity = Activity::Idle;
+        self.schedule.fail(cx.now, cx.config);
+        cx.effects.push(CoordinatorEffect::AbortNote { authority: self.authority, epoch });
+        desk::refuse(serves, &reason, cx.effects);
+        cx.report(Report::GivenUp { epoch, reason: reason.clone() });
+        if self.schedule.failures() >= cx.config.failures_tolerated {
+            self.degrade(reason, cx);
+        }
+        self.advance(cx);
+    }
+
+    fn degrade(&mut self, reason: String, cx: &mut Cx<'_>) {
+        if !self.degraded {
+            self.degraded = true;
+            cx.report(Report::Degraded { reason });
+        }
+    }
+
+    /// The job is well where checkpoints are decided and commits carried out.
+    pub(super) fn heal(&mut self, cx: &mut Cx<'_>) {
+        let tolerated = cx.config.failures_tolerated;
+        if self.degraded && self.schedule.failures() < tolerated && self.commits.tries() < tolerated {
+            self.degraded = false;
+            cx.report(Report::Healthy);
+        }
+    }
+
+    /// Takes in what is known of the swap under way.
+    pub(super) fn judged(&mut self, verdict: Verdict, cx: &mut Cx<'_>) {
+        let activity = std::mem::replace(&mut self.activity, Activity::Idle);
+        match (activity, verdict) {
+            (Activity::Idle | Activity::Collecting(_) | Activity::Writing(_), _) => {
+                unreachable!("a verdict is on a swap under way")
+            }
+            (Activity::Burning(_), Verdict::Done(meta)) => {
+                self.ids.1 = meta.burnt;
+                self.advance(cx);
+            }
+            (Activity::Deciding(draft, _), Verdict::Done(meta)) => self.decided(draft, &meta, cx),
+            (Activity::Deciding(draft, _), Verdict::Absent(_)) => {
+                // SUBTLE: the swap may still be under way and come about later. That harms nobody: nothing of
+                // the checkpoint is deleted, its staged output stays prepared and is carried by the next vote,
+                // and a newer decision or run makes the late one fail. Only `take_back_after` must not claim
+                // to know.
+                self.doubt = true;
+                let reason = "the meta store did not take the decision".to_owned();
+                self.give_up(draft.epoch, &draft.serves, reason, cx);
+            }
+            (Activity::Finishing(_), Verdict::Done(_)) => cx.leave = Some(Leave::Finished),
+            (Activity::Burning(mut asked), Verdict::Absent(_)) => {
+                asked.repeat(cx.effects);
+                self.activity = Activity::Burning(asked);
+            }
+            (Activity::Finishing(mut asked), Verdict::Absent(_)) => {
+                asked.repeat(cx.effects);
+                self.activity = Activity::Finishing(asked);
+            }
+            (Activity::Burning(_) | Activity::Deciding(..) | Activity::Finishing(_), Verdict::Refused(_)) => {
+                cx.leave = Some(Leave::Deposed);
+            }
+        }
+    }
+
+    /// Counts a decided checkpoint among those that are kept, and lets older ones go.
+    pub(super) fn keep(&mut self, epoch: Epoch) {
+        self.kept.push(epoch);
+    }
+
+    /// Lets go of what is neither among the newest nor needed by an outstanding commit (D8).
+    pub(super) fn forget(&mut self, cx: &mut Cx<'_>) {
+        let newest = self.kept.len().saturating_sub(cx.config.retain.max(1));
+        let before = self.kept.get(newest).map_or(Epoch(0), |&epoch| epoch);
+        let before = self.commits.oldest().map_or(before, |oldest| before.min(oldest));
+        if self.kept.first().is_some_and(|&oldest| oldest < before) {
+            self.kept.retain(|&epoch| epoch >= before);
+            cx.effects.push(CoordinatorEffect::Forget { before });
+        }
+    }
+
+    /// Takes in that a sink has committed up to an epoch.
+    pub(super) fn carried_out(&mut self, epoch: Epoch, subtask: SubtaskId, cx: &mut Cx<'_>) -> Outcome {
+        let decided = self.completed.as_ref().is_some_and(|pointer| epoch <= pointer.epoch);
+        if !decided || !cx.roster.subtasks.contains_key(&subtask) {
+            return Outcome::Unexpected;
+        }
+        let outcome = self.commits.carried_out(epoch, subtask, cx.effects);
+        self.heal(cx);
+        self.forget(cx);
+        self.advance(cx);
+        outcome
+    }
+
+    /// The newest decision, where it is certain that no other of this run can come about.
+    pub(super) fn take_back_after(&self) -> Option<Option<Epoch>> {
+        let settled = match &self.activity {
+            Activity::Idle
+            | Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Finishing(_) => !self.doubt,
+            Activity::Deciding(..) => false,
+        };
+        settled.then(|| self.completed.as_ref().map(|pointer| pointer.epoch))
+    }
+
+    /// The requests that the checkpoint under way would have served.
+    pub(super) fn serves(self) -> Vec<(RequestId, Wish)> {
+        match self.activity {
+            Activity::Collecting(collection) => collection.serves,
+            Activity::Writing(draft) | Activity::Deciding(draft, _) => draft.serves,
+            Activity::Idle | Activity::Burning(_) | Activity::Finishing(_) => Vec::new(),
+        }
+    }
+
+    /// The swap under way.
+    pub(super) fn asked(&mut self) -> Option<&mut Asked> {
+        match &mut self.activity {
+            Activity::Burning(asked) | Activity::Deciding(_, asked) | Activity::Finishing(asked) => {
+                Some(asked)
+            }
+            Activity::Idle | Activity::Collecting(_) | Activity::Writing(_) => None,
+        }
+    }
+
+    pub(super) fn time_passed(&mut self, cx: &mut Cx<'_>) {
+        if self.commits.time_passed(cx.now, self.authority, cx.config, cx.effects)
+            && self.commits.tries() >= cx.config.failures_tolerated
+        {
+            let reason = "a sink does not carry out its order to commit".to_owned();
+            self.degrade(reason, cx);
+        }
+        match &mut self.activity {
+            Activity::Collecting(collection) if cx.now >= collection.begun.after(cx.config.timeout) => {
+                self.timed_out(cx);
+            }
+            Activity::Burning(asked) | Activity::Deciding(_, asked) | Activity::Finishing(asked) => {
+                asked.time_passed(cx.now, cx.effects);
+            }
+            Activity::Idle | Activity::Collecting(_) | Activity::Writing(_) => self.advance(cx),
+        }
+    }
+
+    pub(super) fn deadline(&self, config: &CheckpointConfig, roster: &Roster, desk: &Desk) -> Option<Tick> {
+        let activity = match (&self.activity, self.closing) {
+            (Activity::Idle, Closing::Open) => self.wanted_at(config, roster, desk),
+            (Activity::Idle, Closing::Finish | Closing::Suspend) | (Activity::Writing(_), _) => None,
+            (Activity::Collecting(collection), _) => Some(collection.begun.after(config.timeout)),
+            (Activity::Burning(asked) | Activity::Deciding(_, asked) | Activity::Finishing(asked), _) => {
+                asked.deadline()
+            }
+        };
+        [activity, self.commits.deadline()].into_iter().flatten().min()
+    }
+
+    /// The checkpoint that may or may not have been decided.
+    pub(super) fn uncertain(&self) -> Option<Epoch> {
+        match &self.activity {
+            Activity::Deciding(draft, asked) => asked.is_uncertain().then_some(draft.epoch),
+            Activity::Idle
+            | Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Finishing(_) => None,
+        }
+    }
+
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.uncertain().is_some()
+    }
+
+    /// The newest epoch that was triggered, or handed out before this run.
+    pub(super) fn newest_triggered(&self) -> Epoch {
+        self.ids.0
+    }
+}
