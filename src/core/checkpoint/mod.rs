@@ -8,12 +8,14 @@
 //! Data only. The machines that decide over it live in the protocol crate, what writes it to disk in the
 //! state crate, and neither needs to know the other.
 
+mod change;
 mod manifest;
 mod meta;
 mod object;
 mod vote;
 mod xid;
 
+pub use change::{Change, Guard, Refusal};
 pub use manifest::Manifest;
 pub use meta::{Meta, Pointer, RollBack};
 pub use object::{ContentHash, ObjectRef};

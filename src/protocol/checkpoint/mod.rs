@@ -12,7 +12,7 @@
 //! - [`Participant`]: restores one subtask, votes for it, commits for it.
 //! - [`certify`]: proves that votes are a consistent cut, before a decision and offline.
 //! - [`deal`]: from a manifest to what each subtask is restored with, at any parallelism.
-//! - [`Swap`]: each change of the meta store with its guard; what a meta store applies.
+//! - [`Swap`]: a change of the meta store under its guard, and what may become of it.
 //!
 //! What holds whatever is lost, repeated, delayed or killed (the model in this crate's tests checks it over
 //! these very types): nothing is visible that is not decided; all that is decided becomes visible, once; no
@@ -32,11 +32,11 @@ pub use authority::Authority;
 pub use certificate::{End, Measure, Positions, Violation, certify, certify_manifest};
 pub use config::CheckpointConfig;
 pub use coordinator::{
-    Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Intent, Over, Report,
+    Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Fork, Intent, Over, Report,
     RequestId, Wish,
 };
 pub use participant::{Participant, ParticipantEffect, ParticipantEvent};
 pub use permit::Permit;
 pub use recovery::{Part, RecoveryError, Share, deal};
 pub use roster::{Role, Roster};
-pub use swap::{Change, Refusal, Swap, Swapped};
+pub use swap::{Swap, Swapped};

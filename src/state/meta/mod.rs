@@ -12,18 +12,17 @@
 //!
 //! [`FileMetaStore`] keeps it in one file of one process, [`MemoryMetaStore`] for a job that keeps nothing.
 
-mod change;
 mod file;
 mod log;
 mod memory;
 
-pub use change::{Change, Guard, Refusal};
 pub(crate) use file::LOG;
 pub use file::{FileMetaStore, TornTail};
 pub use memory::MemoryMetaStore;
 
 use async_trait::async_trait;
 use watershed_core::checkpoint::Meta;
+pub use watershed_core::checkpoint::{Change, Guard, Refusal};
 
 use crate::StoreError;
 

@@ -1,22 +1,23 @@
 //! A change of the meta store that was asked for and is not known to be done.
 //!
 //! ```text
-//!   Swapping --Unknown--> ReadingBack --shown--------------> Done
-//!      |                   |  ^   |----guard is broken-----> Refused
-//!      |            unread |  |   +----neither-------------> Absent
-//!      |                   v  | after a pause
-//!      |                  Unread
-//!      +--Done, Refused
+//!   Swapping --Unknown--> ReadingBack --shown----------> Done
+//!       ^  |               |  ^   |----guard is broken-> Refused
+//!       |  |        unread |  |   +----neither---------> Absent
+//!       |  |               v  | after a pause
+//!       |  |              Unread
+//!       |  +--Done, Refused, Failed
+//!       +-----Pausing, before the same swap is asked for again
 //! ```
 //!
 //! SUBTLE: *Absent* says that the swap had not been done at the instant of the read. It may still be under way
 //! and be done later; whoever acts on it must be safe in both cases.
 
-use watershed_core::checkpoint::Meta;
+use watershed_core::checkpoint::{Change, Meta};
 
 use super::effect::CoordinatorEffect;
 use crate::Tick;
-use crate::checkpoint::{Change, CheckpointConfig, Swap, Swapped};
+use crate::checkpoint::{CheckpointConfig, Swap, Swapped};
 
 /// A swap under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,7 @@ enum Stage {
     Swapping,
     ReadingBack,
     Unread { again: Tick },
+    Pausing { again: Tick },
 }
 
 /// What is known of a swap that was asked for.
@@ -39,6 +41,8 @@ pub(super) enum Verdict {
     Done(Meta),
     /// It is not, and cannot be any more.
     Refused(Meta),
+    /// It is not, and will not be unless it is asked for again.
+    Failed,
     /// It had not been done when it was looked at.
     Absent(Meta),
 }
@@ -49,6 +53,16 @@ impl Asked {
         Asked { swap, stage: Stage::Swapping }
     }
 
+    /// A swap that is asked for after a pause: the store has just failed, and must not be stormed.
+    pub(super) fn later(swap: Swap, now: Tick, config: &CheckpointConfig) -> Asked {
+        Asked { swap, stage: Stage::Pausing { again: now.after(config.store_retry) } }
+    }
+
+    /// The same swap, after a pause.
+    pub(super) fn again(self, now: Tick, config: &CheckpointConfig) -> Asked {
+        Asked::later(self.swap, now, config)
+    }
+
     pub(super) fn change(&self) -> &Change {
         &self.swap.change
     }
@@ -56,7 +70,7 @@ impl Asked {
     /// Whether the outcome is unknown.
     pub(super) fn is_uncertain(&self) -> bool {
         match self.stage {
-            Stage::Swapping => false,
+            Stage::Swapping | Stage::Pausing { .. } => false,
             Stage::ReadingBack | Stage::Unread { .. } => true,
         }
     }
@@ -74,29 +88,30 @@ impl Asked {
                 // A store may have repeated our own swap and refused the repetition.
                 Swapped::Refused(meta) if self.swap.shown_by(&meta) => Some(Verdict::Done(meta)),
                 Swapped::Refused(meta) => Some(Verdict::Refused(meta)),
+                Swapped::Failed => Some(Verdict::Failed),
                 Swapped::Unknown => {
                     self.stage = Stage::ReadingBack;
                     effects.push(CoordinatorEffect::ReadMeta);
                     None
                 }
             },
-            Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } => None,
+            Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } | Stage::Pausing { .. } => None,
         }
     }
 
     /// Takes in a linearizable read; `None` where none was waited for, or it is older than the swap.
     pub(super) fn read(&self, meta: Meta) -> Option<Verdict> {
         match self.stage {
-            Stage::ReadingBack if (meta.term, meta.run) >= (self.swap.term, self.swap.run) => {
+            Stage::ReadingBack if (meta.term, meta.run) >= (self.swap.guard.term, self.swap.guard.run) => {
                 Some(if self.swap.shown_by(&meta) {
                     Verdict::Done(meta)
-                } else if self.swap.apply(&meta).is_err() {
-                    Verdict::Refused(meta)
-                } else {
+                } else if self.swap.may_follow(&meta) {
                     Verdict::Absent(meta)
+                } else {
+                    Verdict::Refused(meta)
                 })
             }
-            Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } => None,
+            Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } | Stage::Pausing { .. } => None,
         }
     }
 
@@ -104,28 +119,29 @@ impl Asked {
     pub(super) fn unread(&mut self, now: Tick, config: &CheckpointConfig) {
         match self.stage {
             Stage::ReadingBack => self.stage = Stage::Unread { again: now.after(config.store_retry) },
-            Stage::Swapping | Stage::Unread { .. } => {}
+            Stage::Swapping | Stage::Unread { .. } | Stage::Pausing { .. } => {}
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Tick> {
         match self.stage {
             Stage::Swapping | Stage::ReadingBack => None,
-            Stage::Unread { again } => Some(again),
+            Stage::Unread { again } | Stage::Pausing { again } => Some(again),
         }
     }
 
     /// Asks again once the pause is over.
     pub(super) fn time_passed(&mut self, now: Tick, effects: &mut Vec<CoordinatorEffect>) {
-        if self.deadline().is_some_and(|again| now >= again) {
-            self.stage = Stage::ReadingBack;
-            effects.push(CoordinatorEffect::ReadMeta);
+        match self.stage {
+            Stage::Unread { again } if now >= again => {
+                self.stage = Stage::ReadingBack;
+                effects.push(CoordinatorEffect::ReadMeta);
+            }
+            Stage::Pausing { again } if now >= again => {
+                self.stage = Stage::Swapping;
+                effects.push(CoordinatorEffect::Swap(self.swap.clone()));
+            }
+            Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } | Stage::Pausing { .. } => {}
         }
-    }
-
-    /// Asks for the same swap once more.
-    pub(super) fn repeat(&mut self, effects: &mut Vec<CoordinatorEffect>) {
-        self.stage = Stage::Swapping;
-        effects.push(CoordinatorEffect::Swap(self.swap.clone()));
     }
 }

@@ -1,9 +1,9 @@
 //! What a coordinator hears.
 
-use watershed_core::checkpoint::{Manifest, Meta, ObjectRef, Pointer, Vote};
+use watershed_core::checkpoint::{Change, Manifest, Meta, ObjectRef, Pointer, Vote};
 use watershed_core::{Epoch, SubtaskId};
 
-use crate::checkpoint::{Authority, Change, Roster, Swapped};
+use crate::checkpoint::{Authority, Roster, Swapped};
 
 /// What a [`Coordinator`](super::Coordinator) hears.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -12,8 +12,8 @@ pub enum CoordinatorEvent {
     Campaign {
         /// What the driver has read.
         meta: Meta,
-        /// The checkpoint that a person wants to go back to; `None` goes on from the newest.
-        fork: Option<Pointer>,
+        /// Where a person wants to go back to; `None` goes on from the newest decision.
+        fork: Option<Fork>,
     },
     /// The answer to [`CoordinatorEffect::Swap`](super::CoordinatorEffect::Swap).
     Swapped {
@@ -111,6 +111,15 @@ pub enum CoordinatorEvent {
     Deposed,
     /// The time of [`Machine::deadline`](crate::Machine::deadline) has come.
     Deadline,
+}
+
+/// Where a person wants the job to go back to. It begins a new history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Fork {
+    /// To its very beginning.
+    Beginning,
+    /// To a checkpoint.
+    Checkpoint(Pointer),
 }
 
 /// The driver's number for a request, given back with its answer.

@@ -44,11 +44,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use watershed_core::checkpoint::{Meta, Pointer};
+use watershed_core::checkpoint::Meta;
 use watershed_core::{Run, Term};
 
 pub use effect::{Answer, CoordinatorEffect, EndReason, Intent, Over, Report};
-pub use event::{CoordinatorEvent, Failure, RequestId, Wish};
+pub use event::{CoordinatorEvent, Failure, Fork, RequestId, Wish};
 
 use super::{Authority, CheckpointConfig, Roster};
 use crate::{Machine, Outcome, Tick};
@@ -65,8 +65,8 @@ pub struct Coordinator {
     roster: Arc<Roster>,
     phase: Phase,
     desk: Desk,
-    /// The checkpoint that the job is to go back to, until it has.
-    fork: Option<Pointer>,
+    /// Where the job is to go back to, until it has.
+    fork: Option<Fork>,
     /// How many runs in a row have ended without a checkpoint.
     fruitless: u32,
 }

@@ -1,22 +1,22 @@
 //! How a reign begins, and how runs end: fencing, and what follows a failure.
 
-use watershed_core::checkpoint::{Meta, Pointer};
+use watershed_core::checkpoint::{Change, Guard, Meta, Pointer};
 use watershed_core::{Run, SubtaskId, Term};
 
 use super::asked::{Asked, Verdict};
 use super::effect::{CoordinatorEffect, EndReason, Over, Report};
-use super::event::{Failure, Wish};
+use super::event::{Failure, Fork, Wish};
 use super::running::{Leave, Running};
 use super::{Coordinator, Phase};
 use crate::checkpoint::config::doubled;
-use crate::checkpoint::{Authority, Change, Roster, Swap, Swapped};
+use crate::checkpoint::{Authority, Roster, Swap, Swapped};
 use crate::{Outcome, Tick};
 
 impl Coordinator {
     pub(super) fn campaign(
         &mut self,
         meta: &Meta,
-        fork: Option<Pointer>,
+        fork: Option<Fork>,
         effects: &mut Vec<CoordinatorEffect>,
     ) -> Outcome {
         match &self.phase {
@@ -39,14 +39,13 @@ impl Coordinator {
         if meta.finished && self.fork.is_none() {
             self.close(&Over::Finished, meta.completed.as_ref(), effects);
         } else {
-            let swap = Swap { term: meta.term, run: meta.run, change: Change::BeginReign };
-            self.phase = Phase::Campaigning(Asked::new(swap, effects));
+            self.phase = Phase::Campaigning(Asked::new(lead(meta), effects));
         }
     }
 
     /// Begins the run after `run`.
     pub(super) fn fence(&mut self, term: Term, run: Run, effects: &mut Vec<CoordinatorEffect>) {
-        let swap = Swap { term, run, change: Change::BeginRun };
+        let swap = Swap { guard: Guard { term, run }, change: Change::BeginRun };
         self.phase = Phase::Fencing { term, asked: Asked::new(swap, effects) };
     }
 
@@ -56,10 +55,14 @@ impl Coordinator {
         &mut self,
         term: Term,
         run: Run,
-        from: Pointer,
+        fork: Fork,
         effects: &mut Vec<CoordinatorEffect>,
     ) {
-        let swap = Swap { term, run, change: Change::Fork(from) };
+        let base = match fork {
+            Fork::Beginning => None,
+            Fork::Checkpoint(pointer) => Some(pointer),
+        };
+        let swap = Swap { guard: Guard { term, run }, change: Change::Fork { base } };
         self.phase = Phase::Fencing { term, asked: Asked::new(swap, effects) };
     }
 
@@ -133,16 +136,19 @@ impl Coordinator {
 
     fn judge(&mut self, now: Tick, verdict: Verdict, effects: &mut Vec<CoordinatorEffect>) {
         match &mut self.phase {
-            Phase::Campaigning(_) => match verdict {
+            Phase::Campaigning(asked) => match verdict {
                 Verdict::Done(meta) => self.enthroned(&meta, effects),
                 Verdict::Refused(_) => self.leave(now, Leave::Deposed, effects),
                 // A reign that may or may not have begun is nobody's: the next one is asked for.
-                Verdict::Absent(meta) => self.ask_for_reign(&meta, effects),
+                Verdict::Absent(meta) => {
+                    self.phase = Phase::Campaigning(Asked::later(lead(&meta), now, &self.config));
+                }
+                Verdict::Failed => *asked = asked.clone().again(now, &self.config),
             },
             Phase::Fencing { term, asked } => match verdict {
                 Verdict::Done(meta) => {
                     let authority = Authority { term: *term, run: meta.run, lineage: meta.lineage };
-                    let forked = matches!(asked.change(), Change::Fork(_));
+                    let forked = matches!(asked.change(), Change::Fork { .. });
                     if forked {
                         self.fork = None;
                     }
@@ -152,7 +158,7 @@ impl Coordinator {
                     self.close(&Over::Finished, meta.completed.as_ref(), effects);
                 }
                 Verdict::Refused(_) => self.leave(now, Leave::Deposed, effects),
-                Verdict::Absent(_) => asked.repeat(effects),
+                Verdict::Absent(_) | Verdict::Failed => *asked = asked.clone().again(now, &self.config),
             },
             Phase::Running(_) => {
                 self.with_run(now, effects, |running, cx| running.judged(verdict, cx));
@@ -169,9 +175,9 @@ impl Coordinator {
     fn enthroned(&mut self, meta: &Meta, effects: &mut Vec<CoordinatorEffect>) {
         match &self.fork {
             // Nothing is staged that is not committed.
-            Some(from) if meta.finished || meta.completed.is_none() => {
-                let from = from.clone();
-                self.begin_fork(meta.term, meta.run, from, effects);
+            Some(fork) if meta.finished || meta.completed.is_none() => {
+                let fork = fork.clone();
+                self.begin_fork(meta.term, meta.run, fork, effects);
             }
             Some(_) | None => self.fence(meta.term, meta.run, effects),
         }
@@ -345,4 +351,8 @@ impl Coordinator {
         self.desk.close(granted, pointer, reason, effects);
         effects.push(CoordinatorEffect::Report(Report::Over(over.clone())));
     }
+}
+
+fn lead(meta: &Meta) -> Swap {
+    Swap { guard: Guard::of(meta), change: Change::Lead }
 }

@@ -176,11 +176,11 @@ impl Coordinator {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let Phase::Restoring(restoring) = phase else { unreachable!("subtasks are being restored") };
         let Restoring { authority, meta, base, waiting: _, until: _ } = restoring;
-        if let Some(from) = self.fork.clone() {
+        if let Some(fork) = self.fork.clone() {
             // The newest decision is resolved, and may now be left behind.
             let reason = EndReason::Forked;
             effects.push(CoordinatorEffect::EndRun { authority, reason, take_back_after: None });
-            self.begin_fork(authority.term, authority.run, from, effects);
+            self.begin_fork(authority.term, authority.run, fork, effects);
             return;
         }
         let Coordinator { job, config, roster, phase, desk, fork: _, fruitless } = self;

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watershed_core::checkpoint::{Manifest, Meta, Pointer};
+use watershed_core::checkpoint::{Change, Guard, Manifest, Meta, Pointer};
 use watershed_core::{Epoch, SubtaskId};
 
 use super::asked::{Asked, Verdict};
@@ -26,7 +26,7 @@ use super::effect::{CoordinatorEffect, EndReason, Intent, Report};
 use super::event::{RequestId, Wish};
 use super::schedule::Schedule;
 use crate::checkpoint::certificate::Positions;
-use crate::checkpoint::{Authority, Change, CheckpointConfig, Roster, Swap};
+use crate::checkpoint::{Authority, CheckpointConfig, Roster, Swap};
 use crate::{Outcome, Tick};
 
 /// A run whose subtasks have been restored.
@@ -112,7 +112,8 @@ impl Cx<'_> {
 impl Running {
     /// Begins a run whose subtasks have been restored from `base`.
     pub(super) fn begin(authority: Authority, meta: &Meta, base: Option<&Manifest>, cx: &mut Cx<'_>) -> Self {
-        let ended = base.is_some_and(|base| base.last);
+        // The last checkpoint of another history is no end of this one: it is worked through once more.
+        let ended = base.is_some_and(|base| base.last && base.lineage == authority.lineage);
         let completed = meta.completed.clone();
         let epoch = completed.as_ref().map(|pointer| pointer.epoch);
         if !ended {
@@ -171,7 +172,8 @@ impl Running {
     }
 
     fn ask(&self, change: Change, cx: &mut Cx<'_>) -> Asked {
-        Asked::new(Swap { term: self.authority.term, run: self.authority.run, change }, cx.effects)
+        let Authority { term, run, lineage: _ } = self.authority;
+        Asked::new(Swap { guard: Guard { term, run }, change }, cx.effects)
     }
 
     /// Asks for the decision of a checkpoint.
@@ -299,17 +301,19 @@ impl Running {
                 // and a newer decision or run makes the late one fail. Only `take_back_after` must not claim
                 // to know.
                 self.doubt = true;
-                let reason = "the meta store did not take the decision".to_owned();
+                let reason = "the meta store does not show the decision".to_owned();
                 self.give_up(draft.epoch, &draft.serves, reason, cx);
             }
             (Activity::Finishing(_), Verdict::Done(_)) => cx.leave = Some(Leave::Finished),
-            (Activity::Burning(mut asked), Verdict::Absent(_)) => {
-                asked.repeat(cx.effects);
-                self.activity = Activity::Burning(asked);
+            (Activity::Deciding(draft, _), Verdict::Failed) => {
+                let reason = "the meta store did not take the decision".to_owned();
+                self.give_up(draft.epoch, &draft.serves, reason, cx);
             }
-            (Activity::Finishing(mut asked), Verdict::Absent(_)) => {
-                asked.repeat(cx.effects);
-                self.activity = Activity::Finishing(asked);
+            (Activity::Burning(asked), Verdict::Absent(_) | Verdict::Failed) => {
+                self.activity = Activity::Burning(asked.again(cx.now, cx.config));
+            }
+            (Activity::Finishing(asked), Verdict::Absent(_) | Verdict::Failed) => {
+                self.activity = Activity::Finishing(asked.again(cx.now, cx.config));
             }
             (Activity::Burning(_) | Activity::Deciding(..) | Activity::Finishing(_), Verdict::Refused(_)) => {
                 cx.leave = Some(Leave::Deposed);

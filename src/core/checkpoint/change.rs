@@ -1,11 +1,14 @@
 //! What may be decided, and under which condition: the rules that every meta store applies alike.
 //!
-//! The machines of the protocol crate never ask for what is refused here as illegal. It is checked all the
-//! same, at the one place that all decisions pass: a wrong decision cannot be taken back.
+//! Data and a pure function, so that the guard of the decision is stated once: the coordinator asks by it, each
+//! meta store applies it, and the model checks it. The machines of the protocol crate never ask for what is
+//! refused here as illegal. It is checked all the same, at the one place that all decisions pass: a wrong
+//! decision cannot be taken back.
 
 use serde::{Deserialize, Serialize};
-use watershed_core::checkpoint::{Meta, Pointer, RollBack};
-use watershed_core::{Epoch, Lineage, Run, Term};
+
+use crate::checkpoint::{Meta, Pointer, RollBack};
+use crate::{Epoch, Lineage, Run, Term};
 
 /// What must still hold for a change to be applied: nobody newer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
