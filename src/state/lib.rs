@@ -29,6 +29,8 @@ pub mod meta;
 mod msgpack;
 pub mod snapshot;
 pub mod store;
+#[cfg(test)]
+mod tiny_disk;
 
 pub use directory::{Adopt, Identity, StateDirectory};
 pub use error::{Damage, StoreError, SyncFailure};

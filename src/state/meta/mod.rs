@@ -15,6 +15,8 @@
 mod file;
 mod log;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use file::LOG;
 pub use file::{FileMetaStore, TornTail};

@@ -49,6 +49,8 @@
 
 mod format;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use format::{BLOCK_BYTES, FORMAT_VERSION, Header};
