@@ -24,6 +24,8 @@
 mod directory;
 mod durable;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod limits;
 pub mod meta;
 mod msgpack;

@@ -1,0 +1,98 @@
+//! Manifests: whole, and the right ones.
+
+use watershed_core::checkpoint::{ContentHash, ObjectRef, Pointer};
+use watershed_core::{Epoch, KeyGroups, Lineage};
+
+use crate::fixture::{self, checkpoint, counts, subtask, vote};
+use crate::store::manifest::{decode, encode, references};
+use crate::{CheckpointStore, Limits, StoreError};
+
+fn object(path: &str, bytes: u64) -> ObjectRef {
+    ObjectRef { path: path.to_owned(), bytes, hash: ContentHash([9; 32]) }
+}
+
+#[tokio::test]
+async fn a_manifest_comes_back_with_all_that_it_names() {
+    let store = CheckpointStore::memory();
+    let (pointer, manifest) =
+        checkpoint(&store, fixture::manifest(7, 2, Some(6)), counts(&[(3, &[("EWR", 1)])])).await;
+    assert_eq!(store.manifest(&pointer).await.unwrap(), manifest);
+    let named: Vec<_> = references(&manifest).map(|object| object.path.rsplit_once('.').unwrap().0).collect();
+    assert_eq!(named, ["ck/0/7/2/1-0", "ck/0/7/2/2-0.staged"]);
+    for object in references(&manifest) {
+        store.get(object).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_manifest_of_another_checkpoint_is_refused_though_it_is_whole() {
+    let store = CheckpointStore::memory();
+    let pointer = store.put_manifest(&fixture::manifest(7, 2, Some(6))).await.unwrap();
+    let wrong = [
+        (
+            Pointer { lineage: Lineage(1), ..pointer.clone() },
+            "epoch 7 of lineage 0, and is pointed to as that of epoch 7 of lineage 1",
+        ),
+        (
+            Pointer { epoch: Epoch(8), ..pointer },
+            "epoch 7 of lineage 0, and is pointed to as that of epoch 8 of lineage 0",
+        ),
+    ];
+    for (pointer, expected) in wrong {
+        let refused = store.manifest(&pointer).await.unwrap_err().to_string();
+        assert!(refused.contains(expected), "{refused}");
+    }
+}
+
+#[test]
+fn every_flipped_bit_and_every_cut_of_a_manifest_is_found_without_the_pointer() {
+    let mut manifest = fixture::manifest(7, 2, Some(6));
+    manifest.votes = vec![vote(subtask(0, 0)), vote(subtask(0, 1))];
+    let whole = encode(&manifest);
+    assert_eq!(decode(&whole, &Limits::default()), Ok(manifest));
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode(&bytes, &Limits::default()).is_err(), "bit {bit}");
+    }
+    for length in 0..whole.len() {
+        assert!(decode(&whole[..length], &Limits::default()).is_err(), "cut at {length}");
+    }
+}
+
+#[test]
+fn a_manifest_that_makes_no_sense_is_refused_though_its_check_fits() {
+    let with = |objects: Vec<ObjectRef>| {
+        let mut manifest = fixture::manifest(7, 2, None);
+        let mut vote = vote(subtask(0, 0));
+        vote.snapshot = objects;
+        manifest.votes = vec![vote];
+        decode(&encode(&manifest), &Limits { objects_max: 3, ..Limits::default() }).map(drop)
+    };
+    let refused = |objects| with(objects).unwrap_err().to_string();
+    assert_eq!(with(vec![object("ck/0/7/2/0-0.0909090909090909", 5)]), Ok(()));
+    assert!(refused(vec![object("../../etc/passwd", 5)]).contains("is no path of an object"));
+    assert!(refused(vec![object("ck/a", u64::MAX), object("ck/b", 1)]).contains("exceed all numbers"));
+    assert!(refused(vec![object("ck/a", 1); 4]).contains("it names 4 objects, more than the limit of 3"));
+
+    let mut twice = fixture::manifest(7, 2, None);
+    twice.votes = vec![vote(subtask(0, 0)), vote(subtask(0, 0))];
+    assert!(
+        decode(&encode(&twice), &Limits::default()).unwrap_err().to_string().contains("not in the order")
+    );
+    let mut groups = fixture::manifest(7, 2, None);
+    groups.key_groups = serde_json::from_str::<KeyGroups>("0").unwrap();
+    assert!(decode(&encode(&groups), &Limits::default()).unwrap_err().to_string().contains("into 0 groups"));
+}
+
+#[tokio::test]
+async fn a_manifest_larger_than_the_limit_is_neither_written_nor_read() {
+    let store = CheckpointStore::memory();
+    let pointer = store.put_manifest(&fixture::manifest(7, 2, None)).await.unwrap();
+    let strict = store.with_limits(Limits { manifest_bytes_max: 100, ..Limits::default() });
+    assert!(matches!(strict.manifest(&pointer).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(
+        strict.put_manifest(&fixture::manifest(8, 2, None)).await,
+        Err(StoreError::TooLarge { .. })
+    ));
+}
