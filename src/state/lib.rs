@@ -15,6 +15,7 @@
 //! | open a state directory | [`StateDirectory`] |
 //! | write and read the objects of a checkpoint | [`CheckpointStore`] |
 //! | decide | [`MetaStore`] |
+//! | know which objects may go | [`retention`] |
 //! | read the file format | [`snapshot`] |
 //!
 //! The decisions about checkpoints live in the protocol crate; nothing here knows when to take one. Two rules
@@ -29,6 +30,7 @@ mod fixture;
 mod limits;
 pub mod meta;
 mod msgpack;
+pub mod retention;
 pub mod snapshot;
 pub mod store;
 #[cfg(test)]

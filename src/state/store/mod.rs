@@ -271,7 +271,7 @@ impl CheckpointStore {
         self.objects.list(self.limits.objects_max).await
     }
 
-    /// Takes an object out; nothing where there is none.
+    /// Takes an object out; nothing where there is none. Only [`retention`](crate::retention) knows which may go.
     ///
     /// # Errors
     ///

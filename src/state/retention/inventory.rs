@@ -1,0 +1,39 @@
+//! What is in a store.
+
+use std::collections::BTreeMap;
+
+use watershed_core::checkpoint::{Manifest, Pointer};
+
+use crate::{CheckpointStore, Object, ObjectKey, StoreError, Stored};
+
+/// All objects of a store, and its manifests read.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// The objects, by path.
+    pub objects: Vec<Stored>,
+    /// The manifests, by path. Those of checkpoints that were never decided are among them.
+    pub manifests: BTreeMap<String, (Pointer, Manifest)>,
+}
+
+impl Inventory {
+    /// Lists a store, and reads every manifest in it.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails, or a manifest cannot be read.
+    pub async fn of(store: &CheckpointStore) -> Result<Inventory, StoreError> {
+        let objects = store.list().await?;
+        let mut manifests = BTreeMap::new();
+        for stored in &objects {
+            let Some(ObjectKey { lineage, epoch, object: Object::Manifest, .. }) =
+                ObjectKey::of_path(&stored.path)
+            else {
+                continue;
+            };
+            let pointer = Pointer { lineage, epoch, manifest: store.identify(&stored.path).await? };
+            let manifest = store.manifest(&pointer).await?;
+            manifests.insert(stored.path.clone(), (pointer, manifest));
+        }
+        Ok(Inventory { objects, manifests })
+    }
+}
