@@ -186,3 +186,87 @@ fn completes(pointer: &Pointer, meta: &Meta) -> Result<(), Refusal> {
     }
     handed_out(Some(pointer.epoch), meta.burnt)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{ContentHash, ObjectRef};
+
+    fn pointer(lineage: u32, epoch: u64) -> Pointer {
+        let manifest = ObjectRef { path: "m".to_owned(), bytes: 1, hash: ContentHash([0; 32]) };
+        Pointer { lineage: Lineage(lineage), epoch: Epoch(epoch), manifest }
+    }
+
+    /// Term 3, run 4, lineage 1, epoch 7 complete, burnt up to 64.
+    fn meta() -> Meta {
+        let completed = Some(pointer(1, 7));
+        let (term, run, lineage, burnt) = (Term(3), Run(4), Lineage(1), Epoch(64));
+        Meta { term, run, lineage, completed, burnt, ..Meta::default() }
+    }
+
+    fn refusal(change: &Change, meta: &Meta) -> Refusal {
+        change.apply(Guard::of(meta), meta).expect_err("the change is illegal")
+    }
+
+    #[test]
+    fn nothing_is_changed_in_the_name_of_an_older_or_newer_reign_or_run() {
+        let changes = [
+            Change::Lead,
+            Change::BeginRun,
+            Change::Fork { base: None },
+            Change::Burn(Epoch(128)),
+            Change::Complete(pointer(1, 8)),
+            Change::Finish,
+            Change::Forget(Run(1)),
+        ];
+        for change in changes {
+            assert!(change.apply(Guard::of(&meta()), &meta()).is_ok(), "{change:?}");
+            for term in [2, 4] {
+                let refused = change.apply(Guard { term: Term(term), run: Run(4) }, &meta());
+                assert_eq!(refused, Err(Refusal::Term { asked: Term(term), current: Term(3) }), "{change:?}");
+            }
+            for run in [3, 5] {
+                let refused = change.apply(Guard { term: Term(3), run: Run(run) }, &meta());
+                assert_eq!(refused, Err(Refusal::Run { asked: Run(run), current: Run(4) }), "{change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_begins_in_the_instant_in_which_its_base_is_read() {
+        let next = Change::BeginRun.apply(Guard::of(&meta()), &meta()).unwrap();
+        let roll_back = RollBack { run: Run(5), lineage: Lineage(1), base: Some(Epoch(7)) };
+        assert_eq!(next, Meta { run: Run(5), roll_backs: vec![roll_back], ..meta() });
+    }
+
+    #[test]
+    fn a_fork_begins_a_history_and_brings_a_finished_job_back() {
+        let finished = Meta { finished: true, ..meta() };
+        let base = Some(pointer(1, 2));
+        let next = Change::Fork { base: base.clone() }.apply(Guard::of(&finished), &finished).unwrap();
+        let roll_back = RollBack { run: Run(5), lineage: Lineage(2), base: Some(Epoch(2)) };
+        let (run, lineage, roll_backs) = (Run(5), Lineage(2), vec![roll_back]);
+        assert_eq!(next, Meta { run, lineage, completed: base, roll_backs, ..meta() });
+    }
+
+    #[test]
+    fn a_decision_is_newer_than_the_last_and_has_a_number_that_was_handed_out() {
+        let complete = |lineage, epoch| Change::Complete(pointer(lineage, epoch));
+        let (asked, completed) = (Epoch(7), Epoch(7));
+        assert_eq!(refusal(&complete(1, 7), &meta()), Refusal::NotNewer { asked, completed });
+        let (asked, burnt) = (Epoch(65), Epoch(64));
+        assert_eq!(refusal(&complete(1, 65), &meta()), Refusal::Epoch { asked, burnt });
+        let (asked, current) = (Lineage(0), Lineage(1));
+        assert_eq!(refusal(&complete(0, 8), &meta()), Refusal::Lineage { asked, current });
+        assert_eq!(refusal(&Change::Burn(burnt), &meta()), Refusal::Epoch { asked: burnt, burnt });
+    }
+
+    #[test]
+    fn a_finished_job_decides_nothing_more() {
+        let finished = Change::Finish.apply(Guard::of(&meta()), &meta()).unwrap();
+        assert_eq!(finished, Meta { finished: true, ..meta() });
+        assert_eq!(refusal(&Change::BeginRun, &finished), Refusal::Finished);
+        assert_eq!(refusal(&Change::Complete(pointer(1, 8)), &finished), Refusal::Finished);
+        assert_eq!(refusal(&Change::Finish, &Meta::default()), Refusal::NothingCompleted);
+    }
+}

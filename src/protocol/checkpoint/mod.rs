@@ -26,6 +26,8 @@ mod participant;
 mod permit;
 mod recovery;
 mod roster;
+#[cfg(test)]
+mod small_job;
 mod swap;
 
 pub use authority::Authority;

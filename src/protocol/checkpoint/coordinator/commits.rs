@@ -65,7 +65,7 @@ impl Commits {
         } else {
             self.waiting.insert(epoch, (permit, orders));
             self.tries = 0;
-            self.retry = Some(now.after(config.commit_retry));
+            self.retry = Some(now.after(doubled(config.commit_retry, 0, config.back_off_max)));
         }
     }
 

@@ -1,1 +1,0 @@
-//! Single behaviours against literal effects.
