@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use watershed_core::{KeyGroups, Pipeline};
+use watershed_runtime::{Caught, guarded};
 
 use crate::Error;
 use crate::parameters::{Parameter, ParameterError, Values, parameters_of};
@@ -161,10 +162,15 @@ impl Registered {
         values: &Values,
     ) -> Result<Pipeline, ParameterError> {
         let pipeline = Pipeline::new(self.name, key_groups);
-        match (self.describe)(&pipeline, values) {
-            Ok(()) => {}
-            Err(DescribeError::Parameter(error)) => return Err(error),
-            Err(DescribeError::Function(error)) => pipeline.fail(error.to_string()),
+        match guarded(|| (self.describe)(&pipeline, values)) {
+            Ok(Ok(())) => {}
+            Ok(Err(DescribeError::Parameter(error))) => return Err(error),
+            Ok(Err(DescribeError::Function(error))) => pipeline.fail(error.to_string()),
+            // Most panics are parameters that somebody has checked with an assertion.
+            Err(Caught { message, location, .. }) => {
+                let at = location.map_or_else(String::new, |location| format!(" (at {location})"));
+                pipeline.fail(format!("the pipeline cannot be described: {message}{at}"));
+            }
         }
         Ok(pipeline)
     }

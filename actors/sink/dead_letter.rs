@@ -1,12 +1,11 @@
-//! Dead letters as a file that a person can read without harm.
+//! Dead letters as lines that a person can read without harm.
 
 use std::fmt;
-use std::path::Path;
 
 use serde::Serialize;
 use watershed_core::DeadLetter;
 
-use crate::sink::{Encode, EncodeError, Files, escape};
+use crate::sink::{Encode, EncodeError, escape};
 
 /// One line of JSON for each dead letter.
 ///
@@ -15,21 +14,6 @@ use crate::sink::{Encode, EncodeError, Files, escape};
 /// escaped, so that what somebody sent can neither forge a line nor steer the terminal that shows it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeadLetterLines;
-
-impl Files<DeadLetter, DeadLetterLines> {
-    /// Dead letters as [lines of JSON](DeadLetterLines), in a file that is created with the first of them.
-    ///
-    /// ```
-    /// use watershed_actors::sink::Files;
-    /// use watershed_core::{KeyGroups, Pipeline};
-    ///
-    /// let pipeline = Pipeline::new("orders", KeyGroups::default());
-    /// pipeline.dead_letters().sink(Files::dead_letters("out/dead-letters.jsonl"));
-    /// ```
-    pub fn dead_letters(path: impl AsRef<Path>) -> Self {
-        Files::encoded(path, DeadLetterLines).when_needed()
-    }
-}
 
 impl Encode<DeadLetter> for DeadLetterLines {
     fn extension(&self) -> &'static str {

@@ -6,17 +6,21 @@
 //! | [`SqliteTable`] | a row of a table | once |
 //! | [`Collect`] | an entry of a vector | once |
 //! | [`TcpSink`] | a line or a frame on a connection | sent again, or lost with the peer |
+//! | [`DeadLetterFile`] | a line of JSON, at once | kept, and written again |
 //! | [`Print`] | a line on standard output | printed again |
 //! | [`Fold`] | a part of a sum, for measurements | folded again |
 //! | [`Discard`] | nothing | |
 //!
 //! *Once* is a promise of two-phase commit: what is written becomes visible when it is committed, and a job without
-//! checkpoints commits once, at its end. [`Files::dead_letters`] keeps what could not be used. A sink of your own
+//! checkpoints commits once, at its end. [`DeadLetterFile`] keeps what could not be used, also where the job fails. A
+//! sink of your own
 //! implements [`Sink`](watershed_core::Sink); [`verify_sink`](watershed_core::testing::verify_sink) checks it.
 
+mod claim;
 mod collect;
 mod csv;
 mod dead_letter;
+mod dead_letter_file;
 mod discard;
 mod encode;
 mod escape;
@@ -31,6 +35,7 @@ mod tcp;
 pub use collect::{Collect, CollectWriter, Collected, CollectedEpoch};
 pub use csv::Csv;
 pub use dead_letter::DeadLetterLines;
+pub use dead_letter_file::{DeadLetterFile, DeadLetterWriter};
 pub use discard::Discard;
 pub use encode::{Encode, EncodeError, FramedMessagePack, JsonLines, MessagePack, TextLines};
 pub use files::{Files, FilesWriter, StagedFiles};

@@ -117,7 +117,7 @@ pub(crate) fn sensor_statistics(pipeline: &Pipeline, p: Parameters) -> Result<()
     }
     pipeline
         .dead_letters()
-        .sink(sink::Files::dead_letters(p.output.join("rejected.jsonl")))
+        .sink(sink::DeadLetterFile::at(p.output.join("rejected.jsonl")))
         .named("rejected.jsonl");
     match p.input.as_deref() {
         None => statistics(pipeline.source(simulated(&p)?), &p),

@@ -2,19 +2,23 @@
 
 use std::path::PathBuf;
 
-use watershed_actors::sink::Files;
+use watershed_actors::sink::DeadLetterFile;
 use watershed_core::{Pipeline, Plan};
+use watershed_runtime::VertexReport;
 
+use super::failure::KeptLetters;
 use super::settings::Options;
 
 /// The uid of the sink.
 const UID: &str = "dead-letters";
 
 /// Connects the dead letters of a pipeline to a file, unless the pipeline has a taker for them.
-pub(super) fn keep(pipeline: &Pipeline, path: PathBuf) {
+pub(super) fn keep(pipeline: &Pipeline, path: PathBuf) -> DeadLetterFile {
+    let file = DeadLetterFile::at(path);
     if !pipeline.takes_dead_letters() {
-        pipeline.dead_letters().sink(Files::dead_letters(path)).named("dead letters").uid(UID);
+        pipeline.dead_letters().sink(file.clone()).named("dead letters").uid(UID);
     }
+    file
 }
 
 /// The file in which the dead letters of a pipeline are kept.
@@ -28,12 +32,26 @@ pub(super) fn vertex(plan: &Plan) -> Option<usize> {
     plan.vertices.iter().position(|vertex| vertex.stages.iter().any(|stage| stage.uid == UID))
 }
 
+/// How many dead letters a plan's vertices have written, by their reports.
+pub(super) fn count(plan: &Plan, reports: &[VertexReport]) -> u64 {
+    let beside = vertex(plan);
+    let others = reports.iter().enumerate().filter(|(index, _)| Some(*index) != beside);
+    others.map(|(_, report)| report.counters.dead_letters).sum()
+}
+
+/// The dead letters of a job that has failed, where it had any.
+pub(super) fn of_failed(plan: &Plan, reports: &[VertexReport], kept: &DeadLetterFile) -> Option<KeptLetters> {
+    let dead_letters = count(plan, reports);
+    let path = vertex(plan).map(|_| kept.path().display().to_string());
+    (dead_letters > 0).then_some(KeptLetters { dead_letters, dead_letters_kept: path })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
     use watershed_actors::sink::Collect;
-    use watershed_actors::source::JsonLines;
-    use watershed_core::KeyGroups;
+    use watershed_actors::source::{Generator, JsonLines};
+    use watershed_core::{EventTime, EventTimes, KeyGroups};
 
     use super::*;
     use crate::cli::summary::Account;
@@ -47,7 +65,7 @@ mod tests {
         let pipeline = Pipeline::new("numbers", KeyGroups::default());
         let (sink, numbers) = Collect::<u64>::new();
         pipeline.source(JsonLines::at(&input)).sink(sink);
-        keep(&pipeline, kept.clone());
+        assert_eq!(keep(&pipeline, kept.clone()).path(), kept);
         let job = Job::new(pipeline.plan().unwrap()).parallelism(1);
         let summary = job.run().unwrap();
         assert_eq!(numbers.take(), [1, 3]);
@@ -60,12 +78,83 @@ mod tests {
         assert_eq!(account["records_written"], 2, "the file of the dead letters is no sink of the pipeline");
     }
 
+    /// Runs a pipeline that fails, and returns why, the number of its dead letters, and those that were kept.
+    fn failed(pipeline: &Pipeline, kept: PathBuf, parallelism: u32) -> (String, u64, Vec<Value>) {
+        let file = keep(pipeline, kept);
+        let job = Job::new(pipeline.plan().unwrap()).parallelism(parallelism);
+        let mut begun = None;
+        let error = job.run_observed(|handle| begun = Some(handle)).unwrap_err().to_string();
+        let letters = of_failed(job.plan(), &begun.unwrap().report(), &file).unwrap();
+        let path = file.path();
+        assert_eq!(letters.dead_letters_kept, Some(path.display().to_string()));
+        let lines = std::fs::read_to_string(path).unwrap();
+        (error, letters.dead_letters, lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    #[test]
+    fn the_dead_letters_of_a_job_that_fails_are_kept_and_counted() {
+        for (bad, parallelism) in [(3, 1), (3, 2), (100_000, 1), (100_000, 2)] {
+            let place = tempfile::tempdir().unwrap();
+            let input = place.path().join("numbers.jsonl");
+            std::fs::write(&input, "none\n".repeat(bad) + "7\n").unwrap();
+            let pipeline = Pipeline::new("numbers", KeyGroups::default());
+            let (sink, numbers) = Collect::<u64>::new();
+            let checked = pipeline.source(JsonLines::<u64>::at(&input)).rebalance().map(|n| {
+                assert!(n != 7, "cannot bear it");
+                n
+            });
+            checked.sink(sink);
+            let (error, count, kept) = failed(&pipeline, place.path().join("letters.jsonl"), parallelism);
+            assert!(error.ends_with("cannot bear it"), "{error}");
+            assert_eq!((count, kept.len()), (bad as u64, bad), "at parallelism {parallelism}");
+            let last = &kept[bad - 1];
+            assert_eq!(last["origin"], format!("{} line {bad}", input.display()));
+            assert_eq!(numbers.take(), [] as [u64; 0]);
+        }
+    }
+
+    #[test]
+    fn a_record_whose_time_is_not_plausible_is_kept_with_its_place_and_bytes() {
+        let place = tempfile::tempdir().unwrap();
+        let (input, kept) = (place.path().join("times.jsonl"), place.path().join("letters.jsonl"));
+        std::fs::write(&input, "1\n\n2\n 900 \n3\n901").unwrap();
+        let pipeline = Pipeline::new("times", KeyGroups::default());
+        let (sink, times) = Collect::<i64>::new();
+        let rule = EventTimes::by(|time: &i64| EventTime::from_millis(*time));
+        let plausible = EventTime::from_millis(0)..=EventTime::from_millis(100);
+        let rule = rule.plausible(plausible);
+        pipeline.source(JsonLines::at(&input)).event_times(rule.clone()).uid("times").sink(sink);
+        let made = pipeline.source(Generator::new(0, |n, _| n as i64 * 1000).take(2));
+        made.event_times(rule).uid("made").discard();
+        let file = keep(&pipeline, kept);
+        Job::new(pipeline.plan().unwrap()).parallelism(1).run().unwrap();
+        assert_eq!(times.take(), [1, 2, 3]);
+        let lines = std::fs::read_to_string(file.path()).unwrap();
+        let mut letters: Vec<[String; 3]> = lines
+            .lines()
+            .map(|line| {
+                let letter: Value = serde_json::from_str(line).unwrap();
+                let bytes = if letter["text"].is_null() { &letter["hex"] } else { &letter["text"] };
+                [&letter["operator"], &letter["origin"], bytes].map(|part| part.as_str().unwrap().to_owned())
+            })
+            .collect();
+        letters.sort();
+        let input = input.display();
+        let of_file =
+            |line, bytes: &str| ["times".to_owned(), format!("{input} line {line}"), bytes.to_owned()];
+        assert_eq!(letters[1..], [of_file(4, " 900 "), of_file(6, "901")]);
+        assert_eq!(letters[0][0], "made");
+        assert!(letters[0][1].ends_with(" behind position 0"), "{:?}", letters[0]);
+        assert_eq!(letters[0][2], "cd03e8", "the record as MessagePack");
+        assert!(lines.contains("event time 900ms is not plausible: outside 0ms to 100ms"), "{lines}");
+    }
+
     #[test]
     fn a_pipeline_that_takes_its_dead_letters_keeps_them() {
         let pipeline = Pipeline::new("numbers", KeyGroups::default());
         pipeline.source(JsonLines::<u64>::at("numbers.jsonl")).discard();
         pipeline.dead_letters().discard();
-        keep(&pipeline, PathBuf::from("letters.jsonl"));
+        let _ = keep(&pipeline, PathBuf::from("letters.jsonl"));
         assert_eq!(vertex(&pipeline.plan().unwrap()), None);
     }
 }

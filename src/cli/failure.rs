@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use watershed_core::PlanError;
+use watershed_core::{MESSAGE_BYTES_MAX, PlanError, excerpt};
 use watershed_runtime::JobError;
 
-use super::answer;
+use super::streams::{answer, tell};
 use crate::parameters::ParameterError;
 
 /// Why a command did not do what it was asked to.
@@ -15,28 +15,65 @@ pub(super) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// The job began, and failed.
-    #[error("{0}")]
-    Job(String),
+    #[error("{message}{}", after(letters))]
+    Job {
+        /// Why.
+        message: String,
+        /// The dead letters that came before.
+        letters: Option<KeptLetters>,
+    },
+    /// What was asked for could not be written.
+    #[error("standard output cannot be written: {0}; see that there is room behind it")]
+    Output(std::io::Error),
+}
+
+/// How many dead letters a job had, and where they are.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct KeptLetters {
+    /// How many there were.
+    pub(super) dead_letters: u64,
+    /// The file that has them, where the pipeline does not take them itself.
+    pub(super) dead_letters_kept: Option<String>,
+}
+
+/// What is said of dead letters behind the reason for a failure.
+fn after(letters: &Option<KeptLetters>) -> String {
+    match letters {
+        Some(KeptLetters { dead_letters: count, dead_letters_kept: Some(path) }) => {
+            format!(" (dead letters: {count}, kept in {path})")
+        }
+        Some(KeptLetters { dead_letters: count, dead_letters_kept: None }) => {
+            format!(" (dead letters: {count}, taken by the pipeline)")
+        }
+        None => String::new(),
+    }
 }
 
 impl Failure {
     /// The exit code of usage and configuration errors.
     pub(super) const USAGE: u8 = 2;
 
-    /// 1 where a job failed, 2 where nothing has run.
+    /// 1 where a job failed or its answer was not written, 2 where nothing has run.
     fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => Failure::USAGE,
-            Failure::Job(_) => 1,
+            Failure::Job { .. } | Failure::Output(_) => 1,
         }
     }
 
     /// Tells whoever asked, as a line of text or of JSON.
     pub(super) fn report(&self, json: bool) -> ExitCode {
-        if json {
-            report_json(&self.to_string(), self.code());
-        } else {
-            eprintln!("error: {}", one_line(&self.to_string()));
+        let letters = match self {
+            Failure::Job { letters, .. } => letters.as_ref(),
+            Failure::Usage(_) | Failure::Output(_) => None,
+        };
+        // Where standard output cannot be written, standard error is what is left.
+        let told = json && !matches!(self, Failure::Output(_)) && {
+            let message = one_line_of(&self.to_string());
+            report_json(&message, self.code(), letters).is_ok()
+        };
+        if !told {
+            tell(&format!("error: {}", one_line_of(&self.to_string())));
         }
         ExitCode::from(self.code())
     }
@@ -58,14 +95,30 @@ impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         match error {
             JobError::Plan(_) | JobError::Start { .. } => Failure::Usage(error.to_string()),
-            _ => Failure::Job(error.to_string()),
+            _ => Failure::Job { message: error.to_string(), letters: None },
         }
     }
 }
 
 /// Writes an error as a JSON object.
-pub(super) fn report_json(message: &str, code: u8) {
-    answer(&serde_json::json!({ "error": message, "exit_code": code }).to_string());
+pub(super) fn report_json(message: &str, code: u8, letters: Option<&KeptLetters>) -> Result<(), Failure> {
+    #[derive(serde::Serialize)]
+    struct Report<'a> {
+        error: &'a str,
+        exit_code: u8,
+        #[serde(flatten)]
+        letters: Option<&'a KeptLetters>,
+    }
+    let report = Report { error: message, exit_code: code, letters };
+    answer(&serde_json::to_string(&report).expect("an error is plain data"))
+}
+
+/// How much of an error is told, in bytes: what it quotes may be as long as the input.
+const ERROR_BYTES_MAX: usize = 4 * MESSAGE_BYTES_MAX;
+
+/// A message as a line that can be read.
+fn one_line_of(message: &str) -> String {
+    one_line(&excerpt(message, ERROR_BYTES_MAX))
 }
 
 /// A text without what would break its line or steer a terminal: messages may quote input.
@@ -93,5 +146,6 @@ mod tests {
             "no \\u{1b}[2J\\r\\nerror: forged\\u{202e}"
         );
         assert_eq!(one_line("größer als 5"), "größer als 5");
+        assert!(one_line_of(&"x".repeat(400_000)).len() < 5000);
     }
 }

@@ -17,10 +17,10 @@ mod progress;
 mod run;
 mod settings;
 mod signals;
+mod streams;
 mod summary;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::FromArgMatches;
@@ -31,11 +31,13 @@ use crate::parameters::nearest;
 use arguments::{Arguments, Command};
 use failure::Failure;
 use settings::{Options, Settings};
+use streams::answer;
 
 /// Gives an application the command line: the whole `main` of its binary.
 ///
 /// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run;
-/// `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed, and 2 where the command or
+/// `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
+/// written, and 2 where the command or
 /// its configuration is wrong and nothing has run.
 pub fn main(app: App) -> ExitCode {
     let matches = arguments::command(&app).try_get_matches();
@@ -77,10 +79,15 @@ fn refuse(error: &clap::Error, mut arguments: impl Iterator<Item = OsString>) ->
     if !helps && arguments.any(|argument| argument == "--json") {
         let text = error.render().to_string();
         let message = text.lines().next().unwrap_or_default();
-        failure::report_json(message.trim_start_matches("error: "), Failure::USAGE);
+        let message = message.trim_start_matches("error: ");
+        if let Err(failure) = failure::report_json(message, Failure::USAGE, None) {
+            return failure.report(false);
+        }
     } else {
-        // Nobody may be there to read it.
-        let _ = error.print();
+        let printed = error.print();
+        if helps && let Err(failure) = streams::written(printed) {
+            return failure.report(false);
+        }
     }
     if helps { ExitCode::SUCCESS } else { ExitCode::from(Failure::USAGE) }
 }
@@ -94,19 +101,15 @@ fn find<'a>(app: &'a App, name: &str) -> Result<&'a Registered, Failure> {
     })
 }
 
-/// Writes lines on standard output.
-fn answer(text: &str) {
-    // A reader that has seen enough (`| head`) is no error.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
     use watershed_core::Pipeline;
 
     use super::*;
+    use crate::actors::aggregate::Count;
     use crate::actors::source::{Generator, Lines};
+    use crate::actors::window::{Session, Windows};
 
     fn app() -> App {
         let count = |pipeline: &Pipeline| pipeline.source(Generator::new(0, |n, _| n).take(10));
@@ -120,6 +123,16 @@ mod tests {
                 Ok(())
             })
             .pipeline("unwilling", "Describes nothing", |_: &Pipeline| Err("the gap must be positive".into()))
+            .pipeline("hasty", "Panics while it is described", |pipeline: &Pipeline| {
+                let gap = std::time::Duration::ZERO;
+                pipeline
+                    .source(Generator::new(0, |n, _| n).take(10))
+                    .key_by(|n| *n)
+                    .window(Session::with_gap(gap))
+                    .aggregate(Count)
+                    .discard();
+                Ok(())
+            })
             .pipeline("fragile", "Panics", move |pipeline: &Pipeline| {
                 let fragile = count(pipeline).map(|n| u64::checked_sub(5, n).expect("at most five"));
                 fragile.uid("fragile").discard();
@@ -142,7 +155,7 @@ mod tests {
     fn usage(arguments: &[&str]) -> String {
         match failure(arguments) {
             Failure::Usage(message) => message,
-            Failure::Job(message) => panic!("it ran, and failed: {message}"),
+            failure @ (Failure::Job { .. } | Failure::Output(_)) => panic!("it ran, and failed: {failure}"),
         }
     }
 
@@ -151,12 +164,16 @@ mod tests {
         assert!(usage(&["twice"]).contains("two operators have the uid \"same\""));
         assert!(usage(&["absent"]).contains("not/there.txt"));
         assert_eq!(usage(&["unwilling"]), "the gap must be positive");
+        let error = usage(&["hasty"]);
+        let start =
+            "the pipeline cannot be described: the gap between sessions lasts a millisecond or more (at ";
+        assert!(error.starts_with(start) && error.contains("session.rs:"), "{error}");
         assert_eq!(usage(&["fragile", "--set", "x=1"]), "--set: there is no \"x\": nothing can be set here");
     }
 
     #[test]
     fn what_fails_on_the_way_is_a_failed_job() {
-        let Failure::Job(message) = failure(&["fragile"]) else { panic!("it ran") };
+        let Failure::Job { message, .. } = failure(&["fragile"]) else { panic!("it ran") };
         assert!(message.starts_with("operator fragile (subtask "), "{message}");
     }
 

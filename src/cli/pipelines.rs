@@ -17,11 +17,10 @@ pub(super) fn list(app: &App, options: &Options) -> Result<(), Failure> {
             .iter()
             .map(|one| json!({ "name": one.name, "about": one.about, "parameters": one.parameters }))
             .collect();
-        answer(&json!({ "pipelines": pipelines }).to_string());
+        answer(&json!({ "pipelines": pipelines }).to_string())
     } else {
-        answer(text_of(app).trim_end());
+        answer(text_of(app).trim_end())
     }
-    Ok(())
 }
 
 fn text_of(app: &App) -> String {

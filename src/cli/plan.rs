@@ -7,7 +7,7 @@ use watershed_core::plan::Fingerprint;
 use super::answer;
 use super::arguments;
 use super::failure::Failure;
-use super::run::prepare;
+use super::run::{Prepared, prepare};
 use super::settings::{Options, Settings};
 use crate::app::App;
 
@@ -18,16 +18,15 @@ pub(super) fn show(
     settings: Settings,
     options: &Options,
 ) -> Result<(), Failure> {
-    let (plan, config) = prepare(app, &arguments.choice, settings, options)?;
+    let Prepared { plan, config, .. } = prepare(app, &arguments.choice, settings, options)?;
     plan.check_parallelism(config.parallelism)?;
     if arguments.dot {
-        answer(plan.to_dot().trim_end());
+        answer(plan.to_dot().trim_end())
     } else if options.json {
-        answer(&to_json(&plan, config.parallelism).to_string());
+        answer(&to_json(&plan, config.parallelism).to_string())
     } else {
-        answer(plan.to_text().trim_end());
+        answer(plan.to_text().trim_end())
     }
-    Ok(())
 }
 
 /// A plan with the parallelism that each vertex would have.

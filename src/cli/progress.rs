@@ -11,6 +11,7 @@ use watershed_core::{Plan, Watermark};
 use watershed_runtime::{JobHandle, VertexReport};
 
 use super::dead_letters;
+use super::streams::tell;
 
 /// How often the bar is drawn.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -44,7 +45,7 @@ impl Progress {
                         bar.set_message(line);
                         bar.tick();
                     }
-                    None => eprintln!("{line}"),
+                    None => tell(&line),
                 }
             }
             if let Some(bar) = bar {

@@ -3,6 +3,7 @@
 use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use watershed_actors::sink::DeadLetterFile;
 use watershed_core::Plan;
 use watershed_runtime::Config;
 
@@ -10,19 +11,21 @@ use super::arguments::Choice;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::settings::{Options, Settings};
+use super::streams::{answer, tell};
 use super::summary::Account;
-use super::{answer, dead_letters, find, signals};
+use super::{dead_letters, find, signals};
 use crate::app::App;
 use crate::job::Job;
 
 /// Runs a pipeline and tells how it ended.
 pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Options) -> Result<(), Failure> {
-    let (plan, config) = prepare(app, choice, settings, options)?;
+    let Prepared { plan, config, dead_letters } = prepare(app, choice, settings, options)?;
     let screen = MultiProgress::new();
     log_to(&screen);
     let job = Job::new(plan).config(config);
-    let mut progress = None;
+    let (mut progress, mut begun) = (None, None);
     let result = job.run_observed(|handle| {
+        begun = Some(handle.clone());
         let quiet = options.quiet || options.json;
         if !quiet {
             progress = Some(Progress::start(handle.clone(), job.plan(), &screen));
@@ -32,23 +35,40 @@ pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Opti
     if let Some(progress) = progress {
         progress.finish();
     }
-    let kept = dead_letters::path(&choice.pipeline, options);
-    let account = Account::new(job.plan(), &result?, &kept);
+    let summary = result.map_err(|error| match Failure::from(error) {
+        Failure::Job { message, .. } => {
+            let reports = begun.map(|handle| handle.report()).unwrap_or_default();
+            let letters = dead_letters::of_failed(job.plan(), &reports, &dead_letters);
+            Failure::Job { message, letters }
+        }
+        other @ (Failure::Usage(_) | Failure::Output(_)) => other,
+    })?;
+    let account = Account::new(job.plan(), &summary, &dead_letters.path());
     if options.json {
-        answer(&account.to_json());
-    } else if !options.quiet {
-        eprint!("{}", account.to_text());
+        return answer(&account.to_json());
+    }
+    if !options.quiet {
+        tell(account.to_text().trim_end());
     }
     Ok(())
 }
 
-/// The plan of a pipeline with everything that was set, and the limits within which to run it.
+/// A pipeline with everything that was set, ready to be run.
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    /// The limits within which to run it.
+    pub(super) config: Config,
+    /// Where its dead letters go that it does not take itself.
+    dead_letters: DeadLetterFile,
+}
+
+/// Describes a pipeline with everything that was set.
 pub(super) fn prepare(
     app: &App,
     choice: &Choice,
     mut settings: Settings,
     options: &Options,
-) -> Result<(Plan, Config), Failure> {
+) -> Result<Prepared, Failure> {
     let registered = find(app, &choice.pipeline)?;
     if let Some(parallelism) = choice.parallelism {
         settings.limits.set("parallelism", parallelism.to_string(), "--parallelism");
@@ -56,8 +76,8 @@ pub(super) fn prepare(
     let (config, key_groups) = settings.config()?;
     let values = settings.parameters(app, &choice.pipeline, &choice.set)?;
     let pipeline = registered.describe(key_groups, &values)?;
-    dead_letters::keep(&pipeline, dead_letters::path(&choice.pipeline, options));
-    Ok((pipeline.plan()?, config))
+    let dead_letters = dead_letters::keep(&pipeline, dead_letters::path(&choice.pipeline, options));
+    Ok(Prepared { plan: pipeline.plan()?, config, dead_letters })
 }
 
 /// Sends the log to standard error, above the progress bar.
@@ -73,11 +93,13 @@ fn log_to(screen: &MultiProgress) {
 struct LogLine(MultiProgress);
 
 impl std::io::Write for LogLine {
+    /// What cannot be written is dropped: the log would complain of it in the same place, and panic.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.suspend(|| std::io::stderr().write(bytes))
+        let _ = self.0.suspend(|| std::io::stderr().write_all(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +17,9 @@ use crate::parameters::{ParameterError, Values, nearest, parameters_of};
 
 /// The file that is read where nobody names another.
 const DEFAULT_FILE: &str = "watershed.toml";
+
+/// How much of a settings file is read, in bytes: one that is longer is none, or has no end.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "WATERSHED_";
@@ -112,8 +117,7 @@ impl Settings {
 
     fn read_file(&mut self, app: &App, path: &Path) -> Result<(), Failure> {
         let place = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::Usage(format!("{place} cannot be read: {error}")))?;
+        let text = text_in(path)?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or(0, |span| span.start).min(text.len());
             let line = text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -245,6 +249,19 @@ impl Settings {
         };
         Ok((config, key_groups))
     }
+}
+
+/// The text of a settings file.
+fn text_in(path: &Path) -> Result<String, Failure> {
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::Usage(format!("{} cannot be read: {why}", path.display()));
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
+    if read as u64 > FILE_BYTES_MAX {
+        return Err(failed(&format!("it is longer than {FILE_BYTES_MAX} bytes, and no settings file")));
+    }
+    Ok(text)
 }
 
 /// The names under which a struct's fields are set.

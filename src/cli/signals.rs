@@ -3,6 +3,8 @@
 use indicatif::MultiProgress;
 use watershed_runtime::JobHandle;
 
+use super::streams::tell;
+
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
 
@@ -16,7 +18,7 @@ pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool) {
         signals.next().await;
         job.cancel();
         if !quiet {
-            screen.suspend(|| eprintln!("stopping: finishing what has been read (again to exit at once)"));
+            screen.suspend(|| tell("stopping: finishing what has been read (again to exit at once)"));
         }
         signals.next().await;
         std::process::exit(INTERRUPTED);

@@ -38,7 +38,7 @@ struct Edge {
 }
 
 impl Account {
-    /// The account of a plan that was run; `kept` is where its dead letters are.
+    /// The account of a plan that was run; `kept` is where its dead letters are, where it does not take them itself.
     pub(super) fn new(plan: &Plan, summary: &Summary, kept: &Path) -> Self {
         let beside = dead_letters::vertex(plan);
         let vertices = || {
@@ -59,7 +59,7 @@ impl Account {
             .filter(|(vertex, _)| vertex.is_sink)
             .map(|(vertex, report)| edge(vertex.id, true, report.counters.records_out))
             .collect();
-        let dead_letters = vertices().map(|(_, report)| report.counters.dead_letters).sum();
+        let dead_letters = dead_letters::count(plan, &summary.vertices);
         let records_read = sources.iter().map(|source| source.records).sum();
         let elapsed_seconds = summary.elapsed.as_secs_f64();
         Account {

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use watershed_core::task::{AnyTask, Split};
 use watershed_core::{Plan, SplitId, SubtaskId, VertexId};
@@ -47,7 +46,8 @@ pub(crate) struct Coordinator {
     outbound: BTreeMap<SubtaskId, Vec<Vec<Option<crate::deploy::Outlet>>>>,
     /// What each subtask has staged.
     staged: BTreeMap<SubtaskId, Option<Vec<u8>>>,
-    splits: BTreeMap<SubtaskId, Vec<(SplitId, Split)>>,
+    /// The vertices behind the dead letters, upstream first.
+    takers: Vec<VertexId>,
     orders: Vec<Order>,
     end: JobEnd,
     cancelled: bool,
@@ -55,11 +55,17 @@ pub(crate) struct Coordinator {
     over: Option<oneshot::Sender<Result<JobEnd, JobError>>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Phase {
-    Opening { left: usize },
+    Opening {
+        left: usize,
+    },
+    /// Something could not be opened, and it is not known yet who has to be told.
+    Refused(Box<JobError>),
     Running,
-    Committing { left: usize },
+    Committing {
+        left: usize,
+    },
     Over,
 }
 
@@ -75,7 +81,7 @@ impl Coordinator {
         plan.check_parallelism(config.parallelism)?;
         let deployment =
             Deployment::of(plan, config.parallelism, config.batch_records, config.arbiters.max(1));
-        let splits = deal_splits(plan, config.parallelism)?;
+        let mut splits = deal_splits(plan, config.parallelism)?;
         let mut coordinator = Coordinator {
             node,
             phase: Phase::Opening { left: deployment.subtasks.len() },
@@ -83,7 +89,7 @@ impl Coordinator {
             inbound: BTreeMap::new(),
             outbound: BTreeMap::new(),
             staged: BTreeMap::new(),
-            splits,
+            takers: plan.behind_dead_letters(),
             orders: Vec::new(),
             end: JobEnd::Complete,
             cancelled: false,
@@ -98,6 +104,7 @@ impl Coordinator {
                 task: task_of(plan, subtask.vertex),
                 arbiter: placement.arbiter,
                 board: board.subtask(subtask.vertex, subtask.index),
+                splits: splits.remove(&subtask).unwrap_or_default(),
             });
         }
         Ok(coordinator)
@@ -126,12 +133,10 @@ impl Coordinator {
     /// Lets the sources begin.
     fn start(&mut self) {
         self.phase = Phase::Running;
-        for (subtask, handle) in &self.handles {
-            if let Some(source) = &handle.source {
-                source.start.do_send(Start { splits: self.splits.remove(subtask).unwrap_or_default() });
-                if self.cancelled {
-                    source.cancel.do_send(Cancel);
-                }
+        for source in self.handles.values().filter_map(|handle| handle.source.as_ref()) {
+            source.start.do_send(Start);
+            if self.cancelled {
+                source.cancel.do_send(Cancel);
             }
         }
     }
@@ -146,30 +151,30 @@ impl Coordinator {
     }
 
     /// Stops everybody, and says how it ended when they have.
+    ///
+    /// Those who take dead letters are stopped behind the others, which send them their last ones when they stop.
     fn end(&mut self, result: Result<JobEnd, JobError>, cx: &mut Context<Self>) {
-        if self.phase == Phase::Over {
-            return;
-        }
+        let Some(over) = self.over.take() else { return };
         self.phase = Phase::Over;
-        let stop = |(subtask, handle): (&SubtaskId, &Handle)| {
-            handle.stop.send(Stop { staged: self.staged.remove(subtask).flatten() })
-        };
-        let stops: Vec<_> = self.handles.iter().map(stop).collect();
-        let over = self.over.take().expect("a job ends once");
-        let all = async move {
-            for stop in stops {
+        let mut waves: BTreeMap<usize, Vec<(Recipient<Stop>, Stop)>> = BTreeMap::new();
+        for (subtask, handle) in &self.handles {
+            let taker = self.takers.iter().position(|taker| *taker == subtask.vertex);
+            let staged = self.staged.remove(subtask).flatten();
+            let stop = Stop { staged, flushes: taker.is_some() };
+            waves.entry(taker.map_or(0, |place| place + 1)).or_default().push((handle.stop.clone(), stop));
+        }
+        let stop_within = self.stop_within;
+        let end = async move {
+            for wave in waves.into_values() {
+                let stops: Vec<_> = wave.into_iter().map(|(subtask, stop)| subtask.send(stop)).collect();
                 // A subtask that is gone already has stopped too.
-                let _ = stop.await;
-            }
-        };
-        let patience = tokio::time::timeout(self.stop_within, all);
-        let end = patience.map(move |stopped| {
-            if stopped.is_err() {
-                tracing::warn!("an operator's code did not return; its thread is left behind");
+                if tokio::time::timeout(stop_within, futures_util::future::join_all(stops)).await.is_err() {
+                    tracing::warn!("an operator's code did not return; its thread is left behind");
+                }
             }
             // Whoever waited may have given up.
             let _ = over.send(result);
-        });
+        };
         cx.spawn(end.into_actor(self));
     }
 }
@@ -200,11 +205,17 @@ impl Actor for Coordinator {
     fn started(&mut self, cx: &mut Self::Context) {
         let orders = std::mem::take(&mut self.orders);
         let deploy = self.node.send(Deploy { orders, coordinator: cx.address() });
-        cx.spawn(deploy.into_actor(self).map(|handles, coordinator, _| {
+        cx.spawn(deploy.into_actor(self).map(|handles, coordinator, cx| {
             let handles = handles.expect("the node of this process outlives its jobs");
             coordinator.handles = handles.into_iter().collect();
             // A subtask may have answered before its handle was known here.
-            coordinator.advance_opening(0);
+            match std::mem::replace(&mut coordinator.phase, Phase::Over) {
+                Phase::Refused(error) => coordinator.end(Err(*error), cx),
+                phase @ (Phase::Opening { .. } | Phase::Running | Phase::Committing { .. } | Phase::Over) => {
+                    coordinator.phase = phase;
+                    coordinator.advance_opening(0);
+                }
+            }
         }));
     }
 }
@@ -228,6 +239,9 @@ impl Handler<Opened> for Coordinator {
     fn handle(&mut self, message: Opened, cx: &mut Self::Context) {
         match message.result {
             Ok(()) => self.advance_opening(1),
+            // The first error is told.
+            Err(_) if matches!(self.phase, Phase::Refused(_)) => {}
+            Err(error) if self.handles.is_empty() => self.phase = Phase::Refused(Box::new(error)),
             Err(error) => self.end(Err(error), cx),
         }
     }
@@ -241,7 +255,7 @@ impl Handler<Finished> for Coordinator {
             self.end = JobEnd::Cancelled;
         }
         self.staged.insert(message.subtask, message.staged);
-        if self.phase == Phase::Running && self.staged.len() == self.handles.len() {
+        if matches!(self.phase, Phase::Running) && self.staged.len() == self.handles.len() {
             self.commit();
         }
     }
@@ -273,7 +287,7 @@ impl Handler<Cancel> for Coordinator {
 
     fn handle(&mut self, _: Cancel, _: &mut Self::Context) {
         self.cancelled = true;
-        if self.phase == Phase::Running {
+        if matches!(self.phase, Phase::Running) {
             for source in self.handles.values().filter_map(|handle| handle.source.as_ref()) {
                 source.cancel.do_send(Cancel);
             }

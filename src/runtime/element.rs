@@ -16,6 +16,8 @@ pub(crate) enum Element {
     Active,
     /// Nothing will ever come again.
     End(Ending),
+    /// Records that are sent without credit, and do not come back: the dead letters of a job that has failed.
+    Rest(AnyBatch),
 }
 
 /// How a stream ends.

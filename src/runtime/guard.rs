@@ -8,9 +8,11 @@ use watershed_core::stage::{Place, take_place};
 
 /// A panic, with where it came from.
 #[derive(Debug)]
-pub(crate) struct Caught {
-    pub(crate) message: String,
-    pub(crate) location: Option<String>,
+pub struct Caught {
+    /// What it said.
+    pub message: String,
+    /// File, line and column, where known.
+    pub location: Option<String>,
     pub(crate) place: Place,
 }
 
@@ -20,7 +22,11 @@ thread_local! {
 }
 
 /// Runs operators' code. A panic does not unwind further and prints nothing: it is reported as the job's failure.
-pub(crate) fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
+///
+/// # Errors
+///
+/// Where it panics.
+pub fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
     install_hook();
     let outer = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(run));

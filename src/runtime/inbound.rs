@@ -68,6 +68,7 @@ impl Inbounds {
             Element::Watermark(_) | Element::Idle | Element::Active | Element::End(_) => {
                 inbound.grant.control_arrived()
             }
+            Element::Rest(_) => Outcome::Applied,
         };
         assert_eq!(granted, Outcome::Applied, "a sender sends against credit only");
         self.arrived.push_back((channel, element));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actix::Addr;
-use watershed_core::stage::TaskContext;
+use watershed_core::stage::{TaskContext, TaskError};
 use watershed_core::task::Task;
 
 use crate::board::SubtaskBoard;
@@ -36,13 +36,18 @@ impl<T: ?Sized> Launch<T> {
     }
 }
 
-/// Opens a subtask's sinks on its own arbiter, and tells the coordinator how that went.
-pub(crate) fn open<T: Task + ?Sized>(launch: &mut Launch<T>) {
+/// Opens a subtask on its own arbiter, its sinks and then what else it has, and tells the coordinator how that went.
+pub(crate) fn open<T: Task + ?Sized>(
+    launch: &mut Launch<T>,
+    then: impl FnOnce(&mut T) -> Result<(), TaskError>,
+) {
     let Launch { task, cx, coordinator, .. } = launch;
-    let last = cx.info.uids.last().cloned().unwrap_or_default();
-    let result = match guarded(|| task.open(cx)) {
+    // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
+    let (first, last) = (cx.info.uids.first().cloned(), cx.info.uids.last().cloned().unwrap_or_default());
+    let result = match guarded(|| task.open(cx).and_then(|()| then(task))) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(JobError::Start { operator: last, error }),
+        Ok(Err(error @ TaskError::Sink(_))) => Err(JobError::Start { operator: last, error }),
+        Ok(Err(error)) => Err(JobError::Start { operator: first.unwrap_or(last), error }),
         Err(caught) => Err(JobError::Failed(Box::new(Failure {
             operator: last,
             subtask: cx.info.subtask,

@@ -44,4 +44,5 @@ pub use board::VertexReport;
 pub use config::Config;
 pub use coordinator::JobEnd;
 pub use error::{Cause, Failure, JobError};
+pub use guard::{Caught, guarded};
 pub use job::{JobHandle, Summary, run};

@@ -2,7 +2,6 @@
 
 use actix::{Addr, Message, Recipient};
 use watershed_core::SubtaskId;
-use watershed_core::task::Split;
 
 use crate::deploy::Inlet;
 use crate::element::{Ending, GiveBack};
@@ -18,12 +17,10 @@ pub(crate) struct Connect {
     pub(crate) inbound: Vec<(Inlet, Recipient<GiveBack>)>,
 }
 
-/// To a source: read these splits.
+/// To a source: read.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Start {
-    pub(crate) splits: Vec<(watershed_core::SplitId, Split)>,
-}
+pub(crate) struct Start;
 
 /// To a source: stop reading, and let what was read pass.
 #[derive(Message)]
@@ -37,11 +34,14 @@ pub(crate) struct Commit {
     pub(crate) staged: Option<Vec<u8>>,
 }
 
-/// To a subtask: it is over. What was staged and not committed is taken back.
+/// To a subtask: it is over. What was staged and not committed is taken back, and what is left of its dead letters
+/// sent to whoever takes them.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Stop {
     pub(crate) staged: Option<Vec<u8>>,
+    /// Whether the subtask is one of those that take dead letters, and hands on what it has of them.
+    pub(crate) flushes: bool,
 }
 
 /// To a subtask: somebody has woken you.

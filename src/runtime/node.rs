@@ -7,8 +7,8 @@ use std::task::Waker;
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use watershed_core::stage::{TaskContext, TaskInfo};
-use watershed_core::task::AnyTask;
-use watershed_core::{SubtaskId, VertexId};
+use watershed_core::task::{AnyTask, Split};
+use watershed_core::{SplitId, SubtaskId, VertexId};
 
 use crate::board::SubtaskBoard;
 use crate::config::Config;
@@ -40,6 +40,8 @@ pub(crate) struct Order {
     pub(crate) task: AnyTask,
     pub(crate) arbiter: usize,
     pub(crate) board: Arc<SubtaskBoard>,
+    /// What a source's subtask is to read.
+    pub(crate) splits: Vec<(SplitId, Split)>,
 }
 
 impl Node {
@@ -51,6 +53,7 @@ impl Node {
         let arbiter = self.arbiters[order.arbiter % self.arbiters.len()].clone();
         let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
+        let splits = order.splits;
         let cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         match order.task {
             AnyTask::Chain(task) => {
@@ -68,7 +71,7 @@ impl Node {
             AnyTask::Source(task) => {
                 let launch = Launch { task, cx, config, bell, board, coordinator };
                 let address =
-                    SourceActor::start_in_arbiter(&arbiter, move |_| SourceActor::new(launch, place));
+                    SourceActor::start_in_arbiter(&arbiter, move |_| SourceActor::new(launch, place, splits));
                 Handle {
                     connect: address.clone().recipient(),
                     give_back: address.clone().recipient(),

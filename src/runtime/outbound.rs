@@ -133,6 +133,27 @@ impl Outbounds {
         self.channel(edge, receiver).told < outbox.watermark
     }
 
+    /// Sends what is left of some outputs, credit or not, to subtasks that outlive this one.
+    pub(crate) fn send_rest(&mut self, outbox: &mut Outbox, wanted: impl Fn(usize) -> bool) {
+        for (edge, channels) in self.channels.iter_mut().enumerate().filter(|(edge, _)| wanted(*edge)) {
+            for (receiver, channel) in channels.iter_mut().enumerate() {
+                let Some(channel) = channel else { continue };
+                let waited = channel.queue.drain(..).filter_map(|element| match element {
+                    Element::Batch { batch, .. } => Some(batch),
+                    Element::Watermark(_)
+                    | Element::Idle
+                    | Element::Active
+                    | Element::End(_)
+                    | Element::Rest(_) => None,
+                });
+                let ready = outbox.take(edge, receiver as u32);
+                for batch in waited.chain(ready).collect::<Vec<_>>() {
+                    channel.deliver(Element::Rest(batch));
+                }
+            }
+        }
+    }
+
     /// Sends an element, or lets it wait for credit. The emptied batch, where it was consumed in place.
     fn send(&mut self, edge: usize, receiver: u32, element: Element) -> Option<AnyBatch> {
         let channel = self.channel(edge, receiver);
@@ -184,21 +205,26 @@ impl Outbound {
                 Element::Watermark(_) | Element::Idle | Element::Active | Element::End(_) => {
                     self.credit.take_control()
                 }
+                Element::Rest(_) => unreachable!("it does not wait for credit"),
             };
             if !granted {
                 return;
             }
             let element = self.queue.pop_front().expect("the queue has a front");
             self.told = self.told.max(watermark_of(&element));
-            self.to.do_send(Deliver { channel: self.channel, sequence: self.next, element });
-            self.next.0 += 1;
+            self.deliver(element);
         }
+    }
+
+    fn deliver(&mut self, element: Element) {
+        self.to.do_send(Deliver { channel: self.channel, sequence: self.next, element });
+        self.next.0 += 1;
     }
 }
 
 fn watermark_of(element: &Element) -> Watermark {
     match element {
         Element::Batch { watermark, .. } | Element::Watermark(watermark) => *watermark,
-        Element::Idle | Element::Active | Element::End(_) => Watermark::MIN,
+        Element::Idle | Element::Active | Element::End(_) | Element::Rest(_) => Watermark::MIN,
     }
 }

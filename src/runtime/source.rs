@@ -26,6 +26,10 @@ use crate::station::{Broken, Call, Phase, Station};
 pub(crate) struct SourceActor {
     launch: Option<Launch<dyn SourceTask>>,
     place: Option<Place>,
+    /// The first splits, opened before the job starts.
+    splits: Vec<OpenSplit>,
+    /// Splits that are not open yet.
+    closed: VecDeque<(SplitId, Split)>,
     core: Option<SourceCore>,
     /// The alarm that is set. There is one at a time: a nearer one takes the place of a farther.
     alarm: Option<SpawnHandle>,
@@ -64,6 +68,12 @@ struct OpenSplit {
     watermark: Watermark,
 }
 
+impl OpenSplit {
+    fn begin(id: SplitId, split: Split) -> Self {
+        OpenSplit { id, name: split.name, readiness: Readiness::Ready, watermark: Watermark::MIN }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Readiness {
     Ready,
@@ -74,8 +84,15 @@ enum Readiness {
 }
 
 impl SourceActor {
-    pub(crate) fn new(launch: Launch<dyn SourceTask>, place: Place) -> Self {
-        SourceActor { launch: Some(launch), place: Some(place), core: None, alarm: None }
+    pub(crate) fn new(launch: Launch<dyn SourceTask>, place: Place, splits: Vec<(SplitId, Split)>) -> Self {
+        SourceActor {
+            launch: Some(launch),
+            place: Some(place),
+            splits: Vec::new(),
+            closed: splits.into(),
+            core: None,
+            alarm: None,
+        }
     }
 
     /// Lets the source work for a turn; the next one comes by message, so that the other actors of the
@@ -252,22 +269,12 @@ impl SourceCore {
         }
     }
 
-    fn start(&mut self, splits: Vec<(SplitId, Split)>) -> Result<(), TaskError> {
-        self.merge = WatermarkMerge::new(splits.len(), self.task.split_idle_after());
-        self.closed = splits.into();
-        while self.splits.len() < self.config.open_splits && !self.closed.is_empty() {
-            self.open_next()?;
-        }
-        Ok(())
-    }
-
     fn open_next(&mut self) -> Result<(), TaskError> {
         let Some((id, split)) = self.closed.pop_front() else { return Ok(()) };
         self.opening = Some(split.name.clone());
         self.task.open_split(&split, None)?;
         self.opening = None;
-        let open = OpenSplit { id, name: split.name, readiness: Readiness::Ready, watermark: Watermark::MIN };
-        self.splits.push(open);
+        self.splits.push(OpenSplit::begin(id, split));
         Ok(())
     }
 
@@ -333,7 +340,16 @@ impl Actor for SourceActor {
     fn started(&mut self, cx: &mut Self::Context) {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
-        open(launch);
+        let (splits, closed, count) = (&mut self.splits, &mut self.closed, launch.config.open_splits);
+        open(launch, |task| {
+            while splits.len() < count
+                && let Some((id, split)) = closed.pop_front()
+            {
+                task.open_split(&split, None)?;
+                splits.push(OpenSplit::begin(id, split));
+            }
+            Ok(())
+        });
     }
 }
 
@@ -345,14 +361,15 @@ impl Handler<Connect> for SourceActor {
         let place = self.place.take().expect("a source is connected once");
         let config = launch.config.clone();
         let (station, task) = launch.station(message.outbound);
+        let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
         self.core = Some(SourceCore {
             station,
-            task,
             config,
             place,
-            splits: Vec::new(),
-            closed: VecDeque::new(),
-            merge: WatermarkMerge::new(0, None),
+            merge: WatermarkMerge::new(splits.len() + closed.len(), task.split_idle_after()),
+            task,
+            splits,
+            closed,
             effects: Vec::new(),
             stopwatch: Stopwatch::start(),
             calls: VecDeque::new(),
@@ -370,8 +387,8 @@ impl Handler<Connect> for SourceActor {
 impl Handler<Start> for SourceActor {
     type Result = ();
 
-    fn handle(&mut self, message: Start, cx: &mut Self::Context) {
-        self.work(cx, |core| core.guard(|core| core.start(message.splits)));
+    fn handle(&mut self, _: Start, cx: &mut Self::Context) {
+        self.work(cx, |_| {});
     }
 }
 
@@ -443,9 +460,10 @@ impl Handler<Stop> for SourceActor {
 
     fn handle(&mut self, message: Stop, cx: &mut Self::Context) {
         if let Some(core) = &mut self.core {
-            core.station.stop(message.staged, core.task.as_mut());
+            core.station.stop(message, core.task.as_mut());
         }
-        self.core = None;
+        // What was opened for a job that did not start is dropped here, before the answer.
+        (self.core, self.launch) = (None, None);
         cx.stop();
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
-use watershed_core::stage::{Hold, TaskContext, TaskError};
+use watershed_core::stage::{DEAD_LETTERS, Hold, TaskContext, TaskError};
 use watershed_core::task::Task;
 use watershed_core::{Epoch, ProcessingTime, Step, Watermark};
 
@@ -14,7 +14,7 @@ use crate::coordinator::Coordinator;
 use crate::element::{Element, Ending, GiveBack};
 use crate::error::{Cause, Failure};
 use crate::guard::{Caught, guarded};
-use crate::message::{Committed, Failed, Finished};
+use crate::message::{Committed, Failed, Finished, Stop};
 use crate::outbound::Outbounds;
 use crate::wake::Bell;
 
@@ -257,9 +257,24 @@ impl Station {
         Ok(())
     }
 
-    /// Ends the subtask, whatever it was doing; what was staged is taken back.
-    pub(crate) fn stop(&mut self, staged: Option<Vec<u8>>, task: &mut (impl Task + ?Sized)) {
+    /// Ends the subtask, whatever it was doing; what was staged is taken back, and the last dead letters are sent.
+    pub(crate) fn stop(&mut self, stop: Stop, task: &mut (impl Task + ?Sized)) {
+        let Stop { staged, flushes } = stop;
+        let ran = self.phase == Phase::Running;
         self.phase = Phase::Stopped;
+        let outputs = self.cx.info.clone();
+        let is_letters = |edge: usize| outputs.outputs[edge].name == DEAD_LETTERS.name();
+        let rest = guarded(|| {
+            self.cx.flush_dead_letters();
+            if flushes && ran {
+                task.flush(&mut self.cx);
+            }
+            self.outbounds.send_rest(&mut self.cx.outbox, |edge| flushes || is_letters(edge));
+        });
+        if let Err(caught) = rest {
+            tracing::warn!(subtask = %self.cx.info.subtask, message = caught.message, "the last dead letters are lost");
+        }
+        self.board.show(&self.cx.counters, self.cx.outbox.watermark);
         // The word that something was staged may have crossed the order to stop.
         let Some(staged) = staged.or(self.staged.take()) else { return };
         let subtask = self.cx.info.subtask;

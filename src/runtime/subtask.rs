@@ -212,6 +212,13 @@ impl SubtaskCore {
                 self.feeding = Some(Feeding { channel, batch, watermark, in_place });
                 return;
             }
+            Element::Rest(batch) => {
+                self.station.cx.counters.records_in += batch.records() as u64;
+                // It is no batch of the sender's any more, as one that is fed in place is not.
+                let watermark = Watermark::MIN;
+                self.feeding = Some(Feeding { channel, batch, watermark, in_place: true });
+                return;
+            }
             Element::Watermark(watermark) => self.merge(WatermarkEvent::Advanced { input, watermark }),
             Element::Idle => self.merge(WatermarkEvent::Idle { input }),
             Element::Active => self.merge(WatermarkEvent::Active { input }),
@@ -278,7 +285,7 @@ impl Actor for SubtaskActor {
     fn started(&mut self, cx: &mut Self::Context) {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
-        open(launch);
+        open(launch, |_| Ok(()));
     }
 }
 
@@ -366,9 +373,11 @@ impl Handler<Stop> for SubtaskActor {
         if let Some(core) = self.core.take() {
             let mut core = core.borrow_mut();
             let SubtaskCore { station, task, .. } = &mut *core;
-            station.stop(message.staged, task.as_mut());
             local::forget(station.cx.info.subtask);
+            station.stop(message, task.as_mut());
         }
+        // What was opened for a job that did not start is dropped here, before the answer.
+        self.launch = None;
         cx.stop();
     }
 }

@@ -13,8 +13,6 @@ use crate::sink::{Encode, EncodeError};
 
 /// How much is gathered before it is handed to the operating system, in bytes.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How often the folder of drafts is made anew because another subtask has just removed it as empty.
-const FOLDER_TRIES: u32 = 16;
 
 /// A file of records on its way to become visible. Dropped before it is sealed, it is removed.
 pub(super) struct Draft {
@@ -31,12 +29,12 @@ pub(super) struct Sealed {
 }
 
 impl Draft {
-    /// Creates the draft of a subtask with the first number, from `number` on, that is free; says which.
+    /// Creates the draft of a subtask with the first number, from `number` on, that is free; says which. The
+    /// folder of drafts is there: the subtask's claim lies in it.
     pub(super) fn create(layout: &Layout, subtask: u32, number: u32) -> Result<(Draft, u32), SinkError> {
         let folder = layout.in_progress();
-        let (mut number, mut tries) = (number, 0);
+        let mut number = number;
         loop {
-            create_directory(&folder)?;
             let path = folder.join(layout.draft_name(subtask, number));
             match File::create_new(&path) {
                 Ok(file) => {
@@ -44,7 +42,6 @@ impl Draft {
                     return Ok((Draft { path, to, since: Instant::now(), sealed: false }, number));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
-                Err(error) if error.kind() == io::ErrorKind::NotFound && tries < FOLDER_TRIES => tries += 1,
                 Err(error) => return Err(failure::at(&path)(error)),
             }
         }
@@ -167,6 +164,7 @@ mod tests {
     fn a_full_disk_is_an_error_that_names_file_and_cure() {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(&directory.path().join("a.jsonl"), "jsonl").unwrap();
+        fs::create_dir(layout.in_progress()).unwrap();
         let (mut draft, _) = Draft::create(&layout, 0, 0).unwrap();
         draft.to.to = File::create("/dev/full").unwrap();
         draft.write(&1_u64, &mut JsonLines).unwrap();

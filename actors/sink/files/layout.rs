@@ -4,6 +4,7 @@
 //! DIR/hourly.csv                           the output of one subtask
 //! DIR/hourly/part-00001-00000.csv          .. of several, or of one that rolls: subtask, number
 //! DIR/.inprogress/hourly.csv-00001-00000   a draft: being written, or staged
+//! DIR/.inprogress/hourly.csv-00001.lock    the claim of the subtask that writes it
 //! ```
 
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use watershed_core::SinkError;
 
+use crate::sink::claim::IN_PROGRESS;
 use crate::sink::failure;
 
 /// The place of a finished file within a sink's output.
@@ -59,6 +61,11 @@ impl Layout {
         &self.directory
     }
 
+    /// The name of the one file.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The one file.
     pub(super) fn file(&self) -> PathBuf {
         self.directory.join(&self.name)
@@ -71,7 +78,7 @@ impl Layout {
 
     /// The folder of drafts.
     pub(super) fn in_progress(&self) -> PathBuf {
-        self.directory.join(".inprogress")
+        self.directory.join(IN_PROGRESS)
     }
 
     /// The path of a target. What comes out of a checkpoint is not trusted to stay within the folder.

@@ -29,7 +29,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use watershed_core::{Data, Sink, SinkError, SubtaskId};
 
-use crate::sink::files::draft::{Draft, create_directory};
+use crate::sink::claim::Claims;
 use crate::sink::files::layout::Layout;
 use crate::sink::{Csv, Encode, JsonLines, MessagePack};
 
@@ -48,8 +48,10 @@ use crate::sink::{Csv, Encode, JsonLines, MessagePack};
 /// * **An earlier job's output** in the same place, file or folder, is replaced when the first commit is made, and
 ///   until then stays. Numbers of parts go on from the highest that is there. Each subtask removes a share of
 ///   the old parts, so a reader should not look while the job is being committed.
-/// * **Failures.** After a failed write nothing more is written: the subtask has to be opened anew. Two jobs
-///   that run at the same time must not have the same path.
+/// * **Failures.** After a failed write nothing more is written: the subtask has to be opened anew. A job that
+///   fails leaves nothing behind, directories that it has made included.
+/// * **Two jobs at a time.** The second that would write the same path is refused; beside it, in the same directory,
+///   both may write.
 /// * **Checkpoints and parallelism.** A job that may go on at another parallelism says
 ///   [`in_parts`](Files::in_parts), so that its output lies in one place.
 ///
@@ -60,6 +62,7 @@ pub struct Files<T, E> {
     rolling: Rolling,
     in_parts: bool,
     when_needed: bool,
+    claims: Claims,
     of: PhantomData<fn(T)>,
 }
 
@@ -100,6 +103,7 @@ impl<T, E: Encode<T>> Files<T, E> {
             rolling: Rolling::default(),
             in_parts: false,
             when_needed: false,
+            claims: Claims::default(),
             of: PhantomData,
         }
     }
@@ -140,7 +144,13 @@ impl<T, E: Encode<T>> Files<T, E> {
 
 impl<T, E: Clone> Clone for Files<T, E> {
     fn clone(&self) -> Self {
-        Files { path: self.path.clone(), encoder: self.encoder.clone(), of: PhantomData, ..*self }
+        Files {
+            path: self.path.clone(),
+            encoder: self.encoder.clone(),
+            claims: self.claims.clone(),
+            of: PhantomData,
+            ..*self
+        }
     }
 }
 
@@ -165,22 +175,15 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
         if !in_parts {
             refuse_special(&file)?;
         }
-        let was_there = layout.directory().exists();
-        create_directory(layout.directory())?;
-        // Tries the place out now, and not at the first record an hour later.
-        drop(Draft::create(&layout, subtask.index, 0)?);
-        let _ = fs::remove_dir(layout.in_progress());
-        if self.when_needed && !was_there {
-            // The first draft makes it again.
-            let _ = fs::remove_dir(layout.directory());
-        }
-        Ok(FilesWriter::new(self.clone(), layout, in_parts, subtask.index, parallelism))
+        // This tries the place out, too, now and not at the first record an hour later.
+        let claim = self.claims.demand(layout.directory(), layout.name(), subtask.index)?;
+        Ok(FilesWriter::new(self.clone(), (layout, claim), in_parts, subtask.index, parallelism))
     }
 }
 
 /// Refuses to put a finished file in the place of a device, a pipe or a link: what is renamed to such a path
 /// destroys it.
-fn refuse_special(file: &Path) -> Result<(), SinkError> {
+pub(super) fn refuse_special(file: &Path) -> Result<(), SinkError> {
     match fs::symlink_metadata(file) {
         Ok(there) if !there.is_file() => Err(SinkError::new(
             file.display().to_string(),

@@ -83,9 +83,7 @@ impl StagedFiles {
         if folder.is_dir() {
             sync_directory(&folder)?;
         }
-        sync_directory(layout.directory())?;
-        let _ = fs::remove_dir(layout.in_progress());
-        Ok(())
+        sync_directory(layout.directory())
     }
 
     /// Removes the drafts.
@@ -93,7 +91,6 @@ impl StagedFiles {
         for file in &self.files {
             remove(&layout.draft(&file.draft)?)?;
         }
-        let _ = fs::remove_dir(layout.in_progress());
         Ok(())
     }
 }

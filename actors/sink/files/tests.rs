@@ -24,7 +24,7 @@ fn rows(numbers: std::ops::Range<u64>) -> Vec<Record<Row>> {
     numbers.map(|number| Record::new(row(number), EventTime::from_millis(0))).collect()
 }
 
-/// All files below a directory, with what they hold.
+/// All files below a directory, with what they hold; the locks of those who write excepted.
 fn tree(directory: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
@@ -33,7 +33,7 @@ fn tree(directory: &Path) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 open.push(path);
-            } else {
+            } else if path.extension().is_none_or(|extension| extension != "lock") {
                 let name = path.strip_prefix(directory).unwrap().to_str().unwrap().to_owned();
                 found.push((name, fs::read_to_string(path).unwrap()));
             }
@@ -295,12 +295,12 @@ fn a_job_that_fails_leaves_no_drafts() {
 fn drafts_of_a_job_that_was_killed_are_removed_by_the_next_at_any_parallelism() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("hourly.csv");
+    let folder = place.path().join(".inprogress");
+    fs::create_dir(&folder).unwrap();
     for index in 0..3 {
-        let mut harness = SinkHarness::subtask(Files::csv(&path), index, 3);
-        harness.write(row(9), 0);
-        let _lost = harness.prepare();
-        harness.write(row(9), 0);
-        std::mem::forget(harness);
+        for left in ["-00000", "-00001", ".lock"] {
+            fs::write(folder.join(format!("hourly.csv-{index:05}{left}")), "name,flights\nr9,9\n").unwrap();
+        }
     }
     assert_eq!(tree(place.path()).len(), 6);
     run(&path, 2, |files| files);
@@ -321,6 +321,25 @@ fn a_resumed_subtask_leaves_the_drafts_of_others_to_them() {
     first.write(row(2), 0);
     second.commit(&staged);
     assert_eq!(visible(place.path()), ["r1,1"]);
+}
+
+#[test]
+fn a_second_job_is_refused_and_harms_the_first_in_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("hourly.csv");
+    let mut first = SinkHarness::subtask(Files::csv(&path), 0, 2);
+    first.write(row(1), 0);
+    let refused = SinkHarness::try_subtask(Files::<Row, _>::csv(&path), 0, 1).err().unwrap().to_string();
+    let start = format!("{}: another job that is running", place.path().display());
+    assert!(refused.starts_with(&start) && refused.contains("writes hourly.csv"), "{refused}");
+    assert!(refused.ends_with("wait for its end, or choose another directory"), "{refused}");
+    run(&place.path().join("daily.csv"), 2, |files| files);
+    let staged = first.prepare();
+    first.commit(&staged);
+    drop(first);
+    assert_eq!(tree(place.path()).len(), 3);
+    assert!(visible(place.path()).contains(&"r1,1".to_owned()));
+    run(&path, 1, |files| files);
 }
 
 #[test]

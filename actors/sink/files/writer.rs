@@ -1,9 +1,11 @@
 //! Writes the files of one subtask.
 
 use std::fs;
+use std::sync::Arc;
 
 use watershed_core::{Data, Epoch, EventTime, SinkError, Writer};
 
+use crate::sink::claim::Claim;
 use crate::sink::files::Files;
 use crate::sink::files::draft::{Draft, sync_directory};
 use crate::sink::files::layout::{Layout, Target};
@@ -17,6 +19,7 @@ const AGE_RECORDS: u32 = 1024;
 pub struct FilesWriter<T, E> {
     sink: Files<T, E>,
     layout: Layout,
+    claim: Arc<Claim>,
     in_parts: bool,
     subtask: u32,
     parallelism: u32,
@@ -40,7 +43,7 @@ pub struct FilesWriter<T, E> {
 impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
     pub(super) fn new(
         sink: Files<T, E>,
-        layout: Layout,
+        (layout, claim): (Layout, Arc<Claim>),
         in_parts: bool,
         subtask: u32,
         parallelism: u32,
@@ -48,6 +51,7 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
         FilesWriter {
             sink,
             layout,
+            claim,
             in_parts,
             subtask,
             parallelism,
@@ -169,6 +173,7 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
         if !self.ended.is_empty() {
             sync_directory(&self.layout.in_progress())?;
             sync_directory(self.layout.directory())?;
+            self.claim.sync()?;
             self.staged_any = true;
         }
         let files = std::mem::take(&mut self.ended);
@@ -233,6 +238,5 @@ impl<T, E> Drop for FilesWriter<T, E> {
             // What cannot be removed stays hidden, and is removed by the next job in the same place.
             let _ = self.layout.draft(&file.draft).and_then(|path| remove(&path));
         }
-        let _ = fs::remove_dir(self.layout.in_progress());
     }
 }

@@ -5,19 +5,18 @@ mod writer;
 
 pub use writer::{SqliteWriter, StagedRows};
 
-use std::fs;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use watershed_core::{Data, Sink, SinkError, SubtaskId};
 
-use crate::sink::failure;
+use crate::sink::claim::Claims;
 use crate::sink::fields::{Field, Kind, fields};
 
 /// Writes each record as a row of a table in an SQLite database.
 ///
-/// The table is created where it is not there, with a column for each field of the record's struct. Whole numbers,
+/// Database and table are created where they are not there, with the first rows or at the end of the job, with a column for each field of the record's struct. Whole numbers,
 /// reals, texts and bytes are stored as what they are, truth as 0 and 1, unit variants as their names, a missing
 /// value as `NULL` (so is a real that is no number), and anything that has parts as JSON text.
 ///
@@ -26,6 +25,8 @@ use crate::sink::fields::{Field, Kind, fields};
 ///   each subtask has been committed, so that a commit may be repeated.
 /// * **Rows that are there.** They stay, and new ones are added: a job that is repeated adds its rows again. With a
 ///   [`primary_key`](SqliteTable::primary_key), a row replaces the one that has the same key instead.
+/// * **Failures, and two jobs at a time.** A job that fails takes the database with it that it has made. A second job
+///   that would write the same table is refused while the first one runs.
 /// * **Several subtasks, and readers.** The database is kept in write-ahead mode: readers never wait. SQLite has one
 ///   writer at a time, so subtasks take turns, for at most the [`busy_timeout`](SqliteTable::busy_timeout); more of
 ///   them make nothing faster.
@@ -52,6 +53,7 @@ pub struct SqliteTable<T> {
     primary_key: Vec<String>,
     batch_rows: usize,
     busy_timeout: Duration,
+    claims: Claims,
     of: PhantomData<fn(T)>,
 }
 
@@ -65,6 +67,7 @@ impl<T> SqliteTable<T> {
             primary_key: Vec::new(),
             batch_rows: 1000,
             busy_timeout: Duration::from_secs(60),
+            claims: Claims::default(),
             of: PhantomData,
         }
     }
@@ -112,6 +115,7 @@ impl<T> Clone for SqliteTable<T> {
             table: self.table.clone(),
             columns: self.columns.clone(),
             primary_key: self.primary_key.clone(),
+            claims: self.claims.clone(),
             ..*self
         }
     }
@@ -144,12 +148,23 @@ impl<T: Data> Sink for SqliteTable<T> {
         {
             return refuse(format!("has no column {stray:?} that could be a key"));
         }
-        if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(failure::at(folder))?;
-        }
-        SqliteWriter::open(self.clone(), &columns, subtask.index, parallelism)
+        let Some(name) = self.path.file_name() else { return refuse("the path names no file".to_owned()) };
+        let name = format!("{}-{}", name.to_string_lossy(), file_name_of(&self.table));
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let claim = self.claims.demand(directory.unwrap_or(Path::new(".")), &name, subtask.index)?;
+        SqliteWriter::open(self.clone(), claim, columns, subtask.index, parallelism)
     }
 }
+
+/// A table's name as a part of a file's, whatever is in it.
+fn file_name_of(table: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let part = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") };
+    table.bytes().take(NAME_BYTES_MAX).map(part).collect()
+}
+
+/// How much of a table's name goes into the name of its lock, in bytes.
+const NAME_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -216,6 +216,7 @@ fn a_database_that_is_kept_locked_is_an_error_in_time() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("a.db");
     let sink = SqliteTable::new(&path, "readings").busy_timeout(Duration::from_millis(20));
+    run(sink.clone(), []);
     let mut harness = SinkHarness::new(sink);
     harness.write(reading(1), 0);
     let other = Connection::open(&path).unwrap();
@@ -226,4 +227,44 @@ fn a_database_that_is_kept_locked_is_an_error_in_time() {
     let staged = harness.prepare();
     harness.commit(&staged);
     assert_eq!(sensors(&path), ["s1"]);
+}
+
+#[test]
+fn a_job_that_fails_takes_the_database_with_it_that_it_has_made() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("out/a.db");
+    let sink = |table| SqliteTable::new(&path, table).batch_rows(1);
+    let (mut first, second) = (SinkHarness::new(sink("readings")), SinkHarness::new(sink("others")));
+    assert!(!path.exists(), "a job that is refused would leave it");
+    first.write(reading(1), 0);
+    assert!(path.exists());
+    drop(first);
+    drop(second);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+    run(sink("readings"), [reading(1)]);
+    let mut harness = SinkHarness::new(sink("readings"));
+    harness.write(reading(2), 0);
+    drop(harness);
+    assert_eq!(sensors(&path), ["s1"], "what was there before stays");
+}
+
+#[test]
+fn a_job_without_rows_leaves_an_empty_table() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a.db");
+    run(SqliteTable::<Reading>::new(&path, "readings"), []);
+    assert_eq!(sensors(&path), [] as [&str; 0]);
+}
+
+#[test]
+fn a_second_job_is_refused_for_the_same_table_and_not_for_another() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("a.db");
+    let first = SinkHarness::new(SqliteTable::<Reading>::new(&path, "readings"));
+    let error = refused(SqliteTable::<Reading>::new(&path, "readings"));
+    let start = format!("{}: another job that is running", place.path().display());
+    assert!(error.starts_with(&start) && error.contains("writes a.db-readings"), "{error}");
+    run(SqliteTable::<Reading>::new(&path, "others"), [reading(1)]);
+    drop(first);
+    run(SqliteTable::<Reading>::new(&path, "readings"), [reading(1)]);
 }

@@ -1,5 +1,8 @@
 //! Stages and commits the rows of one subtask.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use watershed_core::{Data, Epoch, EventTime, SinkError, Writer};
 
 use crate::sink::SqliteTable;
+use crate::sink::claim::Claim;
 use crate::sink::fields::Kind;
 use crate::sink::sqlite::cell::Row;
 
@@ -27,7 +31,11 @@ pub struct StagedRows {
 /// Writes an [`SqliteTable`] for one subtask.
 pub struct SqliteWriter<T> {
     table: SqliteTable<T>,
-    connection: Connection,
+    claim: Arc<Claim>,
+    /// None until there is something to write in a database that was not there.
+    connection: Option<Connection>,
+    was_there: bool,
+    kinds: Vec<(String, Kind)>,
     columns: Vec<String>,
     statements: Statements,
     subtask: u32,
@@ -35,6 +43,7 @@ pub struct SqliteWriter<T> {
     resumed: bool,
     /// Whether what an earlier job has left has been removed.
     begun: bool,
+    prepared: bool,
     gathered: Vec<T>,
     /// What has been staged since the last `prepare`.
     staged: Option<StagedRows>,
@@ -94,35 +103,61 @@ fn affinity(kind: Kind) -> &'static str {
 impl<T: Data> SqliteWriter<T> {
     pub(super) fn open(
         sink: SqliteTable<T>,
-        columns: &[(String, Kind)],
+        claim: Arc<Claim>,
+        kinds: Vec<(String, Kind)>,
         subtask: u32,
         parallelism: u32,
     ) -> Result<Self, SinkError> {
-        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = kinds.iter().map(|(name, _)| name.clone()).collect();
         let statements = Statements::new(&sink, &names);
-        let connection = connect(&sink, columns, &statements).map_err(|error| about(&sink, &error))?;
+        // What cannot be written is found now, and not at the first row.
+        let was_there = sink.path.exists();
+        let connection = if was_there {
+            Some(connect(&sink, &kinds, &statements).map_err(|error| about(&sink, &error))?)
+        } else {
+            let trial = Connection::open_in_memory();
+            let created = trial.and_then(|mut trial| create(&mut trial, &sink, &kinds, &statements));
+            created.map_err(|error| about(&sink, &error))?;
+            None
+        };
         Ok(SqliteWriter {
             table: sink,
+            claim,
             connection,
+            was_there,
+            kinds,
             columns: names,
             statements,
             subtask,
             parallelism,
             resumed: false,
             begun: false,
+            prepared: false,
             gathered: Vec::new(),
             staged: None,
         })
     }
 
+    /// The database, which is made where it was not there.
+    fn connection(&mut self) -> Result<&mut Connection, SinkError> {
+        if self.connection.is_none() {
+            let connection = connect(&self.table, &self.kinds, &self.statements);
+            self.connection = Some(connection.map_err(|error| about(&self.table, &error))?);
+        }
+        Ok(self.connection.as_mut().expect("it has just been made"))
+    }
+
     /// Removes what nobody will commit, once, behind the commits of a checkpoint and before the first row. A job that
     /// goes on may have been of another parallelism, and others may still have to commit what is not of this subtask.
-    fn begin(&mut self) -> rusqlite::Result<()> {
-        if self.resumed {
-            self.connection.execute(&self.statements.sweep_own, [self.subtask])?;
+    fn begin(&mut self) -> Result<(), SinkError> {
+        self.connection()?;
+        let connection = self.connection.as_ref().expect("it is open");
+        let swept = if self.resumed {
+            connection.execute(&self.statements.sweep_own, [self.subtask])
         } else {
-            self.connection.execute(&self.statements.sweep, [self.parallelism, self.subtask])?;
-        }
+            connection.execute(&self.statements.sweep, [self.parallelism, self.subtask])
+        };
+        swept.map_err(|error| about(&self.table, &error))?;
         self.begun = true;
         Ok(())
     }
@@ -130,7 +165,7 @@ impl<T: Data> SqliteWriter<T> {
     /// Stages what was gathered, durably, in one transaction.
     fn stage(&mut self) -> Result<(), SinkError> {
         if !self.begun {
-            self.begin().map_err(|error| about(&self.table, &error))?;
+            self.begin()?;
         }
         if self.gathered.is_empty() {
             return Ok(());
@@ -145,9 +180,11 @@ impl<T: Data> SqliteWriter<T> {
     }
 
     fn insert(&mut self) -> Result<StagedRows, SinkError> {
+        self.connection()?;
         let table = &self.table;
         let about = |error: rusqlite::Error| about(table, &error);
-        let transaction = write(&mut self.connection).map_err(about)?;
+        let connection = self.connection.as_mut().expect("it is open");
+        let transaction = write(connection).map_err(about)?;
         let (mut first, mut last) = (None, 0);
         let mut statement = transaction.prepare_cached(&self.statements.stage).map_err(about)?;
         for record in &self.gathered {
@@ -167,26 +204,39 @@ impl<T: Data> SqliteWriter<T> {
     }
 
     /// Moves staged rows into the table, unless that has been done: `false` where they are gone without.
-    fn publish(&mut self, staged: &StagedRows) -> rusqlite::Result<bool> {
-        let transaction = write(&mut self.connection)?;
+    fn publish(&mut self, staged: &StagedRows) -> Result<bool, SinkError> {
+        self.connection()?;
+        let connection = self.connection.as_mut().expect("it is open");
+        self.statements
+            .move_rows(connection, &self.table.table, staged)
+            .map_err(|error| about(&self.table, &error))
+    }
+}
+
+impl Statements {
+    /// Moves staged rows of a table into it, unless that has been done: `false` where they are gone without.
+    fn move_rows(
+        &self,
+        connection: &mut Connection,
+        table: &str,
+        staged: &StagedRows,
+    ) -> rusqlite::Result<bool> {
+        let transaction = write(connection)?;
         let range = params![staged.subtask, staged.first, staged.last];
-        let found: i64 = transaction.query_row(&self.statements.count, range, |row| row.get(0))?;
+        let found: i64 = transaction.query_row(&self.count, range, |row| row.get(0))?;
         if found != staged.rows {
             let done =
                 "SELECT count(*) FROM __watershed_committed WHERE sink = ?1 AND subtask = ?2 AND row >= ?3";
-            let done = transaction.query_row(
-                done,
-                params![self.table.table, staged.subtask, staged.last],
-                |row| row.get::<_, i64>(0),
-            )?;
+            let done = transaction
+                .query_row(done, params![table, staged.subtask, staged.last], |row| row.get::<_, i64>(0))?;
             return Ok(found == 0 && done > 0);
         }
-        transaction.execute(&self.statements.publish, range)?;
-        transaction.execute(&self.statements.remove, range)?;
+        transaction.execute(&self.publish, range)?;
+        transaction.execute(&self.remove, range)?;
         transaction.execute(
             "INSERT INTO __watershed_committed VALUES (?1, ?2, ?3) \
              ON CONFLICT (sink, subtask) DO UPDATE SET row = max(row, excluded.row)",
-            params![self.table.table, staged.subtask, staged.last],
+            params![table, staged.subtask, staged.last],
         )?;
         transaction.commit()?;
         Ok(true)
@@ -198,7 +248,7 @@ fn write(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// Opens the database and creates what is not there.
+/// Opens the database and creates what is not there in it.
 fn connect<T>(
     sink: &SqliteTable<T>,
     columns: &[(String, Kind)],
@@ -209,11 +259,22 @@ fn connect<T>(
     write_ahead(&connection, sink.busy_timeout)?;
     // Each transaction survives a power failure: `prepare` promises it.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    create(&mut connection, sink, columns, statements)?;
+    Ok(connection)
+}
+
+/// Creates the tables that are not there, and sees whether the statements fit those that are.
+fn create<T>(
+    connection: &mut Connection,
+    sink: &SqliteTable<T>,
+    columns: &[(String, Kind)],
+    statements: &Statements,
+) -> rusqlite::Result<()> {
     let described = |(name, kind): &(String, Kind)| format!("{}{}", quoted(name), affinity(*kind));
     let columns = columns.iter().map(described).collect::<Vec<_>>().join(", ");
     let key = sink.primary_key.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
     let key = if key.is_empty() { key } else { format!(", PRIMARY KEY ({key})") };
-    let transaction = write(&mut connection)?;
+    let transaction = write(connection)?;
     transaction.execute_batch(&format!(
         "CREATE TABLE IF NOT EXISTS {table} ({columns}{key});
          CREATE TABLE IF NOT EXISTS {staging} (
@@ -226,8 +287,7 @@ fn connect<T>(
     // Finds a table with other columns now, and not at the first row.
     transaction.prepare(&statements.stage)?;
     transaction.prepare(&statements.publish)?;
-    transaction.commit()?;
-    Ok(connection)
+    transaction.commit()
 }
 
 /// Turns the write-ahead log on. SQLite does not wait where another connection does the same.
@@ -276,25 +336,51 @@ impl<T: Data> Writer for SqliteWriter<T> {
 
     fn prepare(&mut self, _epoch: Epoch) -> Result<Option<StagedRows>, SinkError> {
         self.stage()?;
+        self.prepared = true;
         Ok(self.staged.take())
     }
 
     fn commit(&mut self, staged: StagedRows) -> Result<(), SinkError> {
-        match self.publish(&staged) {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                let why = format!("{} rows were staged and are gone: somebody has removed them", staged.rows);
-                Err(SinkError::new(self.table.place(), why))
-            }
-            Err(error) => Err(about(&self.table, &error)),
+        if self.publish(&staged)? {
+            return Ok(());
         }
+        let why = format!("{} rows were staged and are gone: somebody has removed them", staged.rows);
+        Err(SinkError::new(self.table.place(), why))
     }
 
     fn abort(&mut self, staged: StagedRows) -> Result<(), SinkError> {
         let range = params![staged.subtask, staged.first, staged.last];
-        let removed = self.connection.execute(&self.statements.remove, range);
+        self.connection()?;
+        let connection = self.connection.as_ref().expect("it is open");
+        let removed = connection.execute(&self.statements.remove, range);
         removed.map(drop).map_err(|error| about(&self.table, &error))
     }
+}
+
+impl<T> Drop for SqliteWriter<T> {
+    /// The last one to leave a database that was not there before the job, and that has none of its rows when it
+    /// ends early, removes it.
+    fn drop(&mut self) {
+        self.connection = None;
+        let path = &self.table.path;
+        if self.was_there || self.prepared || !path.exists() || self.claim.has_company(path) {
+            return;
+        }
+        if nothing_is_committed(path) {
+            for ending in ["", "-wal", "-shm"] {
+                // What cannot be removed is a database without rows.
+                let _ = fs::remove_file(format!("{}{ending}", path.display()));
+            }
+        }
+    }
+}
+
+/// Whether a database is ours, and has never had a row that could be seen.
+fn nothing_is_committed(path: &Path) -> bool {
+    let count = |connection: Connection| {
+        connection.query_row("SELECT count(*) FROM __watershed_committed", [], |row| row.get::<_, i64>(0))
+    };
+    Connection::open(path).and_then(count) == Ok(0)
 }
 
 #[cfg(test)]
@@ -309,14 +395,15 @@ mod tests {
         let path = place.path().join("a.db");
         let sink = SqliteTable::new(&path, "texts").columns(["text"]);
         let mut writer = sink.open(SubtaskId { vertex: VertexId(0), index: 0 }, 1).unwrap();
-        let pages: i64 = writer.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
-        writer.connection.pragma_update(None, "max_page_count", pages + 1).unwrap();
+        let connection = writer.connection().unwrap();
+        let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "max_page_count", pages + 1).unwrap();
         writer.write(("x".repeat(100_000),), EventTime::MIN).unwrap();
         let error = writer.prepare(Epoch(1)).unwrap_err().to_string();
         let expected =
             format!("table \"texts\" of {}: the disk is full: make room and start again", path.display());
         assert_eq!(error, expected);
-        writer.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
+        writer.connection().unwrap().pragma_update(None, "max_page_count", 1_000_000).unwrap();
         assert_eq!(writer.prepare(Epoch(2)).unwrap().map(|staged| staged.rows), Some(1));
     }
 }

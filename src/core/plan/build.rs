@@ -212,19 +212,7 @@ impl PlanBuilder {
     /// Draws an edge for dead letters from every vertex that does not itself stand behind them.
     fn connect_dead_letters(&mut self) {
         let Some(to) = self.dead_letters else { return };
-        let mut behind = BTreeSet::from([to]);
-        loop {
-            let next: Vec<VertexId> = self
-                .edges
-                .iter()
-                .filter(|edge| behind.contains(&edge.from) && !behind.contains(&edge.to))
-                .map(|edge| edge.to)
-                .collect();
-            if next.is_empty() {
-                break;
-            }
-            behind.extend(next);
-        }
+        let behind = behind(BTreeSet::from([to]), &self.edges);
         let senders: Vec<VertexId> =
             (0..self.vertices.len() as u32).map(VertexId).filter(|vertex| !behind.contains(vertex)).collect();
         for (port, from) in senders.into_iter().enumerate() {
@@ -233,7 +221,29 @@ impl PlanBuilder {
     }
 }
 
+/// Some vertices and all that stand behind them.
+fn behind(mut vertices: BTreeSet<VertexId>, edges: &[Edge]) -> BTreeSet<VertexId> {
+    loop {
+        let next: Vec<VertexId> = edges
+            .iter()
+            .filter(|edge| vertices.contains(&edge.from) && !vertices.contains(&edge.to))
+            .map(|edge| edge.to)
+            .collect();
+        if next.is_empty() {
+            return vertices;
+        }
+        vertices.extend(next);
+    }
+}
+
 impl Plan {
+    /// The vertices that take the dead letters of the others, and those behind them; upstream first.
+    pub fn behind_dead_letters(&self) -> Vec<VertexId> {
+        let takes = self.edges.iter().filter(|edge| edge.output == DEAD_LETTERS.name());
+        // A vertex is numbered when it begins, and begins behind those that feed it.
+        behind(takes.map(|edge| edge.to).collect(), &self.edges).into_iter().collect()
+    }
+
     /// How many subtasks a vertex has where `default` is used for those that do not say.
     pub fn parallelism_of(&self, vertex: VertexId, default: u32) -> u32 {
         self.vertices[vertex.0 as usize].parallelism.unwrap_or(default)

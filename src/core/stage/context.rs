@@ -237,6 +237,15 @@ impl TaskContext {
         self.hold = self.hold.and(hold);
     }
 
+    /// Makes the partial batch of the dead letters ready to be handed over. Refused values whose source has had no
+    /// time to say where they came from are among them.
+    pub fn flush_dead_letters(&mut self) {
+        self.place_refused("a place that was still to be told", None);
+        for side in self.sides.iter_mut().filter(|side| side.is(DEAD_LETTERS.name())) {
+            side.flush(&mut self.outbox, self.origin);
+        }
+    }
+
     /// Makes the partial batches of the side outputs ready to be handed over.
     pub fn flush_sides(&mut self) {
         for side in &mut self.sides {

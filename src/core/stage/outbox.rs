@@ -104,6 +104,15 @@ impl Outbox {
         }
     }
 
+    /// Takes the ready batches for a receiver out, first to last.
+    pub fn take(&mut self, edge: usize, receiver: u32) -> Vec<AnyBatch> {
+        let (taken, kept) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|ready| ready.edge == edge && ready.receiver == receiver);
+        self.ready = kept;
+        taken.into_iter().map(|ready| ready.batch).collect()
+    }
+
     /// How many batches each receiver of an output has been sent and not given back.
     #[inline]
     pub fn queued(&self, edge: usize) -> &[u32] {

@@ -2,82 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-const STARTS: &str = "the binary starts";
+mod failures;
+mod place;
 
-/// The binary, in a directory of its own and without settings from around it.
-struct Place(TempDir);
-
-impl Place {
-    fn new() -> Self {
-        Place(TempDir::new().expect("a temporary directory can be made"))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.path().join(file), text).expect("the directory is ours");
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_watershed"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("WATERSHED_") || name == "RUST_LOG") {
-                command.env_remove(name);
-            }
-        }
-        command.current_dir(self.path()).args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ended {
-        Ended::of(self.command(arguments).output().expect(STARTS))
-    }
-
-    fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ended {
-        Ended::of(self.command(arguments).envs(variables.iter().copied()).output().expect(STARTS))
-    }
-}
-
-/// What a command said, and its exit code.
-#[derive(Debug)]
-struct Ended {
-    out: String,
-    err: String,
-    code: Option<i32>,
-}
-
-impl Ended {
-    fn of(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("what it says is UTF-8");
-        Ended { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
-    }
-
-    /// The object in the last line of standard output.
-    fn json(&self) -> Value {
-        serde_json::from_str(self.out.lines().last().unwrap_or_default()).expect("the last line is JSON")
-    }
-}
-
-fn run(arguments: &[&str]) -> Ended {
-    Place::new().run(arguments)
-}
-
-/// Runs what is refused before anything has run, and returns what it says.
-fn refused(place: &Place, arguments: &[&str]) -> String {
-    let ended = place.run(arguments);
-    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{ended:?}");
-    assert_eq!(ended.err.lines().count(), 1, "an error is one line: {ended:?}");
-    assert!(ended.err.starts_with("error: "), "{ended:?}");
-    ended.err
-}
+use place::{Ended, Place, refused, run};
 
 #[test]
 fn a_run_prints_its_records_on_standard_output_and_its_summary_on_standard_error() {
