@@ -16,6 +16,7 @@
 //! | write and read the objects of a checkpoint | [`CheckpointStore`] |
 //! | decide | [`MetaStore`] |
 //! | know which objects may go | [`retention`] |
+//! | look at checkpoints without the job | [`inspect`] |
 //! | read the file format | [`snapshot`] |
 //!
 //! The decisions about checkpoints live in the protocol crate; nothing here knows when to take one. Two rules
@@ -27,6 +28,7 @@ mod durable;
 mod error;
 #[cfg(test)]
 mod fixture;
+pub mod inspect;
 mod limits;
 pub mod meta;
 mod msgpack;

@@ -25,15 +25,24 @@ impl Inventory {
         let objects = store.list().await?;
         let mut manifests = BTreeMap::new();
         for stored in &objects {
-            let Some(ObjectKey { lineage, epoch, object: Object::Manifest, .. }) =
-                ObjectKey::of_path(&stored.path)
+            let Some(key) = ObjectKey::of_path(&stored.path).filter(|key| key.object == Object::Manifest)
             else {
                 continue;
             };
-            let pointer = Pointer { lineage, epoch, manifest: store.identify(&stored.path).await? };
-            let manifest = store.manifest(&pointer).await?;
-            manifests.insert(stored.path.clone(), (pointer, manifest));
+            manifests.insert(stored.path.clone(), Inventory::read(store, key, &stored.path).await?);
         }
         Ok(Inventory { objects, manifests })
+    }
+
+    /// Reads one manifest that nothing but its name points to.
+    pub(crate) async fn read(
+        store: &CheckpointStore,
+        key: ObjectKey,
+        path: &str,
+    ) -> Result<(Pointer, Manifest), StoreError> {
+        let manifest = store.identify(path).await?;
+        let pointer = Pointer { lineage: key.lineage, epoch: key.epoch, manifest };
+        let manifest = store.manifest(&pointer).await?;
+        Ok((pointer, manifest))
     }
 }

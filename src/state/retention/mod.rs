@@ -17,6 +17,7 @@
 //! decided in this history. [`judge`] does that without touching the store, [`collect`] takes what it says,
 //! manifests first, so that a checkpoint is gone before parts of it are.
 
+mod history;
 mod inventory;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,8 @@ use watershed_core::checkpoint::Meta;
 
 use crate::{CheckpointStore, StoreError};
 
+pub(crate) use history::History;
+pub use history::Standing;
 pub use inventory::Inventory;
 pub use verdict::{Reason, Taken, Verdict, judge};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use serde::Serialize;
-use watershed_core::Epoch;
-use watershed_core::checkpoint::{Manifest, Meta, Pointer};
+use watershed_core::checkpoint::Meta;
 
+use crate::retention::history::{Found, History};
 use crate::retention::{Inventory, Needs, RetentionError};
 use crate::store::manifest::references;
 use crate::{Object, ObjectKey, Stored};
@@ -111,75 +111,6 @@ fn fate(
         Ok(age) if age >= needs.grace => Fate::Take(Reason::Orphaned),
         // Too young, or from the future by the store's clock.
         _ => Fate::Wait,
-    }
-}
-
-/// A manifest and where it is.
-type Found<'a> = &'a (Pointer, Manifest);
-
-/// The manifests of a store, sorted by what the meta record says of them.
-struct History<'a> {
-    meta: &'a Meta,
-    all: Vec<Found<'a>>,
-    /// Those on the way back from the completed checkpoint, newest first.
-    decided: Vec<Found<'a>>,
-}
-
-impl<'a> History<'a> {
-    fn of(meta: &'a Meta, inventory: &'a Inventory) -> Result<Self, RetentionError> {
-        let all: Vec<Found<'_>> = inventory.manifests.values().collect();
-        let mut decided: Vec<Found<'_>> = Vec::new();
-        if let Some(completed) = &meta.completed {
-            let newest = inventory.manifests.get(&completed.manifest.path);
-            decided.push(newest.ok_or(RetentionError::Needed { epoch: completed.epoch })?);
-        }
-        // Each step goes to a smaller epoch, so the way ends.
-        while let Some((_, newer)) = decided.last()
-            && let Some(base) = newer.base.filter(|base| *base < newer.epoch)
-            && let Some(older) = all.iter().find(|(_, manifest)| manifest.epoch == base)
-        {
-            decided.push(older);
-        }
-        Ok(History { meta, all, decided })
-    }
-
-    /// Those whose objects are needed.
-    fn kept(&self, needs: &Needs) -> Result<Vec<Found<'a>>, RetentionError> {
-        let mut kept: Vec<_> = self.decided.iter().copied().take(needs.retain.max(1)).collect();
-        kept.extend(self.all.iter().copied().filter(|(_, manifest)| {
-            (manifest.savepoint && !self.was_passed_over(manifest)) || self.may_be_decided(manifest)
-        }));
-        for epoch in needs.outstanding.union(&needs.in_use) {
-            let before = kept.len();
-            kept.extend(self.all.iter().copied().filter(|(_, manifest)| manifest.epoch == *epoch));
-            if kept.len() == before {
-                return Err(RetentionError::Needed { epoch: *epoch });
-            }
-        }
-        Ok(kept)
-    }
-
-    fn completed(&self) -> Option<Epoch> {
-        self.meta.completed.as_ref().map(|pointer| pointer.epoch)
-    }
-
-    /// Whether a manifest is newer than the completed one and nobody has been fenced who may decide it, or has
-    /// decided it since the meta record was read.
-    fn may_be_decided(&self, manifest: &Manifest) -> bool {
-        Some(manifest.epoch) > self.completed() && manifest.run >= self.meta.run
-    }
-
-    /// Whether it is certain that a manifest was never decided: its history has gone on without it.
-    fn was_passed_over(&self, manifest: &Manifest) -> bool {
-        let fenced = manifest.lineage == self.meta.lineage
-            && Some(manifest.epoch) > self.completed()
-            && manifest.run < self.meta.run;
-        let skipped = self.decided.iter().any(|(_, newer)| {
-            newer.lineage == manifest.lineage
-                && newer.epoch > manifest.epoch
-                && newer.base < Some(manifest.epoch)
-        });
-        fenced || skipped
     }
 }
 

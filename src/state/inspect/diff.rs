@@ -1,0 +1,198 @@
+//! What changed between two checkpoints.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+use watershed_core::{Epoch, KeyGroup};
+
+use crate::inspect::contents::{self, Contents, Part, PartName};
+use crate::inspect::entries::{Entries, KeyBytes, json_of};
+use crate::inspect::text::{Plain, Size, count};
+use crate::inspect::{InspectError, Offline, Which};
+use crate::msgpack::to_json;
+
+/// What changed from one checkpoint to another. Parts and key groups that did not change are left out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Diff {
+    /// The first checkpoint.
+    pub from: Epoch,
+    /// The second one.
+    pub to: Epoch,
+    /// What changed, by operator and part.
+    pub parts: Vec<PartDiff>,
+}
+
+/// What changed in a part of an operator's state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartDiff {
+    /// The uid of the stage.
+    pub operator: String,
+    /// The names of the parts, from the stage down.
+    pub part: String,
+    /// What changed in each key group, and last in the pieces of whole subtasks.
+    pub groups: Vec<GroupDiff>,
+}
+
+/// What changed in one key group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupDiff {
+    /// The key group; `None` for the pieces of whole subtasks.
+    pub key_group: Option<u16>,
+    /// How many bytes keys and values had.
+    pub bytes_before: u64,
+    /// How many they have.
+    pub bytes_after: u64,
+    /// Keys that were not there.
+    pub added: Keys,
+    /// Keys that are not there any more.
+    pub removed: Keys,
+    /// Keys whose value is another.
+    pub changed: Keys,
+}
+
+/// Some keys, of which the first few are named.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Keys {
+    /// How many there are.
+    pub count: usize,
+    /// The first ones, each from the outermost member in.
+    pub first: Vec<Vec<serde_json::Value>>,
+}
+
+impl Offline {
+    /// Compares the state of two checkpoints, key by key, and names up to `keys_max` keys of each kind in each key
+    /// group. The parallelism may differ between them. Holds the state of both.
+    ///
+    /// # Errors
+    ///
+    /// Where a checkpoint, or what it names, is missing or damaged.
+    pub async fn diff(&self, from: Which, to: Which, keys_max: usize) -> Result<Diff, InspectError> {
+        let ((_, from), (_, to)) = (self.manifest(from).await?, self.manifest(to).await?);
+        let before = contents::of_checkpoint(&self.store, &from).await?;
+        let after = contents::of_checkpoint(&self.store, &to).await?;
+        let limits = Bounds { keys_max, depth_max: self.store.limits().depth_max };
+        Ok(Diff { from: from.epoch, to: to.epoch, parts: parts(&before, &after, limits) })
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Bounds {
+    keys_max: usize,
+    depth_max: usize,
+}
+
+fn parts(before: &Contents, after: &Contents, bounds: Bounds) -> Vec<PartDiff> {
+    let names: BTreeSet<&PartName> = before.keys().chain(after.keys()).collect();
+    let none = Part::default();
+    let part = |name: &PartName| {
+        let (before, after) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
+        let groups = groups(before, after, bounds);
+        let changed = !groups.is_empty();
+        changed.then(|| PartDiff { operator: name.0.clone(), part: name.1.clone(), groups })
+    };
+    names.into_iter().filter_map(part).collect()
+}
+
+fn groups(before: &Part, after: &Part, bounds: Bounds) -> Vec<GroupDiff> {
+    let numbers: BTreeSet<&KeyGroup> = before.groups.keys().chain(after.groups.keys()).collect();
+    let none = Entries::default();
+    let of = |part: &Part, group: &KeyGroup| {
+        part.groups.get(group).map_or(none.clone(), |(_, entries)| entries.clone())
+    };
+    let by_group = numbers
+        .into_iter()
+        .filter_map(|group| compare(Some(group.0), &of(before, group), &of(after, group), bounds));
+    let whole = compare(None, &numbered(before), &numbered(after), bounds);
+    by_group.chain(whole).collect()
+}
+
+/// The pieces of whole subtasks as entries; the number of the piece comes first in each key.
+fn numbered(part: &Part) -> Entries {
+    let pieces = (0_u32..).zip(&part.whole);
+    let entries = pieces.flat_map(|(number, (_, Entries(entries)))| {
+        entries.iter().map(move |(key, value)| {
+            let number = crate::msgpack::encode(&number);
+            (std::iter::once(number).chain(key.iter().cloned()).collect(), value.clone())
+        })
+    });
+    Entries(entries.collect())
+}
+
+fn compare(key_group: Option<u16>, before: &Entries, after: &Entries, bounds: Bounds) -> Option<GroupDiff> {
+    let mut diff = GroupDiff {
+        key_group,
+        bytes_before: before.bytes(),
+        bytes_after: after.bytes(),
+        added: Keys::default(),
+        removed: Keys::default(),
+        changed: Keys::default(),
+    };
+    for (key, value) in &after.0 {
+        match before.0.get(key) {
+            None => diff.added.note(key, bounds),
+            Some(old) if !same(old, value, bounds.depth_max) => diff.changed.note(key, bounds),
+            Some(_) => {}
+        }
+    }
+    for key in before.0.keys().filter(|key| !after.0.contains_key(*key)) {
+        diff.removed.note(key, bounds);
+    }
+    let changed = diff.added.count + diff.removed.count + diff.changed.count > 0;
+    changed.then_some(diff)
+}
+
+/// Whether two values are the same: the same bytes, or the same fields in another order, as hash maps write them.
+fn same(old: &[u8], new: &[u8], depth_max: usize) -> bool {
+    old == new
+        || matches!((to_json(old, depth_max), to_json(new, depth_max)), (Ok(old), Ok(new)) if old == new)
+}
+
+impl Keys {
+    fn note(&mut self, key: &KeyBytes, bounds: Bounds) {
+        self.count += 1;
+        if self.first.len() < bounds.keys_max {
+            // What was read as entries can be written as JSON.
+            self.first.extend(json_of(key, bounds.depth_max));
+        }
+    }
+}
+
+impl fmt::Display for Diff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "from checkpoint {} to {}: {}",
+            self.from,
+            self.to,
+            count(self.parts.len(), "changed part")
+        )?;
+        for part in &self.parts {
+            writeln!(f, "{} {}", Plain(&part.operator), Plain(&part.part))?;
+            for group in &part.groups {
+                let name = match group.key_group {
+                    Some(group) => format!("key group {group}"),
+                    None => "whole subtasks".to_owned(),
+                };
+                writeln!(f, "  {name}: {} -> {}", Size(group.bytes_before), Size(group.bytes_after))?;
+                for (sign, keys) in [('+', &group.added), ('-', &group.removed), ('~', &group.changed)] {
+                    keys.print(sign, f)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Keys {
+    fn print(&self, sign: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for key in &self.first {
+            let members: Vec<_> = key.iter().map(serde_json::Value::to_string).collect();
+            writeln!(f, "    {sign} {}", Plain(&members.join(" / ")))?;
+        }
+        match self.count - self.first.len() {
+            0 => Ok(()),
+            more => writeln!(f, "    {sign} and {more} more"),
+        }
+    }
+}

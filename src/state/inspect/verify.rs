@@ -1,0 +1,218 @@
+//! Proving a checkpoint, to the last byte.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+use watershed_core::checkpoint::{Manifest, ObjectRef, Payload, Vote};
+use watershed_core::{Epoch, KeyGroupRange};
+
+use crate::inspect::text::{Plain, Size, count};
+use crate::inspect::{InspectError, Offline, Which};
+use crate::snapshot::{LayerKind, Snapshot};
+use crate::store::manifest::references;
+use crate::{Object, ObjectKey};
+
+/// What was found when a checkpoint was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The checkpoint.
+    pub epoch: Epoch,
+    /// How many objects were read and compared with their hashes; the manifest is one.
+    pub objects: usize,
+    /// How many bytes these had.
+    pub bytes: u64,
+    /// What is wrong; nothing where the checkpoint is proved.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that is wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The object, where it is about one.
+    pub object: Option<String>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// A check of the cut: the manifest, and the one that it came from where that is still there. Returns what is wrong.
+pub type Certificate<'a> = &'a (dyn Fn(&Manifest, Option<&Manifest>) -> Vec<String> + Sync);
+
+impl Offline {
+    /// Reads everything that a checkpoint names, and checks it: lengths, hashes, block checksums, that each snapshot
+    /// is the one of its subtask, that layers and key groups fit, and by `certificate` that the cut is consistent.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such checkpoint, or its manifest cannot be read. All else is in the report.
+    pub async fn verify(&self, which: Which, certificate: Certificate<'_>) -> Result<Report, InspectError> {
+        let (pointer, manifest) = self.manifest(which).await?;
+        let mut report =
+            Report { epoch: manifest.epoch, objects: 1, bytes: pointer.manifest.bytes, problems: Vec::new() };
+        self.verify_identity(&manifest, &pointer.manifest.path, &mut report);
+        one_reference_each(&manifest, &mut report);
+        for vote in &manifest.votes {
+            self.verify_vote(&manifest, vote, &mut report).await;
+        }
+        let base = self.base(&manifest, &mut report).await;
+        let cut = certificate(&manifest, base.as_ref());
+        report.problems.extend(cut.into_iter().map(|what| Problem { object: None, what }));
+        Ok(report)
+    }
+
+    /// Verifies every checkpoint that is listed. Manifests that cannot be read are problems of the reports' last.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be listed.
+    pub async fn verify_all(
+        &self,
+        certificate: Certificate<'_>,
+    ) -> Result<(Vec<Report>, Vec<String>), InspectError> {
+        let listing = self.list().await?;
+        let mut reports = Vec::new();
+        for summary in &listing.checkpoints {
+            reports.push(self.verify(Which::Epoch(summary.epoch), certificate).await?);
+        }
+        Ok((reports, listing.unread))
+    }
+
+    /// The manifest that this one came from, where it is still there.
+    async fn base(&self, manifest: &Manifest, report: &mut Report) -> Option<Manifest> {
+        match self.manifest(Which::Epoch(manifest.base?)).await {
+            Ok((_, base)) => Some(base),
+            // It may have been removed since.
+            Err(InspectError::NoSuch { .. }) => None,
+            Err(error) => {
+                report.wrong(None, format!("the checkpoint that it came from cannot be read: {error}"));
+                None
+            }
+        }
+    }
+
+    fn verify_identity(&self, manifest: &Manifest, path: &str, report: &mut Report) {
+        let Some(identity) = &self.identity else { return };
+        if (&identity.job, identity.key_groups) != (&manifest.job, manifest.key_groups) {
+            let what = format!(
+                "it is of job {:?} with {} key groups, and the directory is job {:?}'s with {} key groups",
+                manifest.job,
+                manifest.key_groups.count(),
+                identity.job,
+                identity.key_groups.count()
+            );
+            report.wrong(Some(path), what);
+        }
+    }
+
+    async fn verify_vote(&self, manifest: &Manifest, vote: &Vote, report: &mut Report) {
+        for (number, object) in vote.snapshot.iter().enumerate() {
+            match self.store.snapshot(object).await {
+                Ok(snapshot) => {
+                    report.read(object);
+                    for what in layer_problems(&snapshot, number == 0, manifest, vote) {
+                        report.wrong(Some(&object.path), what);
+                    }
+                }
+                Err(error) => report.wrong(Some(&object.path), error.to_string()),
+            }
+        }
+        let staged = vote.staged.iter().filter_map(|staged| match &staged.payload {
+            Payload::Inline(_) => None,
+            Payload::Object(object) => Some(object),
+        });
+        for object in vote.in_flight.iter().map(|in_flight| &in_flight.object).chain(staged) {
+            match self.store.get(object).await {
+                Ok(_) => report.read(object),
+                Err(error) => report.wrong(Some(&object.path), error.to_string()),
+            }
+        }
+        for staged in &vote.staged {
+            if staged.xid.epoch > manifest.epoch || staged.xid.lineage > manifest.lineage {
+                report.wrong(None, format!("{} has staged {}, which is newer", vote.subtask, staged.xid));
+            }
+        }
+    }
+}
+
+impl Report {
+    fn read(&mut self, object: &ObjectRef) {
+        self.objects += 1;
+        self.bytes += object.bytes;
+    }
+
+    fn wrong(&mut self, object: Option<&str>, what: String) {
+        self.problems.push(Problem { object: object.map(str::to_owned), what });
+    }
+}
+
+/// A path stands for one content.
+fn one_reference_each(manifest: &Manifest, report: &mut Report) {
+    let mut seen: BTreeMap<&str, &ObjectRef> = BTreeMap::new();
+    for object in references(manifest) {
+        if *seen.entry(&object.path).or_insert(object) != object {
+            report.wrong(Some(&object.path), "it is named twice, with another length or hash".to_owned());
+        }
+        let epoch = ObjectKey::of_path(&object.path)
+            .filter(|key| key.object != Object::Manifest)
+            .map(|key| key.epoch);
+        if epoch.is_none_or(|epoch| epoch > manifest.epoch) {
+            report.wrong(Some(&object.path), "a checkpoint cannot name such an object".to_owned());
+        }
+    }
+}
+
+/// What is wrong with a snapshot as a layer of a vote.
+fn layer_problems(snapshot: &Snapshot, first: bool, manifest: &Manifest, vote: &Vote) -> Vec<String> {
+    let mut problems = Vec::new();
+    let header = snapshot.header();
+    if header.job != manifest.job || header.key_groups != manifest.key_groups {
+        let (job, groups) = (&header.job, header.key_groups.count());
+        problems.push(format!("it is of job {job:?} with {groups} key groups"));
+    }
+    if header.subtask != vote.subtask {
+        problems.push(format!("it is of subtask {}, and subtask {} names it", header.subtask, vote.subtask));
+    }
+    if header.epoch > manifest.epoch || header.lineage > manifest.lineage || header.run > manifest.run {
+        problems.push("it is newer than the checkpoint that names it".to_owned());
+    }
+    if (header.kind == LayerKind::Full) != first {
+        problems.push("the first layer of a subtask, and only the first, must be full".to_owned());
+    }
+    if let Some(range) = &vote.key_groups {
+        let outside = snapshot.sections().iter().flat_map(|section| &section.groups);
+        let outside = outside.filter(|(group, _)| !range.contains(*group)).count();
+        if outside > 0 {
+            let KeyGroupRange(range) = range;
+            let (start, end) = (range.start, range.end);
+            problems.push(format!(
+                "{} outside the subtask's {start}..{end}",
+                count(outside, "piece of a key group")
+            ));
+        }
+    }
+    problems
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read = format!("{} read ({})", count(self.objects, "object"), Size(self.bytes));
+        if self.is_sound() {
+            return writeln!(f, "checkpoint {}: sound, {read}", self.epoch);
+        }
+        writeln!(f, "checkpoint {}: {}, {read}", self.epoch, count(self.problems.len(), "problem"))?;
+        for Problem { object, what } in &self.problems {
+            match object {
+                Some(object) => writeln!(f, "  {}: {}", Plain(object), Plain(what))?,
+                None => writeln!(f, "  {}", Plain(what))?,
+            }
+        }
+        Ok(())
+    }
+}
