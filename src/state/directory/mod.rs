@@ -1,5 +1,8 @@
 //! A state directory: whose it is, and that it is not taken for another's.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
