@@ -19,12 +19,18 @@ pub struct Config {
     /// How many control elements (bare watermarks, barriers, ends) may be on their way on one channel,
     /// beside the batches. Default: 4.
     pub credit_control: u32,
+    /// How long what is on its way on one channel may take its receiver, as far as the sender can tell: batches get
+    /// smaller where it is slow. It bounds how long a job that is cancelled goes on. Default: 250 ms.
+    pub in_flight: Duration,
     /// How long a record may wait in a batch that does not fill. Default: 1 ms.
     pub flush_after: Duration,
     /// How many records a source reads from a split before it looks at anything else. Default: 4,096.
     pub poll_records: usize,
     /// How many polls a source makes before it lets the other actors of its arbiter run. Default: 8.
     pub polls_per_turn: usize,
+    /// How long a source reads before it lets the other actors of its arbiter run, and hears what it is told. Where
+    /// records are slow to pass, it makes fewer and smaller polls. Default: 20 ms.
+    pub turn_within: Duration,
     /// How many splits a source's subtask has open at a time. Default: 64.
     pub open_splits: usize,
     /// How often a source with nothing to read tells how far the wall clock has come. Default: 100 ms.
@@ -44,9 +50,11 @@ impl Default for Config {
             batch_records: 4096,
             credit_batches: 8,
             credit_control: 4,
+            in_flight: Duration::from_millis(250),
             flush_after: Duration::from_millis(1),
             poll_records: 4096,
             polls_per_turn: 8,
+            turn_within: Duration::from_millis(20),
             open_splits: 64,
             idle_tick: Duration::from_millis(100),
             convoy_tick: Duration::from_millis(1),

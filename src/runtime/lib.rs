@@ -32,6 +32,7 @@ mod local;
 mod message;
 mod node;
 mod outbound;
+mod pace;
 mod source;
 mod station;
 mod subtask;

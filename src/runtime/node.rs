@@ -16,6 +16,7 @@ use crate::convoy::{Convoy, Place};
 use crate::coordinator::Coordinator;
 use crate::launch::Launch;
 use crate::message::{Handle, SourceHandle};
+use crate::pace;
 use crate::source::SourceActor;
 use crate::subtask::SubtaskActor;
 use crate::wake::Bell;
@@ -54,7 +55,10 @@ impl Node {
         let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let splits = order.splits;
-        let cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
+        let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
+        for edge in 0..cx.info.outputs.len() {
+            cx.outbox.set_batch_records(edge, pace::first(config.batch_records));
+        }
         match order.task {
             AnyTask::Chain(task) => {
                 let launch = Launch { task, cx, config, bell, board, coordinator };

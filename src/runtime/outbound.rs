@@ -1,6 +1,7 @@
 //! The sending ends of a subtask's channels.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use watershed_core::stage::{Outbox, Outgoing};
@@ -10,12 +11,15 @@ use watershed_protocol::{Credit, Outcome};
 use crate::config::Config;
 use crate::element::{Deliver, Element, GiveBack};
 use crate::local;
+use crate::pace::{Departures, RoundTrips};
 use crate::subtask::{Fed, SubtaskActor};
 
 /// All channels that leave a subtask.
 pub(crate) struct Outbounds {
     /// By output and receiver.
     channels: Vec<Vec<Option<Outbound>>>,
+    /// By output.
+    trips: Vec<RoundTrips>,
     /// How many channels have elements that wait for credit.
     waiting: usize,
 }
@@ -27,6 +31,7 @@ struct Outbound {
     channel: ChannelId,
     credit: Credit,
     next: Sequence,
+    away: Departures,
     /// Elements that wait for credit. Bounded by what one step of the task emits: a task is not called
     /// while something waits.
     queue: VecDeque<Element>,
@@ -49,12 +54,14 @@ impl Outbounds {
             channel: target.channel,
             credit: Credit::new(config.credit_batches, config.credit_control),
             next: Sequence(0),
+            away: Departures::default(),
             queue: VecDeque::new(),
             told: Watermark::MIN,
         };
+        let trips = targets.iter().map(|_| RoundTrips::new(config.batch_records, config.in_flight)).collect();
         let channels =
             targets.into_iter().map(|edge| edge.into_iter().map(|target| target.map(open)).collect());
-        Outbounds { channels: channels.collect(), waiting: 0 }
+        Outbounds { channels: channels.collect(), trips, waiting: 0 }
     }
 
     /// Whether something waits for credit.
@@ -65,8 +72,10 @@ impl Outbounds {
     /// Hands over what is ready.
     pub(crate) fn hand_over(&mut self, outbox: &mut Outbox) {
         while let Some(Outgoing { edge, receiver, batch, watermark, origin }) = outbox.ready.pop_front() {
-            let element = Element::Batch { batch, watermark, origin };
+            let (element, sent) = (Element::Batch { batch, watermark, origin }, Instant::now());
             if let Some(batch) = self.send(edge, receiver, element) {
+                let now = Instant::now();
+                self.measure(edge, batch.records(), now.duration_since(sent), now, outbox);
                 outbox.give_back(edge, receiver, batch);
             }
         }
@@ -121,6 +130,9 @@ impl Outbounds {
         };
         assert_eq!(outcome, Outcome::Applied, "a receiver gives back what it was sent and no more");
         if let Some(batch) = batch {
+            let now = Instant::now();
+            let away = channel.away.come_back(now);
+            self.measure(edge, batch.records(), away, now, outbox);
             outbox.give_back(edge, receiver, batch);
         }
         let channel = self.channel(edge, receiver);
@@ -131,6 +143,11 @@ impl Outbounds {
             }
         }
         self.channel(edge, receiver).told < outbox.watermark
+    }
+
+    /// Learns how long a batch was away, and fits the next ones to that.
+    fn measure(&mut self, edge: usize, records: usize, away: Duration, now: Instant, outbox: &mut Outbox) {
+        outbox.set_batch_records(edge, self.trips[edge].returned(records, away, now));
     }
 
     /// Sends what is left of some outputs, credit or not, to subtasks that outlive this one.
@@ -192,6 +209,7 @@ impl Outbound {
                 // The receiver could not feed all of it: it counts as sent, and comes back later.
                 let granted = self.credit.take_data();
                 assert!(granted, "all credit was home");
+                self.away.leave(Instant::now());
                 None
             }
         })
@@ -212,6 +230,9 @@ impl Outbound {
             }
             let element = self.queue.pop_front().expect("the queue has a front");
             self.told = self.told.max(watermark_of(&element));
+            if let Element::Batch { .. } = element {
+                self.away.leave(Instant::now());
+            }
             self.deliver(element);
         }
     }

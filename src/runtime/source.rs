@@ -20,6 +20,7 @@ use crate::element::{Ending, GiveBack};
 use crate::guard::guarded;
 use crate::launch::{Launch, open};
 use crate::message::{Alarm, Cancel, Commit, Connect, Start, Stop, Turn, Woken};
+use crate::pace::Portion;
 use crate::station::{Broken, Call, Phase, Station};
 
 /// The actor of a source's subtask.
@@ -40,6 +41,8 @@ struct SourceCore {
     task: Box<dyn SourceTask>,
     config: Config,
     place: Place,
+    /// How many records are read at once.
+    portion: Portion,
     splits: Vec<OpenSplit>,
     /// Splits that are not open yet.
     closed: VecDeque<(SplitId, Split)>,
@@ -121,7 +124,7 @@ impl SourceActor {
 impl SourceCore {
     /// Reads for a turn. Whether there is more to do at once.
     fn turn(&mut self) -> Result<bool, TaskError> {
-        let mut polls = 0;
+        let (mut polls, begun) = (0, Instant::now());
         loop {
             self.station.look_at_clock();
             if !self.station.may_work() {
@@ -150,7 +153,9 @@ impl SourceCore {
             } else if self.place.is_ahead() {
                 self.station.flush_if_due(self.task.as_mut())?;
                 return Ok(false);
-            } else if polls == self.config.polls_per_turn {
+            } else if polls == self.config.polls_per_turn
+                || (polls > 0 && begun.elapsed() >= self.config.turn_within)
+            {
                 self.look_for_silence();
                 self.station.flush_if_due(self.task.as_mut())?;
                 return Ok(true);
@@ -188,9 +193,12 @@ impl SourceCore {
         let vertex = self.station.cx.info.subtask.vertex;
         self.station.cx.origin = Some(Origin { vertex, split: self.splits[split].id, position });
         let before = self.station.cx.counters.records_in;
-        let polled = self.task.poll(split, self.config.poll_records, &mut self.station.cx)?;
+        let begun = Instant::now();
+        let polled = self.task.poll(split, self.portion.records(), &mut self.station.cx)?;
         self.station.worked()?;
-        if self.station.cx.counters.records_in > before {
+        let read = self.station.cx.counters.records_in - before;
+        self.portion.took(usize::try_from(read).unwrap_or(usize::MAX), begun.elapsed());
+        if read > 0 {
             self.tell(WatermarkEvent::Active { input: split });
         }
         self.advance(split);
@@ -364,6 +372,7 @@ impl Handler<Connect> for SourceActor {
         let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
         self.core = Some(SourceCore {
             station,
+            portion: Portion::new(config.poll_records, config.turn_within),
             config,
             place,
             merge: WatermarkMerge::new(splits.len() + closed.len(), task.split_idle_after()),

@@ -188,7 +188,7 @@ mod tests {
     /// An outbox with so many batches under way to each receiver of its only output.
     fn outbox(queued: &[u32]) -> Outbox {
         let (name, receivers) = (String::new(), queued.len() as u32);
-        let mut outbox = Outbox::new(&[OutputInfo { name, receivers, forward: false, side: None }]);
+        let mut outbox = Outbox::new(&[OutputInfo { name, receivers, forward: false, side: None }], 1);
         for (receiver, batches) in queued.iter().enumerate() {
             for _ in 0..*batches {
                 outbox.hand_over(0, receiver as u32, &mut Batch::<u64>::default(), None);

@@ -140,7 +140,7 @@ impl TaskContext {
     /// The context of a subtask that is about to be opened.
     pub fn new(info: Arc<TaskInfo>, waker: Waker) -> Self {
         TaskContext {
-            outbox: Outbox::new(&info.outputs),
+            outbox: Outbox::new(&info.outputs, info.batch_records),
             sides: info
                 .outputs
                 .iter()

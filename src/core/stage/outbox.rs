@@ -55,16 +55,20 @@ pub struct Outbox {
 struct Edge {
     pool: Vec<AnyBatch>,
     queued: Vec<u32>,
+    batch_records: usize,
 }
 
 /// How many empty batches an edge keeps per receiver.
 const POOL_PER_RECEIVER: usize = 4;
 
 impl Outbox {
-    /// An empty outbox for these outputs.
-    pub fn new(outputs: &[OutputInfo]) -> Self {
-        let edge =
-            |output: &OutputInfo| Edge { pool: Vec::new(), queued: vec![0; output.receivers as usize] };
+    /// An empty outbox for these outputs, whose batches hold so many records.
+    pub fn new(outputs: &[OutputInfo], batch_records: usize) -> Self {
+        let edge = |output: &OutputInfo| Edge {
+            pool: Vec::new(),
+            queued: vec![0; output.receivers as usize],
+            batch_records,
+        };
         Outbox {
             ready: VecDeque::new(),
             watermark: Watermark::MIN,
@@ -111,6 +115,18 @@ impl Outbox {
             .partition::<VecDeque<_>, _>(|ready| ready.edge == edge && ready.receiver == receiver);
         self.ready = kept;
         taken.into_iter().map(|ready| ready.batch).collect()
+    }
+
+    /// How many records make a batch of an output that is handed over at once.
+    #[inline]
+    pub fn batch_records(&self, edge: usize) -> usize {
+        self.edges[edge].batch_records
+    }
+
+    /// Sets how many records make a batch of an output. Whoever fills batches looks at it with each that it hands
+    /// over.
+    pub fn set_batch_records(&mut self, edge: usize, records: usize) {
+        self.edges[edge].batch_records = records;
     }
 
     /// How many batches each receiver of an output has been sent and not given back.

@@ -82,6 +82,7 @@ impl<T: Data, P: Partitioner<T>> Downstream<T> for Exchange<T, P> {
         if open.len() >= self.batch_records {
             cx.counters.records_out += open.len() as u64;
             cx.outbox.hand_over(self.edge, receiver, open, cx.origin);
+            self.batch_records = cx.outbox.batch_records(self.edge);
         }
     }
 }
@@ -93,7 +94,7 @@ impl<T: Data, P: Partitioner<T>> Tail<T> for Exchange<T, P> {
         let receivers = cx.info.outputs[self.edge].receivers;
         self.rule.open(receivers, cx.info.key_groups, cx.info.subtask.index);
         self.open = (0..receivers).map(|_| Batch::default()).collect();
-        self.batch_records = cx.info.batch_records;
+        self.batch_records = cx.outbox.batch_records(self.edge);
         Ok(())
     }
 
@@ -104,6 +105,7 @@ impl<T: Data, P: Partitioner<T>> Tail<T> for Exchange<T, P> {
                 cx.outbox.hand_over(self.edge, receiver as u32, open, cx.origin);
             }
         }
+        self.batch_records = cx.outbox.batch_records(self.edge);
     }
 }
 
@@ -128,6 +130,12 @@ struct SharedOutput {
 impl<T> Shared<T> {
     pub(crate) fn new() -> Self {
         Shared { open: Batch::default(), outputs: Vec::new(), batch_records: 0 }
+    }
+
+    /// How many records make a batch: those that the slowest output takes at once.
+    fn batch_records(&self, cx: &TaskContext) -> usize {
+        let sizes = self.outputs.iter().map(|output| cx.outbox.batch_records(output.edge));
+        sizes.min().unwrap_or(cx.info.batch_records)
     }
 }
 
@@ -159,7 +167,7 @@ impl<T: Data> Tail<T> for Shared<T> {
                 forward: output.forward,
             });
         }
-        self.batch_records = cx.info.batch_records;
+        self.batch_records = self.batch_records(cx);
         Ok(())
     }
 
@@ -184,6 +192,7 @@ impl<T: Data> Tail<T> for Shared<T> {
                 cx.outbox.hand_over(output.edge, receiver, &mut copy, cx.origin);
             }
         }
+        self.batch_records = self.batch_records(cx);
     }
 }
 
@@ -221,7 +230,7 @@ impl<T: Data> Tail<T> for Broadcast<T> {
     fn open(&mut self, _number: u16, cx: &TaskContext) -> Result<(), TaskError> {
         self.edge = cx.info.main_output();
         self.receivers = cx.info.outputs[self.edge].receivers;
-        self.batch_records = cx.info.batch_records;
+        self.batch_records = cx.outbox.batch_records(self.edge);
         Ok(())
     }
 
@@ -235,6 +244,7 @@ impl<T: Data> Tail<T> for Broadcast<T> {
             cx.outbox.hand_over(self.edge, receiver, &mut copy, cx.origin);
         }
         cx.outbox.hand_over(self.edge, 0, &mut self.open, cx.origin);
+        self.batch_records = cx.outbox.batch_records(self.edge);
     }
 }
 

@@ -3,7 +3,7 @@
 mod waiting;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use watershed_core::testing::Numbers;
 use watershed_core::{
@@ -227,6 +227,37 @@ fn a_cancelled_job_finishes_what_it_has_read_and_fires_no_open_window() {
     let read = summary.vertices[0].counters.records_in;
     assert!(read >= 100_000);
     assert_eq!(keep.sorted().len() as u64, read.div_ceil(1000));
+}
+
+#[test]
+fn a_cancelled_job_ends_soon_however_slow_its_operators_are() {
+    let slow = |n: u64| {
+        std::thread::sleep(Duration::from_micros(200));
+        n
+    };
+    // Behind an exchange, and in the chain of the source itself.
+    for exchanged in [true, false] {
+        let pipeline = pipeline();
+        let numbers = pipeline.source(Numbers::up_to(u64::MAX));
+        if exchanged {
+            numbers.rebalance().map(slow).discard();
+        } else {
+            numbers.map(slow).discard();
+        }
+        let cancelled = Arc::new(Mutex::new(None));
+        let at = cancelled.clone();
+        let config = Config { arbiters: 2, parallelism: 2, ..Config::default() };
+        let summary = crate::run(&pipeline.plan().unwrap(), &config, |job| {
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(3000));
+                *at.lock().unwrap() = Some(Instant::now());
+                job.cancel();
+            });
+        });
+        assert_eq!(summary.unwrap().end, JobEnd::Cancelled);
+        let took = cancelled.lock().unwrap().expect("it was cancelled").elapsed();
+        assert!(took < Duration::from_secs(2), "exchanged: {exchanged}, it went on for {took:?}");
+    }
 }
 
 #[test]
