@@ -4,7 +4,6 @@
 mod tests;
 
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -83,8 +82,7 @@ impl StateDirectory {
     /// system fails. Nothing is changed then.
     pub fn open(path: &Path, identity: Identity, adopt: Adopt) -> Result<StateDirectory, StoreError> {
         let shown = path.display().to_string();
-        fs::create_dir_all(path).map_err(|source| StoreError::io("make the directory", &shown, source))?;
-        let folder = Folder::open(path)?;
+        let folder = Folder::open_or_make(path)?;
         let found = read_identity(&folder)?;
         let logged = folder.open_file(crate::meta::LOG, nix::fcntl::OFlag::O_RDONLY)?.is_some();
         let foreign = |reason: String| StoreError::Foreign { directory: shown.clone(), reason };
@@ -107,8 +105,12 @@ impl StateDirectory {
             }
             None => {}
         }
-        // From here on the directory is locked.
         let (meta, torn) = FileMetaStore::open(path)?;
+        // The directory is locked now, and another job may have begun it a moment before.
+        let found = read_identity(&folder)?;
+        if let Some(found) = &found {
+            fits(found, &identity, adopt).map_err(foreign)?;
+        }
         if found.as_ref() != Some(&identity) {
             let written = Written { format: FORMAT, identity: identity.clone() };
             let mut text = serde_json::to_string_pretty(&written).expect("an identity is plain data");

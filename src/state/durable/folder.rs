@@ -65,6 +65,19 @@ impl Folder {
         Folder::open_with(path, File::sync_all)
     }
 
+    /// Opens a folder that the user named, and makes it first, durably, where it is not there.
+    pub(crate) fn open_or_make(path: &Path) -> Result<Folder, StoreError> {
+        let failed = |source| StoreError::io("make the directory", path.display().to_string(), source);
+        let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
+        std::fs::create_dir_all(path).map_err(failed)?;
+        for folder in missing {
+            // A relative path ends in the empty one, which is the current directory.
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+            Folder::open(above.unwrap_or(Path::new(".")))?.sync()?;
+        }
+        Folder::open(path)
+    }
+
     /// As [`open`](Folder::open), with another way to sync.
     pub(crate) fn open_with(path: &Path, sync: fn(&File) -> io::Result<()>) -> Result<Folder, StoreError> {
         let failed = |source| StoreError::io("open", path.display().to_string(), source);
@@ -172,9 +185,8 @@ impl Folder {
         bytes: &[u8],
         publish: impl FnOnce(&str) -> Result<Written, StoreError>,
     ) -> Result<Written, StoreError> {
-        let number = PARTIALS.fetch_add(1, Ordering::Relaxed);
-        let partial = format!("{PARTIAL}{}-{number}", std::process::id());
-        let outcome = self.write_partial(&partial, name, bytes).and_then(|()| publish(&partial));
+        let (partial, file) = self.make_partial(name)?;
+        let outcome = self.write_partial(file, name, bytes).and_then(|()| publish(&partial));
         // After a rename there is nothing to remove, and what cannot be removed is swept later.
         let _ = unlinkat(&self.handle, partial.as_str(), UnlinkatFlags::NoRemoveDir);
         // Where the name was taken, its first writer may not have come to this.
@@ -183,10 +195,22 @@ impl Folder {
         Ok(written)
     }
 
-    fn write_partial(&self, partial: &str, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&self.handle, partial, flags, Mode::from_bits_truncate(0o666));
-        let mut file = File::from(fd.map_err(|errno| self.failed("write", name, errno))?);
+    /// Makes an empty file that nobody else writes to. The number of the process alone is no such name: every
+    /// container counts its own, and they may share the folder.
+    fn make_partial(&self, name: &str) -> Result<(String, File), StoreError> {
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        loop {
+            let number = PARTIALS.fetch_add(1, Ordering::Relaxed);
+            let partial = format!("{PARTIAL}{}-{number}", std::process::id());
+            match openat(&self.handle, partial.as_str(), flags, Mode::from_bits_truncate(0o666)) {
+                Ok(fd) => return Ok((partial, fd.into())),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(self.failed("write", name, errno)),
+            }
+        }
+    }
+
+    fn write_partial(&self, mut file: File, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         file.write_all(bytes).map_err(|source| StoreError::io("write", self.name(name), source))?;
         (self.sync)(&file).map_err(|source| match source.kind() {
             // A file system that finds its room only now. The file is thrown away, and never synced again.
@@ -228,6 +252,12 @@ impl Folder {
             Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::EEXIST) => Ok(false),
             Err(errno) => Err(self.failed("remove", name, errno)),
         }
+    }
+
+    /// Takes out what writes that never came to their end have left. Only for who writes here alone.
+    pub(crate) fn remove_partials(&self) -> Result<(), StoreError> {
+        let left = self.list()?.into_iter().filter(|entry| entry.name.starts_with(PARTIAL));
+        left.map(|entry| self.remove(&entry.name)).try_for_each(|removed| removed.map(drop))
     }
 
     /// What is in the folder, by name.

@@ -79,6 +79,7 @@ impl FileMetaStore {
     ) -> Result<(FileMetaStore, Option<TornTail>), StoreError> {
         let folder = Folder::open(directory)?;
         let lock = lock(&folder)?;
+        folder.remove_partials()?;
         let bytes = match folder.read(LOG, LOG_BYTES_MAX)? {
             Some(bytes) => bytes,
             None => {

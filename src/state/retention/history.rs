@@ -6,7 +6,7 @@ use serde::Serialize;
 use watershed_core::Epoch;
 use watershed_core::checkpoint::{Manifest, Meta, Pointer};
 
-use crate::retention::{Inventory, Needs, RetentionError};
+use crate::retention::{Inventory, Keep, Needs, RetentionError};
 
 /// Whether a checkpoint counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -76,7 +76,15 @@ impl<'a> History<'a> {
 
     /// Those whose objects are needed.
     pub(super) fn kept(&self, needs: &Needs) -> Result<Vec<Found<'a>>, RetentionError> {
-        let mut kept: Vec<_> = self.decided.iter().copied().take(needs.retain.max(1)).collect();
+        let asked = |number: usize, found: &Found<'_>| match needs.keep {
+            Keep::Newest(count) => number < count,
+            Keep::From(epoch) => found.1.epoch >= epoch,
+        };
+        let numbered = self.decided.iter().copied().enumerate();
+        let mut kept: Vec<_> = numbered
+            .filter(|(number, found)| *number == 0 || asked(*number, found))
+            .map(|(_, found)| found)
+            .collect();
         kept.extend(self.all.iter().copied().filter(|(_, manifest)| {
             (manifest.savepoint && !self.was_passed_over(manifest)) || self.may_be_decided(manifest)
         }));

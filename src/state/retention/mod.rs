@@ -2,7 +2,7 @@
 //!
 //! An object may go when no checkpoint that is kept names it. Kept are
 //!
-//! - the completed checkpoint and those that it came from, as many as are to be retained;
+//! - the completed checkpoint, and those that it came from as far back as is asked for;
 //! - every savepoint, until the person who asked for it takes it away;
 //! - every checkpoint whose commits are outstanding: a sink may yet need what it staged, however old that is;
 //! - whatever may be in the making: objects of the newest run that are newer than the completed checkpoint, and all
@@ -36,11 +36,20 @@ pub use history::Standing;
 pub use inventory::Inventory;
 pub use verdict::{Reason, Taken, Verdict, judge};
 
+/// Which decided checkpoints are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// So many, the completed one among them.
+    Newest(usize),
+    /// Those from this one on.
+    From(Epoch),
+}
+
 /// What is needed besides the completed checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// How many checkpoints are kept, the completed one among them; at least that one is.
-    pub retain: usize,
+    /// Which of the decided checkpoints; at least the completed one is kept.
+    pub keep: Keep,
     /// Checkpoints of which not every sink has said that it committed.
     pub outstanding: BTreeSet<Epoch>,
     /// Checkpoints that somebody reads or restores from right now.
@@ -52,7 +61,7 @@ pub struct Needs {
 impl Default for Needs {
     fn default() -> Self {
         let none = BTreeSet::new;
-        Needs { retain: 3, outstanding: none(), in_use: none(), grace: Duration::from_secs(3600) }
+        Needs { keep: Keep::Newest(3), outstanding: none(), in_use: none(), grace: Duration::from_secs(3600) }
     }
 }
 

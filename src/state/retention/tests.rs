@@ -52,15 +52,26 @@ async fn as_many_checkpoints_are_kept_as_are_to_be() {
     let store = CheckpointStore::memory();
     let newest = chain(&store, 5).await;
     let verdict =
-        run(&store, &meta(1, &newest), &Needs { retain: 2, ..Needs::default() }, later()).await.unwrap();
+        run(&store, &meta(1, &newest), &Needs { keep: Keep::Newest(2), ..Needs::default() }, later())
+            .await
+            .unwrap();
     assert_eq!(left(&store).await, [of(4, 1), of(5, 1)].concat());
     assert_eq!((verdict.take.len(), verdict.kept), (9, 6));
     // Manifests go first, and all of it goes at once: it was decided, and is replaced.
     let kinds: Vec<_> = verdict.take.iter().map(|taken| taken.path.contains("manifest")).collect();
     assert_eq!(kinds, [true, true, true, false, false, false, false, false, false]);
     assert!(verdict.take.iter().all(|taken| taken.reason == Reason::Superseded));
+    // From a checkpoint on, as the coordinator says it.
+    let store = CheckpointStore::memory();
+    let newest = chain(&store, 5).await;
+    run(&store, &meta(1, &newest), &Needs { keep: Keep::From(Epoch(4)), ..Needs::default() }, later())
+        .await
+        .unwrap();
+    assert_eq!(left(&store).await, [of(4, 1), of(5, 1)].concat());
     // None is less than the one that the job would be restored from.
-    run(&store, &meta(1, &newest), &Needs { retain: 0, ..Needs::default() }, later()).await.unwrap();
+    run(&store, &meta(1, &newest), &Needs { keep: Keep::Newest(0), ..Needs::default() }, later())
+        .await
+        .unwrap();
     assert_eq!(left(&store).await, of(5, 1));
 }
 
@@ -68,7 +79,7 @@ async fn as_many_checkpoints_are_kept_as_are_to_be() {
 async fn what_an_outstanding_commit_needs_stays_however_old_it_is() {
     let store = CheckpointStore::memory();
     let newest = chain(&store, 5).await;
-    let needs = Needs { retain: 1, outstanding: BTreeSet::from([Epoch(2)]), ..Needs::default() };
+    let needs = Needs { keep: Keep::Newest(1), outstanding: BTreeSet::from([Epoch(2)]), ..Needs::default() };
     run(&store, &meta(1, &newest), &needs, later()).await.unwrap();
     assert_eq!(left(&store).await, [of(2, 1), of(5, 1)].concat());
     let gone = Needs { in_use: BTreeSet::from([Epoch(3)]), ..needs };
@@ -85,7 +96,9 @@ async fn layers_that_a_kept_checkpoint_names_stay_though_an_old_one_wrote_them()
     let mut third = fixture::manifest(3, 1, Some(2));
     third.votes = second.votes.clone();
     let newest = store.put_manifest(&third).await.unwrap();
-    run(&store, &meta(1, &newest), &Needs { retain: 1, ..Needs::default() }, later()).await.unwrap();
+    run(&store, &meta(1, &newest), &Needs { keep: Keep::Newest(1), ..Needs::default() }, later())
+        .await
+        .unwrap();
     assert_eq!(left(&store).await, ["2/1/1-0", "2/1/2-0.staged", "3/1/manifest"]);
 }
 
@@ -99,7 +112,9 @@ async fn savepoints_stay_unless_their_history_has_gone_on_without_them() {
     write(&store, savepoint(3, 1, Some(2))).await;
     let newest = write(&store, fixture::manifest(4, 1, Some(2))).await;
     write(&store, savepoint(6, 1, Some(4))).await;
-    run(&store, &meta(2, &newest), &Needs { retain: 1, ..Needs::default() }, later()).await.unwrap();
+    run(&store, &meta(2, &newest), &Needs { keep: Keep::Newest(1), ..Needs::default() }, later())
+        .await
+        .unwrap();
     assert_eq!(left(&store).await, [of(1, 1), of(4, 1)].concat());
 }
 
@@ -155,8 +170,9 @@ async fn an_old_meta_record_takes_nothing_of_what_came_after_it() {
         from = epoch;
     }
     let before = left(&store).await;
-    let verdict =
-        run(&store, &meta(1, &old), &Needs { retain: 2, ..Needs::default() }, later()).await.unwrap();
+    let verdict = run(&store, &meta(1, &old), &Needs { keep: Keep::Newest(2), ..Needs::default() }, later())
+        .await
+        .unwrap();
     assert_eq!(verdict.take, []);
     assert_eq!(left(&store).await, before);
 }
@@ -178,7 +194,7 @@ async fn nothing_goes_while_a_manifest_cannot_be_read_or_is_anothers() {
     let directory = tempfile::tempdir().unwrap();
     let store = CheckpointStore::local(directory.path()).unwrap();
     let newest = chain(&store, 5).await;
-    let needs = Needs { retain: 1, ..Needs::default() };
+    let needs = Needs { keep: Keep::Newest(1), ..Needs::default() };
     let other = Manifest { job: "other".to_owned(), ..fixture::manifest(9, 1, None) };
     let foreign = store.put_manifest(&other).await.unwrap();
     let refused = run(&store, &meta(1, &newest), &needs, later()).await.unwrap_err();

@@ -18,6 +18,9 @@ use crate::{StoreError, SyncFailure};
 /// How many folders are remembered as durable before all are asked for again.
 const DURABLE_MAX: usize = 4096;
 
+/// How often a write begins again because its folder was taken away.
+const TRIES_MAX: usize = 8;
+
 /// How deep below the root a listing looks.
 const LIST_DEPTH_MAX: usize = 8;
 
@@ -80,22 +83,24 @@ impl Place {
     }
 
     fn create(&self, path: &ObjectPath, bytes: &[u8]) -> Result<(), StoreError> {
+        let (folders, name) = path.split();
+        let write = || {
+            let folder = self.make_durable(&folders)?;
+            folder.write_new(name, bytes).map(|written| (folder, written))
+        };
         // A folder can be taken away as empty between being made and being used: then it is made again.
         let mut tries = 0;
         let (folder, written) = loop {
-            let (folders, name) = path.split();
-            let folder = self.make_durable(&folders)?;
-            match folder.write_new(name, bytes) {
+            match write() {
                 Err(StoreError::Io { source, .. })
-                    if source.kind() == io::ErrorKind::NotFound && tries < 3 =>
+                    if source.kind() == io::ErrorKind::NotFound && tries < TRIES_MAX =>
                 {
                     tries += 1;
                     self.durable().clear();
                 }
-                written => break (folder, written?),
+                written => break written?,
             }
         };
-        let (_, name) = path.split();
         match written {
             Written::New => Ok(()),
             Written::Taken => match folder.read(name, bytes.len() as u64) {
@@ -202,10 +207,10 @@ impl Place {
         while folders.len() > 1 {
             let empty = folders.pop().expect("a way longer than one has an end");
             let Some(above) = self.find(&folders)? else { break };
-            self.durable().clear();
             if !above.remove_folder(empty)? {
                 break;
             }
+            self.durable().clear();
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ use crate::store::objects::Objects;
 use crate::store::path::ObjectPath;
 use crate::store::remote::RemoteObjects;
 
+/// What is longer is hashed on a thread of its own: this much takes some tens of microseconds.
+const HASH_BYTES_MAX: usize = 64 << 10;
+
 /// The objects of a job's checkpoints. Cheap to clone; clones share the place.
 #[derive(Clone, Debug)]
 pub struct CheckpointStore {
@@ -105,10 +108,15 @@ impl CheckpointStore {
     /// Where it is too large, or the place fails; see [`StoreError`] for what each failure calls for.
     pub async fn put(&self, key: ObjectKey, bytes: impl Into<Bytes>) -> Result<ObjectRef, StoreError> {
         let bytes = bytes.into();
-        let hash = ContentHash(*blake3::hash(&bytes).as_bytes());
-        let path = key.path(&hash);
         let length = bytes.len() as u64;
-        self.within("the length of", path.as_str(), length, self.limits.object_bytes_max)?;
+        self.within(
+            "the length of",
+            &format!("an object for {key:?}"),
+            length,
+            self.limits.object_bytes_max,
+        )?;
+        let hash = hash(&bytes).await;
+        let path = key.path(&hash);
         self.objects.create(&path, bytes).await?;
         Ok(ObjectRef { path: path.to_string(), bytes: length, hash })
     }
@@ -127,7 +135,7 @@ impl CheckpointStore {
             }
             bytes => bytes?,
         };
-        match damage(object, &bytes) {
+        match damage(object, &bytes).await {
             Some(damage) => Err(StoreError::damaged(&object.path, damage)),
             None => Ok(bytes),
         }
@@ -250,7 +258,7 @@ impl CheckpointStore {
     pub async fn identify(&self, path: &str) -> Result<ObjectRef, StoreError> {
         let checked = ObjectPath::parse(path)?;
         let bytes = self.objects.read(&checked, self.limits.object_bytes_max).await?;
-        let hash = ContentHash(*blake3::hash(&bytes).as_bytes());
+        let hash = hash(&bytes).await;
         match ObjectKey::of_path(path) {
             Some(key) if key.path(&hash) == checked => {
                 Ok(ObjectRef { path: path.to_owned(), bytes: bytes.len() as u64, hash })
@@ -299,11 +307,22 @@ impl CheckpointStore {
 }
 
 /// How bytes are not the object that they should be.
-fn damage(object: &ObjectRef, bytes: &[u8]) -> Option<Damage> {
+async fn damage(object: &ObjectRef, bytes: &Bytes) -> Option<Damage> {
     let found = bytes.len() as u64;
     if found != object.bytes {
         return Some(Damage::Length { expected: object.bytes, found });
     }
-    let found = ContentHash(*blake3::hash(bytes).as_bytes());
+    let found = hash(bytes).await;
     (found != object.hash).then_some(Damage::Hash { expected: object.hash, found })
+}
+
+/// The hash of an object; that of a large one is computed where it holds nobody up.
+async fn hash(bytes: &Bytes) -> ContentHash {
+    let hash = |bytes: &Bytes| ContentHash(*blake3::hash(bytes).as_bytes());
+    if bytes.len() <= HASH_BYTES_MAX {
+        return hash(bytes);
+    }
+    let shared = bytes.clone();
+    // Cancelled only where everything ends.
+    tokio::task::spawn_blocking(move || hash(&shared)).await.unwrap_or_else(|_| hash(bytes))
 }

@@ -205,6 +205,15 @@ async fn a_full_disk_refuses_the_decision_and_the_next_one_is_made() {
 }
 
 #[test]
+fn what_a_lost_process_left_of_a_new_log_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let left = directory.path().join(".partial-1-0");
+    fs::write(&left, "WSHD").unwrap();
+    FileMetaStore::open(directory.path()).unwrap();
+    assert!(!left.exists());
+}
+
+#[test]
 fn a_directory_without_a_log_has_decided_nothing_that_can_be_looked_at() {
     let directory = tempfile::tempdir().unwrap();
     let missing = FileMetaStore::peek(directory.path()).unwrap_err();

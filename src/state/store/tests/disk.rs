@@ -145,6 +145,24 @@ async fn what_a_killed_writer_left_is_not_listed_and_is_swept_when_it_is_old() {
 }
 
 #[tokio::test]
+async fn the_incomplete_file_of_another_writer_is_never_written_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::local(directory.path()).unwrap();
+    store.put(key(7), "state").await.unwrap();
+    let folder = directory.path().join("ck/0/7/2");
+    // A process of the same number in another container has all the names that would come next.
+    let taken: Vec<_> =
+        (0..3000).map(|n| folder.join(format!(".partial-{}-{n}", std::process::id()))).collect();
+    for file in &taken {
+        fs::write(file, "another's").unwrap();
+    }
+    store.put(key(7), "more").await.unwrap();
+    for file in &taken {
+        assert_eq!(fs::read_to_string(file).unwrap(), "another's");
+    }
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_the_object_leaves_nothing_and_takes_it_later() {
     let Some(disk) = TinyDisk::mount("a_full_disk_refuses_the_object_leaves_nothing_and_takes_it_later")
     else {
