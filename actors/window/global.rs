@@ -111,7 +111,7 @@ impl<K: Key, T: Data, A: Aggregate<T>> Transform for WholeStream<K, T, A> {
         out: &mut impl Output<Self::Out>,
     ) {
         let Keyed { key, value } = record;
-        let trace = KeyTrace::enter(&key, out.key_groups());
+        let trace = KeyTrace::enter(&key);
         let whole = state.keys.get_or_insert_ref(&key, || self.whole());
         self.aggregate.add(&mut whole.kept, &value, time);
         whole.fresh += 1;

@@ -124,7 +124,7 @@ impl<K: Key, T: Data, A: Aggregate<T>> Transform for Sessions<K, T, A> {
         out: &mut impl Output<Self::Out>,
     ) {
         let Keyed { key, value } = record;
-        let trace = KeyTrace::enter(&key, out.key_groups());
+        let trace = KeyTrace::enter(&key);
         self.add(&key, value, time, state, out);
         trace.leave();
     }

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use watershed_core::state::{KeyedMap, Panes, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform,
-    Watermark,
+    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, Record, StateError, Step,
+    Transform, Watermark,
 };
 
 use super::backlog::Backlog;
@@ -85,7 +85,7 @@ impl<K: Key, T: Data, A: Aggregate<T>> Transform for Sliced<K, T, A> {
         out: &mut impl Output<Self::Out>,
     ) {
         let Keyed { key, value } = record;
-        let trace = KeyTrace::enter(&key, out.key_groups());
+        let trace = KeyTrace::enter(&key);
         if let Some(pane) = state.panes.current(time) {
             let kept = pane.get_or_insert_ref(&key, || self.aggregate.empty());
             self.aggregate.add(kept, &value, time);
@@ -93,6 +93,40 @@ impl<K: Key, T: Data, A: Aggregate<T>> Transform for Sliced<K, T, A> {
             self.turn(&key, value, time, state, out);
         }
         trace.leave();
+    }
+
+    #[inline(always)]
+    fn on_records(
+        &self,
+        records: &mut impl Iterator<Item = Record<Keyed<K, T>>>,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    ) {
+        let mut next = records.next();
+        while let Some(record) = next {
+            let Some((reach, pane)) = state.panes.current_with_reach(record.time) else {
+                out.set_time(record.time);
+                self.on_record(record.value, record.time, state, out);
+                if out.is_full() {
+                    return;
+                }
+                next = records.next();
+                continue;
+            };
+            // As long as time stays in the slice, a record costs the look-up of its key and no more.
+            let mut record = record;
+            next = loop {
+                let Record { value: Keyed { key, value }, time } = record;
+                let trace = KeyTrace::enter(&key);
+                let kept = pane.get_or_insert_ref(&key, || self.aggregate.empty());
+                self.aggregate.add(kept, &value, time);
+                trace.leave();
+                match records.next() {
+                    Some(following) if reach.contains(&following.time) => record = following,
+                    other => break other,
+                }
+            };
+        }
     }
 
     fn on_watermark(

@@ -64,6 +64,7 @@ struct Limits {
     open_splits: usize,
     idle_tick: Duration,
     convoy_tick: Duration,
+    vigil: Duration,
     stop_within: Duration,
 }
 
@@ -85,6 +86,7 @@ impl Default for Limits {
             open_splits: config.open_splits,
             idle_tick: config.idle_tick,
             convoy_tick: config.convoy_tick,
+            vigil: config.vigil,
             stop_within: config.stop_within,
         }
     }
@@ -251,6 +253,7 @@ impl Settings {
             open_splits: limits.open_splits,
             idle_tick: limits.idle_tick,
             convoy_tick: limits.convoy_tick,
+            vigil: limits.vigil,
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))

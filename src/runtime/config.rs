@@ -37,6 +37,9 @@ pub struct Config {
     pub idle_tick: Duration,
     /// How long a source waits that is far ahead of another subtask's, before it looks again. Default: 1 ms.
     pub convoy_tick: Duration,
+    /// How long at most an arbiter without work looks out for a message before its thread sleeps. Default: 100
+    /// microseconds, which is what it costs to wake it.
+    pub vigil: Duration,
     /// How long the end of a job waits for operators' code to return. Default: 5 s.
     pub stop_within: Duration,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             open_splits: 64,
             idle_tick: Duration::from_millis(100),
             convoy_tick: Duration::from_millis(1),
+            vigil: Duration::from_micros(100),
             stop_within: Duration::from_secs(5),
         }
     }

@@ -5,23 +5,38 @@
 //! one has caught up. How far is far is measured in the subtask's own strides, the event time that it covers with
 //! one poll, so that it needs no setting: a source of a thousand records a millisecond and one of a record a
 //! minute are held together alike. Only subtasks that have something to read count: a silent one holds nobody.
+//!
+//! The hindmost calls those that wait when it has made up half of the lead: a wait by the clock alone lets a
+//! core sleep for whole milliseconds of which it needs a tenth.
 
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 
 use watershed_core::Watermark;
 
+use crate::message::CaughtUp;
+use crate::vigil::Post;
+
 /// How many strides a subtask may be ahead of the hindmost.
-const STRIDES_MAX: i64 = 16;
+const STRIDES_MAX: i64 = 32;
 
 /// Where the subtasks of a source are.
-#[derive(Debug)]
 pub(crate) struct Convoy {
-    /// By the index of the subtask; the end of time for one that does not count.
-    reached: Vec<AtomicI64>,
+    members: Vec<Member>,
+    /// How many members wait.
+    waiting: AtomicUsize,
+}
+
+struct Member {
+    /// How far it has come; the end of time for one that does not count.
+    reached: AtomicI64,
+    waits: AtomicBool,
+    /// How far the hindmost must have come for it to go on.
+    until: AtomicI64,
+    actor: OnceLock<Post<CaughtUp>>,
 }
 
 /// One subtask's view of its convoy.
-#[derive(Debug)]
 pub(crate) struct Place {
     convoy: std::sync::Arc<Convoy>,
     index: usize,
@@ -32,14 +47,43 @@ pub(crate) struct Place {
 
 impl Convoy {
     pub(crate) fn new(subtasks: u32) -> Self {
-        let apart = |_| AtomicI64::new(Watermark::MAX.0.as_millis());
-        Convoy { reached: (0..subtasks).map(apart).collect() }
+        let apart = |_| Member {
+            reached: AtomicI64::new(Watermark::MAX.0.as_millis()),
+            waits: AtomicBool::new(false),
+            until: AtomicI64::new(0),
+            actor: OnceLock::new(),
+        };
+        Convoy { members: (0..subtasks).map(apart).collect(), waiting: AtomicUsize::new(0) }
+    }
+
+    fn hindmost(&self) -> i64 {
+        let reached = self.members.iter().map(|member| member.reached.load(SeqCst)).min();
+        reached.unwrap_or(Watermark::MAX.0.as_millis())
+    }
+
+    /// Calls those that wait for no more than the hindmost has reached.
+    fn call(&self) {
+        let hindmost = self.hindmost();
+        for member in self.members.iter().filter(|member| member.waits.load(SeqCst)) {
+            if member.until.load(Relaxed) <= hindmost && member.waits.swap(false, SeqCst) {
+                self.waiting.fetch_sub(1, SeqCst);
+                if let Some(actor) = member.actor.get() {
+                    actor.send(CaughtUp);
+                }
+            }
+        }
     }
 }
 
 impl Place {
     pub(crate) fn new(convoy: std::sync::Arc<Convoy>, index: u32) -> Self {
         Place { convoy, index: index as usize, reached: Watermark::MIN, stride: 0 }
+    }
+
+    /// Says whom to call after a wait.
+    pub(crate) fn join(&self, actor: Post<CaughtUp>) {
+        // A subtask joins once; it would do no harm to join again.
+        let _ = self.own().actor.set(actor);
     }
 
     /// Says how far the subtask has come with a poll.
@@ -49,19 +93,51 @@ impl Place {
             self.stride = stride.max(self.stride - self.stride / 16);
         }
         self.reached = reached;
-        self.convoy.reached[self.index].store(reached.0.as_millis(), Relaxed);
+        self.tell(reached);
     }
 
     /// Says that the subtask has nothing to read, and holds nobody.
     pub(crate) fn leave(&self) {
-        self.convoy.reached[self.index].store(Watermark::MAX.0.as_millis(), Relaxed);
+        self.tell(Watermark::MAX);
     }
 
-    /// Whether the subtask should wait for the hindmost.
+    /// Whether the subtask should wait for the hindmost. One that should is called with [`CaughtUp`], unless
+    /// the hindmost stands still for ever; a look at the clock now and then is for that.
     pub(crate) fn is_ahead(&self) -> bool {
-        let hindmost = self.convoy.reached.iter().map(|reached| reached.load(Relaxed)).min();
-        let lead = self.reached.0.as_millis().saturating_sub(hindmost.unwrap_or(i64::MAX));
-        self.stride > 0 && lead > self.stride.saturating_mul(STRIDES_MAX)
+        let own = self.own();
+        if self.lead() <= self.stride.saturating_mul(STRIDES_MAX) {
+            if own.waits.swap(false, SeqCst) {
+                self.convoy.waiting.fetch_sub(1, SeqCst);
+            }
+            return false;
+        }
+        let until = self.reached.0.as_millis().saturating_sub(self.stride.saturating_mul(STRIDES_MAX / 2));
+        own.until.store(until, Relaxed);
+        if !own.waits.swap(true, SeqCst) {
+            self.convoy.waiting.fetch_add(1, SeqCst);
+        }
+        // SUBTLE: the hindmost may have come up before it could see that somebody waits; the second look is
+        // ordered behind the word that one does, so one of the two sees the other.
+        self.convoy.call();
+        own.waits.load(SeqCst)
+    }
+
+    fn lead(&self) -> i64 {
+        if self.stride == 0 {
+            return 0;
+        }
+        self.reached.0.as_millis().saturating_sub(self.convoy.hindmost())
+    }
+
+    fn tell(&self, reached: Watermark) {
+        self.own().reached.store(reached.0.as_millis(), SeqCst);
+        if self.convoy.waiting.load(SeqCst) > 0 {
+            self.convoy.call();
+        }
+    }
+
+    fn own(&self) -> &Member {
+        &self.convoy.members[self.index]
     }
 }
 
@@ -79,11 +155,11 @@ mod tests {
         let mut places = [0, 1].map(|index| Place::new(convoy.clone(), index));
         let at = |millis| Watermark(EventTime::from_millis(millis));
         let [first, second] = &mut places;
-        (0..=16).for_each(|poll| first.report(at(poll * 10)));
+        (0..=32).for_each(|poll| first.report(at(poll * 10)));
         assert!(!first.is_ahead(), "nobody else has begun");
         second.report(at(0));
-        assert!(!first.is_ahead(), "sixteen strides are allowed");
-        first.report(at(170));
+        assert!(!first.is_ahead(), "thirty-two strides are allowed");
+        first.report(at(330));
         assert!(first.is_ahead());
         assert!(!second.is_ahead());
         second.leave();

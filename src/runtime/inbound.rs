@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use actix::Recipient;
 use watershed_core::{AnyBatch, ChannelId, PortId, Sequence};
 use watershed_protocol::{Grant, Machine, Outcome, Tick, WatermarkEffect, WatermarkEvent, WatermarkMerge};
 
 use crate::config::Config;
 use crate::deploy::Inlet;
 use crate::element::{Element, Ending, GiveBack};
+use crate::vigil::Post;
 
 /// All channels that lead to a subtask, and what has arrived on them.
 pub(crate) struct Inbounds {
@@ -26,13 +26,13 @@ pub(crate) struct Inbounds {
 /// The receiving end of one channel.
 struct Inbound {
     inlet: Inlet,
-    from: Recipient<GiveBack>,
+    from: Post<GiveBack>,
     grant: Grant,
     expected: Sequence,
 }
 
 impl Inbounds {
-    pub(crate) fn new(inlets: Vec<(Inlet, Recipient<GiveBack>)>, config: &Config) -> Self {
+    pub(crate) fn new(inlets: Vec<(Inlet, Post<GiveBack>)>, config: &Config) -> Self {
         let merge = WatermarkMerge::new(inlets.len(), None);
         let open = |(inlet, from)| Inbound {
             inlet,
@@ -142,6 +142,6 @@ impl Inbound {
 
     fn give_back(&self, batch: Option<AnyBatch>) {
         let Inlet { edge, receiver, .. } = self.inlet;
-        self.from.do_send(GiveBack { edge, receiver, batch });
+        self.from.send(GiveBack { edge, receiver, batch });
     }
 }

@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd};
 use crate::error::JobError;
 use crate::message::Cancel;
-use crate::node::Node;
+use crate::node::{Node, Seat};
+use crate::vigil::Vigil;
 
 /// How a job ended, and what it did.
 #[derive(Clone, Debug)]
@@ -60,8 +61,8 @@ pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Res
         let begun = Instant::now();
         let board = Arc::new(Board::new(plan, config.parallelism));
         let (over, end) = oneshot::channel();
-        let arbiters = Arbiters::start(config.arbiters.max(1));
-        let node = Node::new(arbiters.0.iter().map(Arbiter::handle).collect(), config.clone()).start();
+        let arbiters = Arbiters::start(config);
+        let node = Node::new(arbiters.seats(), config.clone()).start();
         let coordinator = Coordinator::new(plan, config, &board, node, over)?.start();
         observe(JobHandle { board: board.clone(), coordinator });
         let end = end.await.expect("the coordinator says how the job ended")?;
@@ -73,17 +74,29 @@ pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Res
 const ARBITERS_MAX: usize = 256;
 
 /// The threads of one job; they end with it.
-struct Arbiters(Vec<Arbiter>);
+struct Arbiters(Vec<(Arbiter, Arc<Vigil>)>);
 
 impl Arbiters {
-    fn start(count: usize) -> Self {
-        Arbiters((0..count).map(|_| Arbiter::new()).collect())
+    fn start(config: &Config) -> Self {
+        let start = |_| {
+            let vigil = Arc::new(Vigil::new(config.vigil));
+            (vigil.arbiter(), vigil)
+        };
+        Arbiters((0..config.arbiters.max(1)).map(start).collect())
+    }
+
+    fn seats(&self) -> Vec<Seat> {
+        let seat = |(arbiter, vigil): &(Arbiter, Arc<Vigil>)| Seat {
+            arbiter: arbiter.handle(),
+            vigil: vigil.clone(),
+        };
+        self.0.iter().map(seat).collect()
     }
 }
 
 impl Drop for Arbiters {
     fn drop(&mut self) {
-        for arbiter in &self.0 {
+        for (arbiter, _) in &self.0 {
             arbiter.stop();
         }
     }

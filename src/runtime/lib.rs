@@ -36,6 +36,7 @@ mod pace;
 mod source;
 mod station;
 mod subtask;
+mod vigil;
 mod wake;
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
 //! The control messages between coordinator, node and subtasks.
 
-use actix::{Addr, Message, Recipient};
+use actix::{Message, Recipient};
 use watershed_core::SubtaskId;
 
 use crate::deploy::Inlet;
-use crate::element::{Ending, GiveBack};
+use crate::element::{Deliver, Ending, GiveBack};
 use crate::error::{Failure, JobError};
 use crate::outbound::Target;
-use crate::subtask::SubtaskActor;
+use crate::vigil::Post;
 
 /// To a subtask: your channels. Sent to all before anybody starts.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Connect {
     pub(crate) outbound: Vec<Vec<Option<Target>>>,
-    pub(crate) inbound: Vec<(Inlet, Recipient<GiveBack>)>,
+    pub(crate) inbound: Vec<(Inlet, Post<GiveBack>)>,
 }
 
 /// To a source: read.
@@ -54,6 +54,11 @@ pub(crate) struct Woken;
 #[rtype(result = "()")]
 pub(crate) struct Alarm;
 
+/// To a source: the hindmost of its convoy has caught up.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CaughtUp;
+
 /// To a source, from itself: go on.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -89,11 +94,11 @@ pub(crate) struct Failed(pub(crate) Failure);
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) connect: Recipient<Connect>,
-    pub(crate) give_back: Recipient<GiveBack>,
+    pub(crate) give_back: Post<GiveBack>,
     pub(crate) commit: Recipient<Commit>,
     pub(crate) stop: Recipient<Stop>,
     /// Where elements go; none to a source.
-    pub(crate) deliver: Option<Addr<SubtaskActor>>,
+    pub(crate) deliver: Option<Post<Deliver>>,
     /// A source only.
     pub(crate) source: Option<SourceHandle>,
 }

@@ -19,12 +19,20 @@ use crate::message::{Handle, SourceHandle};
 use crate::pace;
 use crate::source::SourceActor;
 use crate::subtask::SubtaskActor;
+use crate::vigil::{Post, Vigil};
 use crate::wake::Bell;
 
 /// Brings subtasks to life on this process's arbiters.
 pub(crate) struct Node {
-    arbiters: Vec<ArbiterHandle>,
+    seats: Vec<Seat>,
     config: Config,
+}
+
+/// A thread on which subtasks can live.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(crate) arbiter: ArbiterHandle,
+    pub(crate) vigil: Arc<Vigil>,
 }
 
 /// To a node: bring these subtasks to life. The answer names them in the same order.
@@ -46,12 +54,12 @@ pub(crate) struct Order {
 }
 
 impl Node {
-    pub(crate) fn new(arbiters: Vec<ArbiterHandle>, config: Config) -> Self {
-        Node { arbiters, config }
+    pub(crate) fn new(seats: Vec<Seat>, config: Config) -> Self {
+        Node { seats, config }
     }
 
     fn bring_to_life(&self, order: Order, convoy: Arc<Convoy>, coordinator: Addr<Coordinator>) -> Handle {
-        let arbiter = self.arbiters[order.arbiter % self.arbiters.len()].clone();
+        let Seat { arbiter, vigil } = &self.seats[order.arbiter % self.seats.len()];
         let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let splits = order.splits;
@@ -62,23 +70,23 @@ impl Node {
         match order.task {
             AnyTask::Chain(task) => {
                 let launch = Launch { task, cx, config, bell, board, coordinator };
-                let address = SubtaskActor::start_in_arbiter(&arbiter, move |_| SubtaskActor::new(launch));
+                let address = SubtaskActor::start_in_arbiter(arbiter, move |_| SubtaskActor::new(launch));
                 Handle {
                     connect: address.clone().recipient(),
-                    give_back: address.clone().recipient(),
+                    give_back: Post::new(address.clone(), vigil),
                     commit: address.clone().recipient(),
                     stop: address.clone().recipient(),
-                    deliver: Some(address),
+                    deliver: Some(Post::new(address, vigil)),
                     source: None,
                 }
             }
             AnyTask::Source(task) => {
                 let launch = Launch { task, cx, config, bell, board, coordinator };
                 let address =
-                    SourceActor::start_in_arbiter(&arbiter, move |_| SourceActor::new(launch, place, splits));
+                    SourceActor::start_in_arbiter(arbiter, move |_| SourceActor::new(launch, place, splits));
                 Handle {
                     connect: address.clone().recipient(),
-                    give_back: address.clone().recipient(),
+                    give_back: Post::new(address.clone(), vigil),
                     commit: address.clone().recipient(),
                     stop: address.clone().recipient(),
                     deliver: None,

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
 use watershed_core::stage::{Outbox, Outgoing};
 use watershed_core::{AnyBatch, ChannelId, Sequence, SubtaskId, Watermark};
 use watershed_protocol::{Credit, Outcome};
@@ -12,7 +11,8 @@ use crate::config::Config;
 use crate::element::{Deliver, Element, GiveBack};
 use crate::local;
 use crate::pace::{Departures, RoundTrips};
-use crate::subtask::{Fed, SubtaskActor};
+use crate::subtask::Fed;
+use crate::vigil::Post;
 
 /// All channels that leave a subtask.
 pub(crate) struct Outbounds {
@@ -26,7 +26,7 @@ pub(crate) struct Outbounds {
 
 /// The sending end of one channel.
 struct Outbound {
-    to: Addr<SubtaskActor>,
+    to: Post<Deliver>,
     subtask: SubtaskId,
     channel: ChannelId,
     credit: Credit,
@@ -41,7 +41,7 @@ struct Outbound {
 
 /// Where a channel leads.
 pub(crate) struct Target {
-    pub(crate) to: Addr<SubtaskActor>,
+    pub(crate) to: Post<Deliver>,
     pub(crate) subtask: SubtaskId,
     pub(crate) channel: ChannelId,
 }
@@ -238,7 +238,7 @@ impl Outbound {
     }
 
     fn deliver(&mut self, element: Element) {
-        self.to.do_send(Deliver { channel: self.channel, sequence: self.next, element });
+        self.to.send(Deliver { channel: self.channel, sequence: self.next, element });
         self.next.0 += 1;
     }
 }

@@ -19,9 +19,10 @@ use crate::convoy::Place;
 use crate::element::{Ending, GiveBack};
 use crate::guard::guarded;
 use crate::launch::{Launch, open};
-use crate::message::{Alarm, Cancel, Commit, Connect, Start, Stop, Turn, Woken};
+use crate::message::{Alarm, Cancel, CaughtUp, Commit, Connect, Start, Stop, Turn, Woken};
 use crate::pace::Portion;
 use crate::station::{Broken, Call, Phase, Station};
+use crate::vigil::{self, Post};
 
 /// The actor of a source's subtask.
 pub(crate) struct SourceActor {
@@ -364,9 +365,10 @@ impl Actor for SourceActor {
 impl Handler<Connect> for SourceActor {
     type Result = ();
 
-    fn handle(&mut self, message: Connect, _: &mut Self::Context) {
+    fn handle(&mut self, message: Connect, cx: &mut Self::Context) {
         let launch = self.launch.take().expect("a source is connected once");
         let place = self.place.take().expect("a source is connected once");
+        place.join(Post::here(cx.address()).expect("a source lives on an arbiter that keeps vigil"));
         let config = launch.config.clone();
         let (station, task) = launch.station(message.outbound);
         let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
@@ -401,6 +403,15 @@ impl Handler<Start> for SourceActor {
     }
 }
 
+impl Handler<CaughtUp> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: CaughtUp, cx: &mut Self::Context) {
+        vigil::received();
+        self.work(cx, |_| {});
+    }
+}
+
 impl Handler<Turn> for SourceActor {
     type Result = ();
 
@@ -413,6 +424,7 @@ impl Handler<GiveBack> for SourceActor {
     type Result = ();
 
     fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
+        vigil::received();
         let Some(core) = &mut self.core else { return };
         let blocked = core.station.outbounds.is_blocked();
         let behind = core.station.give_back(message);

@@ -290,9 +290,11 @@ impl Station {
         self.phase = Phase::Stopped;
         let info = &self.cx.info;
         let (stage, key_group, cause) = match cause {
-            Broken::Panicked(Caught { message, location, place }) => {
-                (place.stage, place.group, Cause::Panic { message, location })
-            }
+            Broken::Panicked(Caught { message, location, place }) => (
+                place.stage,
+                place.key_hash.map(|hash| info.key_groups.of_hash(hash)),
+                Cause::Panic { message, location },
+            ),
             // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
             Broken::Failed(error @ TaskError::Sink(_)) => {
                 (info.uids.len().checked_sub(1).map(|last| last as u16), None, Cause::Error(error))

@@ -22,6 +22,7 @@ use crate::launch::{Launch, open};
 use crate::local;
 use crate::message::{Alarm, Commit, Connect, Stop, Woken};
 use crate::station::{Broken, Call, Phase, Station};
+use crate::vigil;
 
 /// The actor of a subtask that is fed by others.
 pub(crate) struct SubtaskActor {
@@ -317,6 +318,7 @@ impl Handler<Deliver> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, message: Deliver, cx: &mut Self::Context) {
+        vigil::received();
         let Deliver { channel, sequence, element } = message;
         self.work(cx, |core| core.inbounds.arrive(channel, sequence, element));
     }
@@ -326,6 +328,7 @@ impl Handler<GiveBack> for SubtaskActor {
     type Result = ();
 
     fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
+        vigil::received();
         self.work(cx, |core| {
             core.station.give_back(message);
         });

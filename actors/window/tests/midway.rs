@@ -28,6 +28,7 @@ impl<R> Output<Windowed<char, R>> for Narrow<R> {
     fn side<S: Data>(&mut self, _output: &SideOutput<S>, _value: S) {}
     fn dead_letter(&mut self, _letter: DeadLetter) {}
     fn count_late(&mut self) {}
+    fn set_time(&mut self, _time: EventTime) {}
     fn time(&self) -> EventTime {
         self.watermark.0
     }

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use crate::state::State;
-use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Watermark};
+use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Watermark};
 
 /// Whether a step has done what it was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,28 @@ pub trait Transform: Clone + Send + 'static {
         state: &mut Self::State,
         out: &mut impl Output<Self::Out>,
     );
+
+    /// Called for records that come together. The default calls [`Transform::on_record`] for each, and leaves
+    /// the rest in the iterator when the output is full.
+    ///
+    /// For steps in which what is done for each record can be done once for many (a window looks its pane up
+    /// once as long as time stays in it). To each record belong a [`Output::set_time`] and, where anything
+    /// was emitted, a look at [`Output::is_full`].
+    #[inline(always)]
+    fn on_records(
+        &self,
+        records: &mut impl Iterator<Item = Record<Self::In>>,
+        state: &mut Self::State,
+        out: &mut impl Output<Self::Out>,
+    ) {
+        for Record { value, time } in records {
+            out.set_time(time);
+            self.on_record(value, time, state, out);
+            if out.is_full() {
+                return;
+            }
+        }
+    }
 
     /// Called each time the watermark advances; with [`Watermark::MAX`] once at the end of all input. A
     /// job that is cancelled calls it a last time with the watermark it had, for what a step holds back.
@@ -99,6 +121,9 @@ pub trait Output<T> {
 
     /// Counts a record that came too late to be used.
     fn count_late(&mut self);
+
+    /// Says which record is being handled: the one of this time.
+    fn set_time(&mut self, time: EventTime);
 
     /// The time of the record, timer or watermark being handled.
     fn time(&self) -> EventTime;

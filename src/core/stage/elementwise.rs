@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::stage::{Downstream, Stage, StageTrace, TaskContext};
-use crate::{EventTime, Step, Watermark};
+use crate::{EventTime, Record, Step, Watermark};
 
 /// Declares a stage that calls one function of its author per record.
 macro_rules! calling {
@@ -72,6 +72,22 @@ where
         let value = (self.function)(value);
         trace.leave();
         next.record(value, time, cx);
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<T>>, D: Downstream<U>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        let mut mapped = records.map(|Record { value, time }| {
+            let trace = StageTrace::enter(self.number);
+            let value = (self.function)(value);
+            trace.leave();
+            Record { value, time }
+        });
+        next.records(&mut mapped, cx);
     }
 }
 

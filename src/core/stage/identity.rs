@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::stage::{Downstream, Stage, TaskContext};
-use crate::{EventTime, Step, Watermark};
+use crate::{EventTime, Record, Step, Watermark};
 
 /// Hands everything on.
 #[derive(Debug)]
@@ -34,6 +34,16 @@ impl<T: 'static> Stage for Identity<T> {
     #[inline(always)]
     fn record<D: Downstream<T>>(&mut self, value: T, time: EventTime, cx: &mut TaskContext, next: &mut D) {
         next.record(value, time, cx);
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<T>>, D: Downstream<T>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        next.records(records, cx);
     }
 
     fn watermark<D: Downstream<T>>(&mut self, _: Watermark, _: &mut TaskContext, _: &mut D) -> Step {

@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::state::{Sections, StateError};
-use crate::{EventTime, KeyGroups, ProcessingTime, Step, Watermark};
+use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// The saved state of a chain: sections by the uid of their stage.
 pub type Snapshot = BTreeMap<String, Sections>;
@@ -66,6 +66,26 @@ pub trait Stage: Clone + Send + 'static {
         cx: &mut TaskContext,
         next: &mut D,
     );
+
+    /// Called for records that come together. Where one may become many, it stops at a full outbox and leaves
+    /// the rest in the iterator.
+    ///
+    /// The default calls [`Stage::record`] for each. A stage that turns each record into one hands the turned
+    /// iterator on instead, so that the next one can do once what it need not do for each.
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<Self::In>>, D: Downstream<Self::Out>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        for Record { value, time } in records.by_ref() {
+            self.record(value, time, cx, next);
+            if (Self::EXPANDS || D::EXPANDS) && cx.outbox.is_full() {
+                return;
+            }
+        }
+    }
 
     /// Called when the watermark advances; hands it on when all that it releases has been emitted.
     fn watermark<D: Downstream<Self::Out>>(
@@ -120,6 +140,17 @@ pub trait Stage: Clone + Send + 'static {
 
 /// What follows a stage in its chain.
 pub trait Downstream<T> {
+    /// Whether it holds a stage in which one record may become many.
+    const EXPANDS: bool = false;
+
     /// Takes a record.
     fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext);
+
+    /// Takes records that come together, as [`Stage::records`] does.
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<T>>>(&mut self, records: &mut I, cx: &mut TaskContext) {
+        for Record { value, time } in records {
+            self.record(value, time, cx);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::stage::{Downstream, Snapshot, Stage, TaskContext};
 use crate::state::StateError;
-use crate::{EventTime, KeyGroups, ProcessingTime, Step, Watermark};
+use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// Two stages, the second fed by the first.
 #[derive(Clone, Debug)]
@@ -17,9 +17,16 @@ struct Feed<'a, B, D> {
 }
 
 impl<T, B: Stage<In = T>, D: Downstream<B::Out>> Downstream<T> for Feed<'_, B, D> {
+    const EXPANDS: bool = B::EXPANDS || D::EXPANDS;
+
     #[inline(always)]
     fn record(&mut self, value: T, time: EventTime, cx: &mut TaskContext) {
         self.stage.record(value, time, cx, self.next);
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<T>>>(&mut self, records: &mut I, cx: &mut TaskContext) {
+        self.stage.records(records, cx, self.next);
     }
 }
 
@@ -42,6 +49,16 @@ impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
         next: &mut D,
     ) {
         self.0.record(value, time, cx, &mut Feed { stage: &mut self.1, next });
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<A::In>>, D: Downstream<B::Out>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        self.0.records(records, cx, &mut Feed { stage: &mut self.1, next });
     }
 
     /// A first stage that is done already has nothing more to do when it is called again with the same

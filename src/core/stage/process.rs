@@ -109,7 +109,7 @@ fn with_state<K: Key, S: Data + Default, T, O: Output<T>>(
     out: &mut O,
     author: impl FnOnce(&mut S, &mut Scope<'_, K, O>),
 ) {
-    let trace = KeyTrace::enter(key, out.key_groups());
+    let trace = KeyTrace::enter(key);
     let mut cx = Scope { key, time, timers, out, forgotten: false };
     // State without size needs no entry: every key has the only value there is.
     if size_of::<S>() == 0 {

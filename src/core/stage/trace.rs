@@ -6,19 +6,19 @@
 use std::cell::Cell;
 use std::hash::Hash;
 
-use crate::{KeyGroup, KeyGroups};
+use crate::key::hash_key;
 
 /// Where in a chain a panic happened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The number of the stage in its chain.
     pub stage: Option<u16>,
-    /// The group of the key that was being handled.
-    pub group: Option<KeyGroup>,
+    /// The hash of the key that was being handled.
+    pub key_hash: Option<u64>,
 }
 
 thread_local! {
-    static PLACE: Cell<Place> = const { Cell::new(Place { stage: None, group: None }) };
+    static PLACE: Cell<Place> = const { Cell::new(Place { stage: None, key_hash: None }) };
 }
 
 /// Takes the place of the last panic on this thread.
@@ -53,16 +53,13 @@ impl Drop for StageTrace {
 ///
 /// For authors of a [`Transform`](crate::Transform) that calls others' code per key; an
 /// [`Operator`](crate::Operator) has it already.
-pub struct KeyTrace<'a, K: Hash> {
-    key: &'a K,
-    groups: KeyGroups,
-}
+pub struct KeyTrace<'a, K: Hash>(&'a K);
 
 impl<'a, K: Hash> KeyTrace<'a, K> {
     /// Begins to handle a key.
     #[inline]
-    pub fn enter(key: &'a K, groups: KeyGroups) -> Self {
-        KeyTrace { key, groups }
+    pub fn enter(key: &'a K) -> Self {
+        KeyTrace(key)
     }
 
     /// Is done with it. Must be called: a trace that is dropped speaks of a panic.
@@ -76,6 +73,6 @@ impl<K: Hash> Drop for KeyTrace<'_, K> {
     #[cold]
     fn drop(&mut self) {
         let place = PLACE.get();
-        PLACE.set(Place { group: place.group.or(Some(self.groups.of(self.key))), ..place });
+        PLACE.set(Place { key_hash: place.key_hash.or(Some(hash_key(self.0))), ..place });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::spi::{Output, SideOutput, Transform};
 use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, TaskContext};
 use crate::state::{State, StateError};
-use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Step, Watermark};
+use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// A transform with its state.
 pub struct Transformed<X: Transform> {
@@ -70,6 +70,19 @@ impl<X: Transform> Stage for Transformed<X> {
         let trace = StageTrace::enter(self.number);
         let mut output = Self::output(self.number, self.watermark, time, cx, next);
         self.transform.on_record(value, time, &mut self.state, &mut output);
+        trace.leave();
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<X::In>>, D: Downstream<X::Out>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        let trace = StageTrace::enter(self.number);
+        let mut output = Self::output(self.number, self.watermark, EventTime::MIN, cx, next);
+        self.transform.on_records(records, &mut self.state, &mut output);
         trace.leave();
     }
 
@@ -150,6 +163,10 @@ impl<T, D: Downstream<T>> Output<T> for StageOutput<'_, D> {
     #[inline]
     fn count_late(&mut self) {
         self.cx.counters.late += 1;
+    }
+    #[inline(always)]
+    fn set_time(&mut self, time: EventTime) {
+        self.time = time;
     }
     #[inline]
     fn time(&self) -> EventTime {

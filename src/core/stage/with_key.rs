@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::stage::{Downstream, Stage, StageTrace, TaskContext};
-use crate::{Either, EventTime, Keyed, Step, Watermark};
+use crate::{Either, EventTime, Keyed, Record, Step, Watermark};
 
 /// Puts the key beside each value of a keyed stream.
 ///
@@ -55,6 +55,22 @@ where
         let key = (self.key)(&value);
         trace.leave();
         next.record(Keyed { key, value }, time, cx);
+    }
+
+    #[inline(always)]
+    fn records<I: Iterator<Item = Record<T>>, D: Downstream<Self::Out>>(
+        &mut self,
+        records: &mut I,
+        cx: &mut TaskContext,
+        next: &mut D,
+    ) {
+        let mut keyed = records.map(|Record { value, time }| {
+            let trace = StageTrace::enter(self.number);
+            let key = (self.key)(&value);
+            trace.leave();
+            Record { value: Keyed { key, value }, time }
+        });
+        next.records(&mut keyed, cx);
     }
 
     fn watermark<D: Downstream<Self::Out>>(&mut self, _: Watermark, _: &mut TaskContext, _: &mut D) -> Step {

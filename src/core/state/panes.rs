@@ -4,6 +4,7 @@
 //! time looks its pane up once. Sliding windows share panes: a pane is a slice of time, not a window.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::state::keyed::by_group;
 use crate::state::{KeyedMap, Sections, State, StateError};
@@ -41,6 +42,16 @@ impl<K: Key, A> Panes<K, A> {
     #[inline(always)]
     pub fn current(&mut self, time: EventTime) -> Option<&mut KeyedMap<K, A>> {
         if self.reach.0 <= time && time <= self.reach.1 { Some(&mut self.open[self.last].1) } else { None }
+    }
+
+    /// As [`Panes::current`], with the times for which it is the current one, first and last.
+    #[inline(always)]
+    pub fn current_with_reach(
+        &mut self,
+        time: EventTime,
+    ) -> Option<(RangeInclusive<EventTime>, &mut KeyedMap<K, A>)> {
+        let (first, last) = self.reach;
+        self.current(time).map(|pane| (first..=last, pane))
     }
 
     /// Makes the pane of the slice from `start` to `last` the [current](Panes::current) one for all times

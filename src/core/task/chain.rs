@@ -3,8 +3,9 @@
 use std::marker::PhantomData;
 
 use crate::stage::{Snapshot, Stage, Tail, TaskContext, TaskError};
+use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
-use crate::{AnyBatch, Epoch, PortId, ProcessingTime, SourceError, StateError, Step, Watermark};
+use crate::{AnyBatch, Epoch, PortId, ProcessingTime, Record, SourceError, StateError, Step, Watermark};
 
 /// A chain between its ports and its tail.
 pub struct ChainTask<P, S, T> {
@@ -25,6 +26,20 @@ impl<P, S: Clone, T: Clone> Clone for ChainTask<P, S, T> {
     }
 }
 
+/// A chain with all that it needs to take records in.
+struct Intake<'a, S, T> {
+    stage: &'a mut S,
+    tail: &'a mut T,
+    cx: &'a mut TaskContext,
+}
+
+impl<S: Stage, T: Tail<S::Out>> Takes<S::In> for Intake<'_, S, T> {
+    #[inline(always)]
+    fn take(self, records: &mut impl Iterator<Item = Record<S::In>>) {
+        self.stage.records(records, self.cx, self.tail);
+    }
+}
+
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
     fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
         let number = self.stage.open(0);
@@ -33,10 +48,7 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
 
     fn feed(&mut self, port: PortId, batch: &mut AnyBatch, cx: &mut TaskContext) -> Step {
         let (stage, tail) = (&mut self.stage, &mut self.tail);
-        P::feed(port, batch, |value, time| {
-            stage.record(value, time, cx, tail);
-            !(S::EXPANDS && cx.outbox.is_full())
-        })
+        P::feed(port, batch, Intake { stage, tail, cx })
     }
 
     fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step {

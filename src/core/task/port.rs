@@ -2,16 +2,22 @@
 
 use std::marker::PhantomData;
 
-use crate::{AnyBatch, Data, Either, EventTime, PortId, Step};
+use crate::{AnyBatch, Data, Either, PortId, Record, Step};
 
 /// The inputs of a chain, as one stream.
 pub trait Ports: Clone + Send + 'static {
     /// What the chain sees.
     type Out: 'static;
 
-    /// Takes the records out of a batch of one port. Where `each` returns false there is no room for
-    /// more: the rest stays in the batch, and the answer is [`Step::Again`].
-    fn feed(port: PortId, batch: &mut AnyBatch, each: impl FnMut(Self::Out, EventTime) -> bool) -> Step;
+    /// Hands the records of a batch of one port over. What is not taken stays in the batch, and the answer is
+    /// [`Step::Again`].
+    fn feed(port: PortId, batch: &mut AnyBatch, into: impl Takes<Self::Out>) -> Step;
+}
+
+/// What takes the records of a batch in, whatever port they come from.
+pub trait Takes<T> {
+    /// Takes records; leaves those in the iterator for which there is no room.
+    fn take(self, records: &mut impl Iterator<Item = Record<T>>);
 }
 
 /// Ports that all bring the same type: one stream, or a union of several.
@@ -34,8 +40,8 @@ impl<T: Data> Ports for OnePort<T> {
     type Out = T;
 
     #[inline]
-    fn feed(_: PortId, batch: &mut AnyBatch, each: impl FnMut(T, EventTime) -> bool) -> Step {
-        feed_as(batch, |value: T| value, each)
+    fn feed(_: PortId, batch: &mut AnyBatch, into: impl Takes<T>) -> Step {
+        feed_as(batch, |value: T| value, into)
     }
 }
 
@@ -59,31 +65,25 @@ impl<L: Data, R: Data> Ports for TwoPorts<L, R> {
     type Out = Either<L, R>;
 
     #[inline]
-    fn feed(port: PortId, batch: &mut AnyBatch, each: impl FnMut(Either<L, R>, EventTime) -> bool) -> Step {
+    fn feed(port: PortId, batch: &mut AnyBatch, into: impl Takes<Either<L, R>>) -> Step {
         match port {
-            PortId(0) => feed_as(batch, Either::Left, each),
-            _ => feed_as(batch, Either::Right, each),
+            PortId(0) => feed_as(batch, Either::Left, into),
+            _ => feed_as(batch, Either::Right, into),
         }
     }
 }
 
 #[inline]
-fn feed_as<T: Data, U>(
-    batch: &mut AnyBatch,
-    wrap: impl Fn(T) -> U,
-    mut each: impl FnMut(U, EventTime) -> bool,
-) -> Step {
+fn feed_as<T: Data, U>(batch: &mut AnyBatch, wrap: impl Fn(T) -> U, into: impl Takes<U>) -> Step {
     let batch = batch.downcast_mut::<T>();
     let mut records = batch.drain();
-    while let Some((value, time)) = records.next() {
-        if !each(wrap(value), time) {
-            // There is no room for more: the rest moves to the front. This happens at most once for
-            // each batch that was filled meanwhile, so it costs a move per record emitted at most.
-            let rest: crate::Batch<T> = records.collect();
-            let left = !rest.is_empty();
-            *batch = rest;
-            return if left { Step::Again } else { Step::Done };
-        }
+    into.take(&mut records.by_ref().map(|Record { value, time }| Record { value: wrap(value), time }));
+    if records.len() == 0 {
+        return Step::Done;
     }
-    Step::Done
+    // There was no room for more: the rest moves to the front. This happens at most once for each batch
+    // that was filled meanwhile, so it costs a move per record emitted at most.
+    let rest: crate::Batch<T> = records.collect();
+    *batch = rest;
+    Step::Again
 }

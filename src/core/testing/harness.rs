@@ -319,7 +319,7 @@ impl<S: Stage<Out: Data>> Harness<S> {
         while let Some(outgoing) = self.cx.outbox.ready.pop_front() {
             if outgoing.edge == EMITTED {
                 let mut batch = outgoing.batch.downcast::<S::Out>();
-                self.emitted.extend(batch.drain().map(|(value, time)| Record { value, time }));
+                self.emitted.extend(batch.drain());
             } else {
                 self.parked.push(outgoing);
             }
@@ -335,7 +335,7 @@ impl<S: Stage<Out: Data>> Harness<S> {
             .into_iter()
             .flat_map(|outgoing| {
                 let mut batch = outgoing.batch.downcast::<T>();
-                batch.drain().map(|(value, _)| value).collect::<Vec<_>>()
+                batch.drain().map(|record| record.value).collect::<Vec<_>>()
             })
             .collect()
     }
