@@ -1,12 +1,14 @@
 //! An application: pipelines that are registered by name, so that one binary can run each of them.
 
+use std::marker::PhantomData;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use watershed_core::{KeyGroups, Pipeline};
 use watershed_runtime::{Caught, guarded};
 
 use crate::Error;
-use crate::parameters::{Parameter, ParameterError, Values, parameters_of};
+use crate::parameters::{Parameter, ParameterError, Values, parameters_like, parameters_of};
 
 /// The pipelines of a binary, by name. [`main`](crate::main) gives them a command line:
 ///
@@ -106,6 +108,31 @@ where
     }
 }
 
+/// A function, and the default values of its parameters as text.
+struct WithDefaults<F, P> {
+    parameters: Vec<Parameter>,
+    describe: F,
+    of: PhantomData<fn(P)>,
+}
+
+impl<F, P> Describe<Defaulted> for WithDefaults<F, P>
+where
+    F: Fn(&Pipeline, P) -> Result<(), Error> + 'static,
+    P: DeserializeOwned + 'static,
+{
+    fn parameters(&self) -> Vec<Parameter> {
+        self.parameters.clone()
+    }
+
+    fn describe(&self, pipeline: &Pipeline, values: &Values) -> Result<(), DescribeError> {
+        let parameters = values.or(&self.parameters).read()?;
+        (self.describe)(pipeline, parameters).map_err(DescribeError::Function)
+    }
+}
+
+/// The shape of a function with [default values](WithDefaults).
+struct Defaulted;
+
 /// What a pipeline without parameters is given.
 #[derive(Default, Serialize, serde::Deserialize)]
 struct NoParameters {}
@@ -141,6 +168,46 @@ impl App {
             Box::new(move |pipeline: &Pipeline, values: &Values| describe.describe(pipeline, values));
         self.pipelines.push(Registered { name, about, parameters, describe });
         self
+    }
+
+    /// Registers a pipeline with the default values of its parameters, for a struct that has no
+    /// [`Default`] of its own:
+    ///
+    /// ```
+    /// use watershed::prelude::*;
+    ///
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct Squares {
+    ///     count: u64,
+    /// }
+    ///
+    /// fn squares(pipeline: &Pipeline, Squares { count }: Squares) -> Result<(), watershed::Error> {
+    ///     pipeline.source(Generator::new(0, |n, _| n * n).take(count)).discard();
+    ///     Ok(())
+    /// }
+    ///
+    /// let app = App::new("squares").pipeline_with("squares", "Squares numbers", Squares { count: 100 }, squares);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where another one has the name.
+    #[must_use]
+    pub fn pipeline_with<P>(
+        self,
+        name: &'static str,
+        about: &'static str,
+        defaults: P,
+        describe: impl Fn(&Pipeline, P) -> Result<(), Error> + 'static,
+    ) -> Self
+    where
+        P: Serialize + DeserializeOwned + 'static,
+    {
+        self.pipeline(
+            name,
+            about,
+            WithDefaults { parameters: parameters_like(&defaults), describe, of: PhantomData },
+        )
     }
 
     /// Registers what a module brings: `App::new("mine").with(flight_delays::register)`.

@@ -3,7 +3,7 @@
 use watershed_core::{Data, Key, KeyedStream, SideOutput};
 
 use crate::join::{Interval, Temporal};
-use crate::window::Grid;
+use crate::window::{Grid, Session, Sliding, Tumbling};
 
 /// Joins of a keyed stream, the left one, with another that is keyed alike, the right one.
 ///
@@ -38,12 +38,50 @@ pub trait Joins<K: Key, L: Data, F>: Sized {
         temporal: Temporal<R>,
     ) -> Joining<K, L, R, F, G, Temporal<R>>;
 
-    /// Joins the records that share a window, tumbling or sliding. See [`WindowJoin`](crate::join::WindowJoin).
-    fn window_join<R: Data, G>(
+    /// Joins the records that share a window: tumbling or sliding, see [`WindowJoin`](crate::join::WindowJoin), or a
+    /// session, see [`SessionJoin`](crate::join::SessionJoin).
+    fn window_join<R: Data, G, W: JoinWindows>(
         self,
         right: KeyedStream<K, R, G>,
-        windows: impl Into<Grid>,
-    ) -> Joining<K, L, R, F, G, Grid>;
+        windows: W,
+    ) -> Joining<K, L, R, F, G, W::Rule>;
+}
+
+/// Windows in which two streams can be joined.
+pub trait JoinWindows {
+    /// What the join goes by: windows of one length by their [`Grid`], sessions by their gap.
+    type Rule;
+
+    /// The rule of these windows.
+    fn rule(self) -> Self::Rule;
+}
+
+impl JoinWindows for Grid {
+    type Rule = Grid;
+    fn rule(self) -> Grid {
+        self
+    }
+}
+
+impl JoinWindows for Tumbling {
+    type Rule = Grid;
+    fn rule(self) -> Grid {
+        self.into()
+    }
+}
+
+impl JoinWindows for Sliding {
+    type Rule = Grid;
+    fn rule(self) -> Grid {
+        self.into()
+    }
+}
+
+impl JoinWindows for Session {
+    type Rule = Session;
+    fn rule(self) -> Session {
+        self
+    }
 }
 
 /// Two streams that are about to be joined by a rule: say [`inner`](Joining::inner) or
@@ -86,11 +124,11 @@ where
         Joining { left: self, right, rule: temporal, late: None }
     }
 
-    fn window_join<R: Data, G>(
+    fn window_join<R: Data, G, W: JoinWindows>(
         self,
         right: KeyedStream<K, R, G>,
-        windows: impl Into<Grid>,
-    ) -> Joining<K, L, R, F, G, Grid> {
-        Joining { left: self, right, rule: windows.into(), late: None }
+        windows: W,
+    ) -> Joining<K, L, R, F, G, W::Rule> {
+        Joining { left: self, right, rule: windows.rule(), late: None }
     }
 }

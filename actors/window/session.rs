@@ -38,6 +38,11 @@ impl Session {
         assert!(millis(gap) > 0, "the gap between sessions lasts a millisecond or more");
         Session { gap }
     }
+
+    /// The silence that ends a session.
+    pub fn gap(self) -> Duration {
+        self.gap
+    }
 }
 
 impl Assigner for Session {

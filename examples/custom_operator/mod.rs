@@ -97,13 +97,16 @@ fn custom_operator(pipeline: &Pipeline, parameters: Parameters) -> Result<(), wa
     }
     pipeline
         .source(Generator::new(1, move |n, dice| reading(n, gauges, dice)).take(readings))
+        .uid("readings")
         .flat_map(|reading| reading)
         .event_times(EventTimes::by(|reading: &Reading| reading.time).out_of_order_by(JITTER))
         .key_by(|reading| reading.gauge)
         .process(Silence { after })
         .named("silence")
+        .uid("silence")
         .map(|Silent { gauge, last }| format!("gauge {gauge} is silent since minute {}", minutes(last)))
-        .sink(Print::display());
+        .sink(Print::display())
+        .uid("reports");
     Ok(())
 }
 

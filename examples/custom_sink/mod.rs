@@ -148,8 +148,10 @@ impl Default for Parameters {
 fn custom_sink(pipeline: &Pipeline, parameters: Parameters) -> Result<(), watershed::Error> {
     pipeline
         .source(Generator::new(3, |n, dice| (n, dice.normal())).take(parameters.readings))
+        .uid("readings")
         .map(|(n, level)| format!("reading {n}: {:.2} m", 2.0 + 0.1 * level))
-        .sink(Board { folder: parameters.output });
+        .sink(Board { folder: parameters.output })
+        .uid("board");
     Ok(())
 }
 

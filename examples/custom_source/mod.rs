@@ -146,15 +146,18 @@ fn custom_source(pipeline: &Pipeline, parameters: Parameters) -> Result<(), wate
     }
     pipeline
         .source(Archived { archive: Archive { gauges, readings } })
+        .uid("archive")
         .key_by(|level| level.gauge)
         .window(Tumbling::of(DAY))
         .aggregate((Count, Max.of(|level: &Level| level.metres)))
+        .uid("days")
         .map(|Windowed { key, window, value: (readings, highest), .. }| {
             let day = window.start.as_millis() / DAY.as_millis() as i64;
             let highest = highest.map_or("unknown".to_owned(), |metres| format!("{metres:.2} m"));
             format!("gauge {key}, day {day}: {readings} readings, highest {highest}")
         })
-        .sink(Print::display());
+        .sink(Print::display())
+        .uid("reports");
     Ok(())
 }
 

@@ -47,11 +47,13 @@ pub(crate) fn flight_delays(pipeline: &Pipeline, p: FlightDelays) -> Result<(), 
     let flights = pipeline
         .source(flights)
         .named("flights")
+        .uid("flights")
         .event_times(EventTimes::by(Flight::scheduled).out_of_order_by(p.bound))
         .shared();
     let weather = pipeline
         .source(source::Csv::<Weather>::at(p.weather()).missing("NA").rows_are_lines())
         .named("weather")
+        .uid("weather")
         .event_times(EventTimes::by(Weather::observed).out_of_order_by(p.bound));
 
     let late = hourly(flights.branch(), &p)
@@ -59,7 +61,7 @@ pub(crate) fn flight_delays(pipeline: &Pipeline, p: FlightDelays) -> Result<(), 
         .union(rotations(flights.branch(), &p))
         .union(weather_days(flights.branch(), weather, &p))
         .union(top_routes(flights.branch(), &p));
-    late.gather().sink(p.csv("late.csv").when_needed()).named("late.csv");
+    late.gather().sink(p.csv("late.csv").when_needed()).named("late.csv").uid("late-csv");
     Ok(())
 }
 
@@ -74,9 +76,10 @@ fn hourly(flights: Stream<impl Chain<Out = Flight>>, p: &FlightDelays) -> Stream
             Count.of_some(|flight: &Flight| flight.dep_delay),
             Mean.of_some(|flight: &Flight| flight.dep_delay),
         ))
-        .named("hourly");
+        .named("hourly")
+        .uid("hourly");
     let late = hours.side(&LATE).map(Late::for_output("hourly"));
-    hours.map(Hour::from).gather().sink(p.csv("hourly.csv")).named("hourly.csv");
+    hours.map(Hour::from).gather().sink(p.csv("hourly.csv")).named("hourly.csv").uid("hourly-csv");
     late
 }
 
@@ -87,9 +90,10 @@ fn carriers(flights: Stream<impl Chain<Out = Flight>>, p: &FlightDelays) -> Stre
         .window(Sliding::of(p.carriers_size, p.carriers_slide))
         .late_to(&LATE)
         .aggregate((Count, Mean.of_some(|flight: &Flight| flight.arr_delay)))
-        .named("carriers");
+        .named("carriers")
+        .uid("carriers");
     let late = days.side(&LATE).map(Late::for_output("carriers"));
-    days.map(CarrierDay::from).gather().sink(p.csv("carriers.csv")).named("carriers.csv");
+    days.map(CarrierDay::from).gather().sink(p.csv("carriers.csv")).named("carriers.csv").uid("carriers-csv");
     late
 }
 
@@ -101,9 +105,15 @@ fn rotations(flights: Stream<impl Chain<Out = Flight>>, p: &FlightDelays) -> Str
         .window(Session::with_gap(p.gap))
         .late_to(&LATE)
         .aggregate((Count, Sum.of(|flight: &Flight| flight.distance)))
-        .named("rotations");
+        .named("rotations")
+        .uid("rotations");
     let late = rotations.side(&LATE).map(Late::for_output("rotations"));
-    rotations.map(Rotation::from).gather().sink(p.csv("rotations.csv")).named("rotations.csv");
+    rotations
+        .map(Rotation::from)
+        .gather()
+        .sink(p.csv("rotations.csv"))
+        .named("rotations.csv")
+        .uid("rotations-csv");
     late
 }
 
@@ -121,17 +131,20 @@ fn weather_days(
             join::Interval::before(HOUR, Duration::ZERO),
         )
         .late_to(&LATE)
-        .inner(|_, flight, visibility| FlightInWeather::new(flight, visibility));
+        .inner(|_, flight, visibility| FlightInWeather::new(flight, visibility))
+        .uid("flights-in-weather");
     let late = joined.side(&LATE).map(Late::for_output("weather"));
     joined
         .key_by(|flight| (flight.origin.clone(), flight.band))
         .window(Tumbling::of(p.weather_window))
         .aggregate((Count, Mean.of_some(|flight: &FlightInWeather| flight.dep_delay)))
         .named("weather-days")
+        .uid("weather-days")
         .map(WeatherDay::from)
         .gather()
         .sink(p.csv("weather.csv"))
-        .named("weather.csv");
+        .named("weather.csv")
+        .uid("weather-csv");
     late
 }
 
@@ -142,8 +155,13 @@ fn top_routes(flights: Stream<impl Chain<Out = Flight>>, p: &FlightDelays) -> St
         .window(Tumbling::of(p.routes_window))
         .late_to(&LATE)
         .aggregate(MostFrequent::new(p.routes_top).of(|flight: &Flight| flight.dest.clone()))
-        .named("top-routes");
+        .named("top-routes")
+        .uid("top-routes");
     let late = days.side(&LATE).map(Late::for_output("top_routes"));
-    days.flat_map(TopRoute::ranked).gather().sink(p.csv("top_routes.csv")).named("top_routes.csv");
+    days.flat_map(TopRoute::ranked)
+        .gather()
+        .sink(p.csv("top_routes.csv"))
+        .named("top_routes.csv")
+        .uid("top-routes-csv");
     late
 }

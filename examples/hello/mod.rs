@@ -7,30 +7,27 @@
 //! Its parameters are a struct. The fields' names, types and default values are all that has to be said for
 //! `--set name=you --set times=5` to work, and for `watershed pipelines` to list them.
 //!
+//! Sources, sinks and operators that remember something have a `uid`, by which what they have saved is found again,
+//! whatever the pipeline becomes.
+//!
 //! `register` gives the function a name. The module can then be part of a binary of its own (`main.rs`), of the
 //! stock binary, or of yours.
 
 use watershed::prelude::*;
 
 #[derive(Serialize, Deserialize)]
-#[serde(default)]
 struct Hello {
     name: String,
     times: u64,
 }
 
-impl Default for Hello {
-    fn default() -> Self {
-        Hello { name: "stream".to_owned(), times: 3 }
-    }
-}
-
 fn hello(pipeline: &Pipeline, Hello { name, times }: Hello) -> Result<(), watershed::Error> {
-    let numbers = pipeline.source(Generator::new(0, |n, _| n + 1).take(times));
-    numbers.map(move |n| format!("hello {name}, number {n}")).sink(Print::display());
+    let numbers = pipeline.source(Generator::new(0, |n, _| n + 1).take(times)).uid("numbers");
+    numbers.map(move |n| format!("hello {name}, number {n}")).sink(Print::display()).uid("greetings");
     Ok(())
 }
 
 pub(crate) fn register(app: App) -> App {
-    app.pipeline("hello", "Greets somebody a number of times", hello)
+    let defaults = Hello { name: "stream".to_owned(), times: 3 };
+    app.pipeline_with("hello", "Greets somebody a number of times", defaults, hello)
 }

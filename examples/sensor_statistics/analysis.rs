@@ -27,10 +27,14 @@ impl Default for Parameters {
 pub(crate) fn sensor_analysis(pipeline: &Pipeline, parameters: Parameters) -> Result<(), watershed::Error> {
     pipeline
         .source(source::JsonLines::<Statistics>::at(parameters.input))
+        .uid("statistics")
         .key_by(|row| (row.sensor, day(row).to_owned()))
         .window(Global::new())
-        .apply(|(sensor, day), _, rows| extremes(sensor, &day, &rows))
-        .sink(Print::display());
+        .aggregate(aggregate::Collect)
+        .uid("days")
+        .flat_map(|Windowed { key: (sensor, day), value: rows, .. }| extremes(sensor, &day, &rows))
+        .sink(Print::display())
+        .uid("extremes");
     Ok(())
 }
 

@@ -118,7 +118,8 @@ pub(crate) fn sensor_statistics(pipeline: &Pipeline, p: Parameters) -> Result<()
     pipeline
         .dead_letters()
         .sink(sink::DeadLetterFile::at(p.output.join("rejected.jsonl")))
-        .named("rejected.jsonl");
+        .named("rejected.jsonl")
+        .uid("rejected");
     match p.input.as_deref() {
         None => statistics(pipeline.source(simulated(&p)?), &p),
         Some(input) => match input.split_once("://") {
@@ -163,6 +164,7 @@ fn statistics(readings: Stream<impl Chain<Out = Reading>>, p: &Parameters) {
     let times = EventTimes::by(|reading: &Reading| reading.time).out_of_order_by(p.bound);
     let clean = readings
         .named("readings")
+        .uid("readings")
         .event_times(times.plausible(plausible))
         .key_by(|reading| reading.sensor)
         .process(Clean { range: p.low..=p.high, repeats_max: p.repeats })
@@ -190,6 +192,7 @@ fn by_sensor(
             Min.of(value),
             Max.of(value),
         ))
+        .uid("statistics")
         .flat_map(|row| {
             // A window that says something has had a reading, so nothing is missing here.
             let (readings, sum, mean, variance, lowest, highest) = row.value;
@@ -219,12 +222,14 @@ fn between_sensors(
     of(left)
         .interval_join(of(right), join::Interval::around(p.apart, p.apart))
         .inner(|pair, left, right| (*pair, left.value, right.value))
+        .uid("pairs")
         .key_by(|(pair, _, _)| *pair)
         .window(Tumbling::of(p.window))
         .aggregate((
             Count,
             Covariance::population().of(|(_, left, right): &((u32, u32), f64, f64)| (*left, *right)),
         ))
+        .uid("relation")
         .flat_map(|row| {
             let (pairs, covariance) = row.value;
             Some(Relation {
@@ -248,7 +253,11 @@ fn store<T: Data, const N: usize>(
     let rows = rows.gather().shared();
     let lines = format!("{name}.jsonl");
     let file = sink::Files::json_lines(p.output.join(&lines));
-    rows.branch().parallelism(1).sink(file).named(&lines);
+    rows.branch().parallelism(1).sink(file).named(&lines).uid(&format!("{name}-lines"));
     let table = sink::SqliteTable::new(p.output.join("sensors.sqlite"), name).primary_key(key);
-    rows.branch().parallelism(1).sink(table).named(&format!("sensors.sqlite, {name}"));
+    rows.branch()
+        .parallelism(1)
+        .sink(table)
+        .named(&format!("sensors.sqlite, {name}"))
+        .uid(&format!("{name}-table"));
 }

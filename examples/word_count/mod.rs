@@ -48,14 +48,18 @@ struct WordCount {
 fn word_count(pipeline: &Pipeline, parameters: Parameters) -> Result<(), watershed::Error> {
     pipeline
         .source(source::Lines::at(parameters.input).decode(source::Words))
+        .uid("words")
         .transform("combine", Combine)
+        .uid("combine")
         .key_by(|(word, _)| word.clone())
         .window(Global::new())
         .aggregate(Sum.of(|(_, count): &(CompactString, u64)| *count))
+        .uid("total")
         .map(|total| WordCount { word: total.key, count: total.value })
         .gather()
         .sink(sink::Files::csv(&parameters.output))
-        .named(&parameters.output.display().to_string());
+        .named(&parameters.output.display().to_string())
+        .uid("counts");
     Ok(())
 }
 

@@ -20,7 +20,12 @@ pub struct Parameter {
 
 /// The parameters of a struct, in the order of its fields.
 pub fn parameters_of<P: Serialize + DeserializeOwned + Default>() -> Vec<Parameter> {
-    let defaults = match serde_json::to_value(P::default()) {
+    parameters_like(&P::default())
+}
+
+/// The parameters of a struct with these default values, in the order of its fields.
+pub fn parameters_like<P: Serialize + DeserializeOwned>(defaults: &P) -> Vec<Parameter> {
+    let defaults = match serde_json::to_value(defaults) {
         Ok(Value::Object(defaults)) => defaults,
         // Not a struct with named fields: nothing can be set, and reading it says so.
         Ok(_) | Err(_) => Map::new(),

@@ -17,7 +17,8 @@
 //! }
 //! ```
 //!
-//! Names, types and default values come from serde: there is nothing else to declare. `--set gap=90m` sets
+//! Names, types and default values come from serde: there is nothing else to declare. Where the defaults are given
+//! to [`App::pipeline_with`](crate::App::pipeline_with), not even `Default` is. `--set gap=90m` sets
 //! the gap; `watershed pipelines` shows it as `gap=6h`.
 //!
 //! | type of the field | text |
@@ -38,7 +39,7 @@ mod text;
 mod values;
 
 pub use error::ParameterError;
-pub use listing::{Parameter, parameters_of};
+pub use listing::{Parameter, parameters_like, parameters_of};
 pub use values::Values;
 
 pub(crate) use nearest::nearest;

@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visi
 use serde::{Deserialize, forward_to_deserialize_any};
 
 use super::error::ParameterError;
+use super::listing::Parameter;
 use super::nearest;
 use super::text::Text;
 
@@ -56,6 +57,16 @@ impl Values {
     /// Names an unknown parameter and the nearest known one, or the value that does not suit.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ParameterError> {
         T::deserialize(Fields(self))
+    }
+
+    /// These values, and the default values of the parameters that are not set.
+    pub(crate) fn or(&self, defaults: &[Parameter]) -> Values {
+        let mut values = self.clone();
+        for Parameter { name, default } in defaults {
+            let value = || Value { text: default.clone(), origin: "the default value".to_owned() };
+            values.0.entry(name.clone()).or_insert_with(value);
+        }
+        values
     }
 
     fn check_names(&self, known: &[&str]) -> Result<(), ParameterError> {

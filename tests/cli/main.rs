@@ -81,6 +81,22 @@ fn a_plan_is_shown_as_text_as_a_graph_and_as_json() {
 }
 
 #[test]
+fn whatever_remembers_something_in_an_example_has_a_uid_of_its_own() {
+    let stateless = ["map", "filter", "flat-map", "inspect", "event-times"];
+    let listed = run(&["pipelines", "--json"]).json();
+    for pipeline in listed["pipelines"].as_array().unwrap() {
+        let name = pipeline["name"].as_str().unwrap();
+        let plan = run(&["plan", name, "--json"]).json();
+        let vertices = plan["vertices"].as_array().unwrap();
+        for operator in vertices.iter().flat_map(|vertex| vertex["operators"].as_array().unwrap()) {
+            let (uid, kind) = (operator["uid"].as_str().unwrap(), operator["kind"].as_str().unwrap());
+            let numbered = uid.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-'));
+            assert!(!numbered || stateless.contains(&kind), "{name}: {uid} is a number, and no name");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_pipeline_or_parameter_is_answered_with_the_nearest_known_one() {
     let place = Place::new();
     let error = refused(&place, &["run", "helo"]);
