@@ -16,8 +16,8 @@ pub use watershed_core::{
     BoundedOutOfOrderness, Chain, CoOperator, Context, Data, DeadLetter, Either, Epoch, EventTime,
     EventTimes, Key, KeyContext, KeyGroups, Keyed, KeyedStream, Monotone, Operator, Output, Partitioner,
     Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream, SideOutput, Sink, SinkError,
-    Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark, WatermarkGenerator,
-    Writer,
+    SinkPlace, Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark,
+    WatermarkGenerator, Writer,
 };
 
 pub use crate::app::App;

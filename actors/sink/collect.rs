@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Data, Epoch, EventTime, Record, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{Data, Epoch, EventTime, Record, Sink, SinkError, SinkPlace, SubtaskId, Writer};
 
 /// Collects every record, and shows those that have been committed.
 ///
@@ -104,7 +104,8 @@ impl<T: Data> Sink for Collect<T> {
     type Staged = CollectedEpoch<T>;
     type Writer = CollectWriter<T>;
 
-    fn open(&self, subtask: SubtaskId, _parallelism: u32) -> Result<CollectWriter<T>, SinkError> {
+    fn open(&self, place: &SinkPlace) -> Result<CollectWriter<T>, SinkError> {
+        let subtask = place.subtask;
         Ok(CollectWriter { subtask, shelf: self.shelf.clone(), live: self.live, records: Vec::new() })
     }
 }

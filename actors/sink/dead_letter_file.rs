@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use watershed_core::{DeadLetter, Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{DeadLetter, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 use crate::sink::claim::{Claim, Claims};
 use crate::sink::files::refuse_special;
@@ -89,7 +89,8 @@ impl Sink for DeadLetterFile {
     type Staged = ();
     type Writer = DeadLetterWriter;
 
-    fn open(&self, _subtask: SubtaskId, parallelism: u32) -> Result<DeadLetterWriter, SinkError> {
+    fn open(&self, place: &SinkPlace) -> Result<DeadLetterWriter, SinkError> {
+        let parallelism = place.parallelism;
         let refuse = |path: &Path, why: &str| Err(SinkError::new(path.display().to_string(), why));
         if parallelism != 1 {
             return refuse(&self.wanted, "dead letters are written by one subtask: set the parallelism to 1");

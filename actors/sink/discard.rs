@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 /// Drops every record, in no instructions at all.
 ///
@@ -40,7 +40,7 @@ impl<T: Data> Sink for Discard<T> {
     type Staged = ();
     type Writer = Discard<T>;
 
-    fn open(&self, _subtask: SubtaskId, _parallelism: u32) -> Result<Discard<T>, SinkError> {
+    fn open(&self, _place: &SinkPlace) -> Result<Discard<T>, SinkError> {
         Ok(Discard::new())
     }
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 /// Folds every record into an accumulator of its subtask, without a lock on the way.
 ///
@@ -79,7 +79,7 @@ where
     type Staged = ();
     type Writer = FoldWriter<T, A, I, F>;
 
-    fn open(&self, _subtask: SubtaskId, _parallelism: u32) -> Result<Self::Writer, SinkError> {
+    fn open(&self, _place: &SinkPlace) -> Result<Self::Writer, SinkError> {
         Ok(FoldWriter { accumulator: (self.init)(), sink: self.clone() })
     }
 }
@@ -124,13 +124,12 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use watershed_core::VertexId;
 
     #[test]
     fn each_subtask_hands_its_own_accumulator_over_at_prepare() {
         let (fold, folded) = Fold::new(|| 0, |sum: &mut u64, number: u64, _| *sum += number);
         for index in 0..2 {
-            let mut writer = fold.open(SubtaskId { vertex: VertexId(0), index }, 2).unwrap();
+            let mut writer = fold.open(&SinkPlace::alone("fold").of(index, 2)).unwrap();
             writer.write(10 + u64::from(index), EventTime::MIN).unwrap();
             writer.write(1, EventTime::MIN).unwrap();
             assert!(writer.prepare(Epoch(1)).unwrap().is_none());

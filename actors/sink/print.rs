@@ -4,7 +4,7 @@ use std::fmt::{Debug, Display};
 use std::io;
 use std::marker::PhantomData;
 
-use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 use crate::sink::{escape, failure};
 
@@ -132,7 +132,7 @@ impl<T: Data, L: Line<T>> Sink for Print<T, L> {
 
     const PRINTS: bool = true;
 
-    fn open(&self, _subtask: SubtaskId, _parallelism: u32) -> Result<Self::Writer, SinkError> {
+    fn open(&self, _place: &SinkPlace) -> Result<Self::Writer, SinkError> {
         Ok(PrintWriter::new(self.clone(), "standard output", io::stdout()))
     }
 }

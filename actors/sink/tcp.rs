@@ -7,7 +7,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
-use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+use watershed_core::{Data, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 use crate::sink::{Encode, FramedMessagePack, JsonLines, TextLines};
 
@@ -131,7 +131,7 @@ impl<T: Data, E: Encode<T>> Sink for TcpSink<T, E> {
     type Staged = ();
     type Writer = TcpWriter<T, E>;
 
-    fn open(&self, _subtask: SubtaskId, _parallelism: u32) -> Result<TcpWriter<T, E>, SinkError> {
+    fn open(&self, _place: &SinkPlace) -> Result<TcpWriter<T, E>, SinkError> {
         let connect = |error| self.error(format!("cannot connect: {}; is it listening?", why(&error)));
         let stream = self.connect().map_err(connect)?;
         let mut sink = self.clone();

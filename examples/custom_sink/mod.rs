@@ -39,9 +39,9 @@ impl Sink for Board {
     type Staged = Sheet;
     type Writer = BoardWriter;
 
-    fn open(&self, subtask: SubtaskId, _parallelism: u32) -> Result<BoardWriter, SinkError> {
+    fn open(&self, place: &SinkPlace) -> Result<BoardWriter, SinkError> {
         fs::create_dir_all(&self.folder).map_err(|why| failed(&self.folder, why))?;
-        Ok(BoardWriter { board: self.clone(), subtask: subtask.index, draft: None })
+        Ok(BoardWriter { board: self.clone(), subtask: place.subtask.index, draft: None })
     }
 }
 

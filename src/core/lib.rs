@@ -42,7 +42,7 @@ pub use record::{AnyBatch, Batch, Either, Keyed, Record};
 pub use spi::{
     BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, KeyContext, Loads, Monotone,
     Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink, SinkError,
-    Source, SourceError, SourceOutput, Step, Transform, WatermarkGenerator, Weighted, Writer,
+    SinkPlace, Source, SourceError, SourceOutput, Step, Transform, WatermarkGenerator, Weighted, Writer,
 };
 pub use stage::KeyTrace;
 pub use state::StateError;

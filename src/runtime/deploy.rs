@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use watershed_core::plan::{Edge, Routing};
 use watershed_core::stage::{OutputInfo, TaskInfo};
-use watershed_core::{ChannelId, Plan, PortId, SubtaskId, VertexId};
+use watershed_core::{ChannelId, Lineage, Plan, PortId, Run, SubtaskId, VertexId};
 
 /// A plan laid out as subtasks.
 pub(crate) struct Deployment {
@@ -70,6 +70,9 @@ impl Deployment {
             for index in 0..count {
                 let subtask = SubtaskId { vertex: vertex.id, index };
                 let info = TaskInfo {
+                    job: plan.name.clone(),
+                    lineage: Lineage(0),
+                    run: Run(1),
                     subtask,
                     parallelism: count,
                     key_groups: plan.key_groups,

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use watershed_core::{Data, Sink, SinkError, SubtaskId};
+use watershed_core::{Data, Sink, SinkError, SinkPlace};
 
 use crate::sink::claim::Claims;
 use crate::sink::files::layout::Layout;
@@ -159,7 +159,8 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
     type Staged = StagedFiles;
     type Writer = FilesWriter<T, E>;
 
-    fn open(&self, subtask: SubtaskId, parallelism: u32) -> Result<FilesWriter<T, E>, SinkError> {
+    fn open(&self, place: &SinkPlace) -> Result<FilesWriter<T, E>, SinkError> {
+        let (subtask, parallelism) = (place.subtask, place.parallelism);
         let layout = Layout::new(&self.path, self.encoder.extension())?;
         let in_parts = self.is_in_parts(parallelism);
         let (file, folder) = (layout.file(), layout.folder());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::testing::{SinkHarness, verify_sink};
-use watershed_core::{Data, EventTime, Record, Sink, SubtaskId, VertexId};
+use watershed_core::{Data, EventTime, Record, Sink, SinkPlace};
 
 use crate::sink::{Csv, Files};
 
@@ -348,8 +348,7 @@ fn a_link_is_not_replaced_by_the_finished_file() {
     let (real, link) = (place.path().join("real.csv"), place.path().join("link.csv"));
     std::fs::write(&real, "keep").unwrap();
     std::os::unix::fs::symlink(&real, &link).unwrap();
-    let subtask = SubtaskId { vertex: VertexId(0), index: 0 };
-    let refused = Sink::open(&Files::<Row, Csv>::csv(&link), subtask, 1).err().unwrap();
+    let refused = Sink::open(&Files::<Row, Csv>::csv(&link), &SinkPlace::alone("sink")).err().unwrap();
     assert!(refused.to_string().contains("a link"), "{refused}");
     assert!(link.is_symlink());
 }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use watershed_core::{Data, Sink, SinkError, SubtaskId};
+use watershed_core::{Data, Sink, SinkError, SinkPlace};
 
 use crate::sink::claim::Claims;
 use crate::sink::fields::{Field, Kind, fields};
@@ -126,7 +126,8 @@ impl<T: Data> Sink for SqliteTable<T> {
     type Staged = StagedRows;
     type Writer = SqliteWriter<T>;
 
-    fn open(&self, subtask: SubtaskId, parallelism: u32) -> Result<SqliteWriter<T>, SinkError> {
+    fn open(&self, place: &SinkPlace) -> Result<SqliteWriter<T>, SinkError> {
+        let (subtask, parallelism) = (place.subtask, place.parallelism);
         let known = fields::<T>().unwrap_or_default();
         let columns: Vec<(String, Kind)> = match &self.columns {
             None => known.iter().map(|field| (field.name.to_owned(), field.kind)).collect(),

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use watershed_actors::aggregate::Count;
 use watershed_actors::window::{Tumbling, Windowed, Windows};
 use watershed_core::{
-    Epoch, EventTime, Polled, Position, Reader, Sink, SinkError, Source, SourceError, SourceOutput,
-    SubtaskId, Writer,
+    Epoch, EventTime, Polled, Position, Reader, Sink, SinkError, SinkPlace, Source, SourceError,
+    SourceOutput, Writer,
 };
 
 use super::{finish, pipeline};
@@ -109,7 +109,7 @@ impl Sink for Timed {
     type Staged = ();
     type Writer = TimedWriter;
 
-    fn open(&self, _: SubtaskId, _: u32) -> Result<TimedWriter, SinkError> {
+    fn open(&self, _: &SinkPlace) -> Result<TimedWriter, SinkError> {
         Ok(TimedWriter { sink: Some(self.pace.sink()), sinks: self.sinks.clone(), fresh: true })
     }
 }

@@ -23,7 +23,7 @@ pub use co_operator::CoOperator;
 pub use dead_letter::DeadLetter;
 pub use operator::{Context, KeyContext, Operator};
 pub use partitioner::{ByKey, Loads, Partitioner, Random, Range, RoundRobin, Weighted};
-pub use sink::{Sink, SinkError, Writer};
+pub use sink::{Sink, SinkError, SinkPlace, Writer};
 pub use source::{Polled, Reader, Source, SourceError, SourceOutput};
 pub use transform::{Output, SideOutput, Step, Transform};
 pub use watermarks::{BoundedOutOfOrderness, EventTimes, Monotone, WatermarkGenerator};

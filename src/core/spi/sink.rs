@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Data, Epoch, EventTime, MESSAGE_BYTES_MAX, SubtaskId, excerpt};
+use crate::{Data, Epoch, EventTime, Lineage, MESSAGE_BYTES_MAX, Run, SubtaskId, VertexId, excerpt};
 
 /// An exit of a pipeline.
 ///
@@ -21,15 +21,65 @@ pub trait Sink: Clone + Send + 'static {
     /// its way. The default is no.
     const PRINTS: bool = false;
 
-    /// Called once for each subtask before the first record.
+    /// Called once for each subtask of a run, before anything else. From here on, a writer of an older
+    /// [run](SinkPlace::run) must not come through any more, where the world outside can tell them apart.
     ///
     /// # Errors
     ///
-    /// Where the place to write to cannot be reached: the job does not start.
-    fn open(&self, subtask: SubtaskId, parallelism: u32) -> Result<Self::Writer, SinkError>;
+    /// Where the place to write to cannot be reached: the run does not start.
+    fn open(&self, place: &SinkPlace) -> Result<Self::Writer, SinkError>;
+}
+
+/// Whose output a writer writes. Together with an epoch, it names what is staged for ever: no two runs of a
+/// job's history have the same number, and no epoch is handed out twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkPlace {
+    /// The job's name.
+    pub job: String,
+    /// The sink's uid.
+    pub operator: String,
+    /// The job's history.
+    pub lineage: Lineage,
+    /// The execution.
+    pub run: Run,
+    /// Which subtask.
+    pub subtask: SubtaskId,
+    /// How many subtasks the sink has.
+    pub parallelism: u32,
+}
+
+impl SinkPlace {
+    /// The only subtask of a sink of this uid, in the first run of a job: for tests.
+    pub fn alone(operator: &str) -> Self {
+        SinkPlace {
+            job: "test".to_owned(),
+            operator: operator.to_owned(),
+            lineage: Lineage(0),
+            run: Run(1),
+            subtask: SubtaskId { vertex: VertexId(0), index: 0 },
+            parallelism: 1,
+        }
+    }
+
+    /// Another subtask of so many.
+    #[must_use]
+    pub fn of(mut self, index: u32, parallelism: u32) -> Self {
+        (self.subtask.index, self.parallelism) = (index, parallelism);
+        self
+    }
+
+    /// The same subtask in another run.
+    #[must_use]
+    pub fn in_run(mut self, run: u32) -> Self {
+        self.run = Run(run);
+        self
+    }
 }
 
 /// Writes for one subtask of a sink.
+///
+/// A run that goes on from a checkpoint calls `commit` for each epoch that the checkpoint names as staged, oldest
+/// first, then `resume`, and then `write` and so on. A run that begins a job calls neither.
 pub trait Writer: Send + 'static {
     /// What goes in.
     type In: Data;
@@ -40,7 +90,8 @@ pub trait Writer: Send + 'static {
     /// visible stays. The staged epochs of that checkpoint have been committed by then, each by the writer of
     /// the same subtask or, where there are fewer now, by another. The default does nothing.
     ///
-    /// A writer that is not resumed begins a job: whatever it finds in its place is of an earlier one.
+    /// Whatever else earlier runs of this job and history have prepared will never be decided, and is taken back
+    /// here. A writer that is not resumed begins a job: whatever it finds in its place is of an earlier one.
     ///
     /// # Errors
     ///
@@ -79,7 +130,8 @@ pub trait Writer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// Where it is not certain that the epoch is visible: the call is repeated.
+    /// Where it is not certain that the epoch is visible: the call is repeated, for ever if need be. Where it is
+    /// certain that the epoch is gone and will never be visible, [`SinkError::lost`] stops the job instead.
     fn commit(&mut self, staged: Self::Staged) -> Result<(), SinkError>;
 
     /// Called when a staged epoch will never be decided: takes it back.
@@ -96,6 +148,7 @@ pub trait Writer: Send + 'static {
 pub struct SinkError {
     what: String,
     why: String,
+    lost: bool,
 }
 
 impl SinkError {
@@ -103,6 +156,17 @@ impl SinkError {
     /// [`MESSAGE_BYTES_MAX`] the beginning.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
         let cut = |text: String| excerpt(&text, MESSAGE_BYTES_MAX).into_owned();
-        SinkError { what: cut(what.into()), why: cut(why.to_string()) }
+        SinkError { what: cut(what.into()), why: cut(why.to_string()), lost: false }
+    }
+
+    /// Staged output that is neither visible nor to be had any more (somebody has rolled it back, a database was
+    /// restored from a backup). No repetition helps; going on would lose it silently.
+    pub fn lost(what: impl Into<String>, why: impl fmt::Display) -> Self {
+        SinkError { lost: true, ..SinkError::new(what, why) }
+    }
+
+    /// Whether output is lost for good.
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 }

@@ -3,13 +3,22 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::spi::SinkPlace;
 use crate::stage::outbox::{Outbox, OutputInfo};
 use crate::stage::side::{DEAD_LETTERS, SideOutlet};
-use crate::{Data, DeadLetter, EventTime, KeyGroups, Origin, ProcessingTime, SideOutput, SubtaskId};
+use crate::{
+    Data, DeadLetter, EventTime, KeyGroups, Lineage, Origin, ProcessingTime, Run, SideOutput, SubtaskId,
+};
 
 /// A subtask's place in the plan.
 #[derive(Clone, Debug)]
 pub struct TaskInfo {
+    /// The job's name.
+    pub job: String,
+    /// The job's history.
+    pub lineage: Lineage,
+    /// Which execution of the job this is.
+    pub run: Run,
     /// Which subtask this is.
     pub subtask: SubtaskId,
     /// How many subtasks its vertex has.
@@ -25,6 +34,12 @@ pub struct TaskInfo {
 }
 
 impl TaskInfo {
+    /// Whose output a sink of this uid writes.
+    pub(super) fn sink_place(&self, operator: String) -> SinkPlace {
+        let TaskInfo { lineage, run, subtask, parallelism, .. } = *self;
+        SinkPlace { job: self.job.clone(), operator, lineage, run, subtask, parallelism }
+    }
+
     /// The number of the main output, where it is the only one of its name.
     pub(super) fn main_output(&self) -> usize {
         let main = self.outputs.iter().position(|output| output.side.is_none());

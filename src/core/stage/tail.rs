@@ -288,7 +288,8 @@ impl<S: Sink> Downstream<S::In> for SinkTail<S> {
 impl<S: Sink> Tail<S::In> for SinkTail<S> {
     fn open(&mut self, number: u16, cx: &TaskContext) -> Result<(), TaskError> {
         self.number = number;
-        self.writer = Some(self.sink.open(cx.info.subtask, cx.info.parallelism)?);
+        let operator = cx.info.uids.get(number as usize).cloned().unwrap_or_default();
+        self.writer = Some(self.sink.open(&cx.info.sink_place(operator))?);
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use crate::stage::{
     Stage, Tail, TaskContext, TaskInfo, Transformed,
 };
 use crate::{
-    Data, DeadLetter, EventTime, KeyGroups, Keyed, ProcessingTime, Record, SideOutput, StateError, Step,
-    SubtaskId, VertexId, Watermark,
+    Data, DeadLetter, EventTime, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run, SideOutput,
+    StateError, Step, SubtaskId, VertexId, Watermark,
 };
 
 /// Something that happens to an operator.
@@ -129,6 +129,9 @@ impl<S: Stage<Out: Data>> Harness<S> {
 
     fn with_outputs(stage: S, outputs: Vec<OutputInfo>) -> Self {
         let info = TaskInfo {
+            job: "test".to_owned(),
+            lineage: Lineage(0),
+            run: Run(1),
             subtask: SubtaskId { vertex: VertexId(0), index: 0 },
             parallelism: 1,
             key_groups: KeyGroups::default(),

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use crate::spi::{Sink, Writer};
-use crate::{Epoch, EventTime, Record, SinkError, SubtaskId, VertexId};
+use crate::{Epoch, EventTime, Record, SinkError, SinkPlace};
 
 /// Runs one subtask of a sink: write records, prepare, commit, abort, crash.
 ///
@@ -12,11 +12,11 @@ use crate::{Epoch, EventTime, Record, SinkError, SubtaskId, VertexId};
 ///
 /// ```
 /// use watershed_core::testing::SinkHarness;
-/// # use watershed_core::{Epoch, EventTime, Sink, SinkError, SubtaskId, Writer};
+/// # use watershed_core::{Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 /// # #[derive(Clone)] struct Standard;
 /// # impl Sink for Standard {
 /// #     type In = u64; type Staged = (); type Writer = Standard;
-/// #     fn open(&self, _: SubtaskId, _: u32) -> Result<Standard, SinkError> { Ok(Standard) }
+/// #     fn open(&self, _: &SinkPlace) -> Result<Standard, SinkError> { Ok(Standard) }
 /// # }
 /// # impl Writer for Standard {
 /// #     type In = u64; type Staged = ();
@@ -33,8 +33,7 @@ use crate::{Epoch, EventTime, Record, SinkError, SubtaskId, VertexId};
 /// ```
 pub struct SinkHarness<S: Sink> {
     sink: S,
-    subtask: SubtaskId,
-    parallelism: u32,
+    place: SinkPlace,
     writer: Option<S::Writer>,
     epoch: Epoch,
 }
@@ -67,9 +66,9 @@ impl<S: Sink> SinkHarness<S> {
     ///
     /// Where the sink cannot be opened.
     pub fn try_subtask(sink: S, index: u32, parallelism: u32) -> Result<Self, SinkError> {
-        let subtask = SubtaskId { vertex: VertexId(0), index };
-        let writer = Some(sink.open(subtask, parallelism)?);
-        Ok(SinkHarness { sink, subtask, parallelism, writer, epoch: Epoch(0) })
+        let place = SinkPlace::alone("sink").of(index, parallelism);
+        let writer = Some(sink.open(&place)?);
+        Ok(SinkHarness { sink, place, writer, epoch: Epoch(0) })
     }
 
     /// Writes a record, at so many milliseconds.
@@ -150,7 +149,8 @@ impl<S: Sink> SinkHarness<S> {
     /// dropped: a process that is killed cleans nothing up.
     pub fn crash(&mut self) {
         std::mem::forget(self.writer.take());
-        self.writer = Some(self.sink.open(self.subtask, self.parallelism).expect("the sink opens again"));
+        self.place.run.0 += 1;
+        self.writer = Some(self.sink.open(&self.place).expect("the sink opens again"));
     }
 
     /// Lets the writer go on from a checkpoint whose epochs have been committed.
@@ -340,7 +340,7 @@ mod tests {
         type Staged = (u64, Vec<u64>);
         type Writer = ShelfWriter;
 
-        fn open(&self, _: SubtaskId, _: u32) -> Result<ShelfWriter, SinkError> {
+        fn open(&self, _: &SinkPlace) -> Result<ShelfWriter, SinkError> {
             Ok(ShelfWriter { shelf: self.clone(), records: Vec::new(), kept: Vec::new() })
         }
     }

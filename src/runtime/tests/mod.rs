@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use watershed_core::testing::Numbers;
 use watershed_core::{
-    Context, Data, Epoch, EventTime, KeyGroups, Operator, Pipeline, SideOutput, Sink, SinkError, SubtaskId,
+    Context, Data, Epoch, EventTime, KeyGroups, Operator, Pipeline, SideOutput, Sink, SinkError, SinkPlace,
     Watermark, Writer,
 };
 
@@ -37,7 +37,7 @@ impl<T: Data> Sink for Keep<T> {
     type Staged = Vec<T>;
     type Writer = KeepWriter<T>;
 
-    fn open(&self, _: SubtaskId, _: u32) -> Result<KeepWriter<T>, SinkError> {
+    fn open(&self, _: &SinkPlace) -> Result<KeepWriter<T>, SinkError> {
         Ok(KeepWriter { staged: Vec::new(), kept: self.0.clone() })
     }
 }
