@@ -394,7 +394,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("a.db");
         let sink = SqliteTable::new(&path, "texts").columns(["text"]);
-        let mut writer = sink.open(SubtaskId { vertex: VertexId(0), index: 0 }, 1).unwrap();
+        let mut writer = sink.open(&SinkPlace::alone("sink")).unwrap();
         let connection = writer.connection().unwrap();
         let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
         connection.pragma_update(None, "max_page_count", pages + 1).unwrap();
