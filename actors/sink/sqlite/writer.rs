@@ -385,7 +385,7 @@ fn nothing_is_committed(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use watershed_core::{Sink, SubtaskId, VertexId};
+    use watershed_core::{Sink, SinkPlace};
 
     use super::*;
 
