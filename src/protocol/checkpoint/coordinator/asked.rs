@@ -84,7 +84,9 @@ impl Asked {
     ) -> Option<Verdict> {
         match self.stage {
             Stage::Swapping if *change == self.swap.change => match result {
-                Swapped::Done(meta) => Some(Verdict::Done(meta)),
+                Swapped::Done(meta) if self.is_done_in(&meta) => Some(Verdict::Done(meta)),
+                // The answer to an equal question, asked in another name before this one.
+                Swapped::Done(_) => None,
                 // A store may have repeated our own swap and refused the repetition.
                 Swapped::Refused(meta) if self.swap.shown_by(&meta) => Some(Verdict::Done(meta)),
                 Swapped::Refused(meta) => Some(Verdict::Refused(meta)),
@@ -96,6 +98,19 @@ impl Asked {
                 }
             },
             Stage::Swapping | Stage::ReadingBack | Stage::Unread { .. } | Stage::Pausing { .. } => None,
+        }
+    }
+
+    /// Whether a store that has done the swap can hold this.
+    fn is_done_in(&self, meta: &Meta) -> bool {
+        match &self.swap.change {
+            Change::Lead => meta.term.0 == self.swap.guard.term.0 + 1,
+            Change::BeginRun
+            | Change::Fork { .. }
+            | Change::Burn(_)
+            | Change::Complete(_)
+            | Change::Finish
+            | Change::Forget(_) => self.swap.shown_by(meta),
         }
     }
 

@@ -5,12 +5,13 @@
 //! (`UNCERTAIN`; FLINK-22494 and FLINK-25486 are what happens without).
 
 use watershed_core::Epoch;
-use watershed_core::checkpoint::{Meta, ObjectRef, Pointer};
+use watershed_core::checkpoint::{Change, Meta, ObjectRef, Pointer};
 
+use super::asked::{Asked, Verdict};
 use super::commits::Orders;
 use super::effect::{Answer, CoordinatorEffect, Intent, Report};
 use super::event::{RequestId, Wish};
-use super::running::{Activity, Closing, Cx, Running};
+use super::running::{Activity, Closing, Cx, Leave, Running};
 use crate::Outcome;
 use crate::checkpoint::Permit;
 use crate::checkpoint::certificate::Positions;
@@ -89,5 +90,88 @@ impl Running {
         self.forget(cx);
         self.heal(cx);
         self.advance(cx);
+    }
+
+    /// Asks for the decision of a checkpoint.
+    pub(super) fn decide(&mut self, draft: Draft, pointer: Pointer, cx: &mut Cx<'_>) {
+        let asked = self.ask(Change::Complete(pointer), cx);
+        self.activity = Activity::Deciding(draft, asked);
+    }
+
+    /// Takes in what is known of the swap under way.
+    pub(super) fn judged(&mut self, verdict: Verdict, cx: &mut Cx<'_>) {
+        let activity = std::mem::replace(&mut self.activity, Activity::Idle);
+        match (activity, verdict) {
+            (Activity::Idle | Activity::Collecting(_) | Activity::Writing(_), _) => {
+                unreachable!("a verdict is on a swap under way")
+            }
+            (Activity::Burning(_), Verdict::Done(meta)) => {
+                self.ids.1 = meta.burnt;
+                self.advance(cx);
+            }
+            (Activity::Deciding(draft, _), Verdict::Done(meta)) => self.decided(draft, &meta, cx),
+            (Activity::Deciding(draft, _), Verdict::Absent(_)) => {
+                // SUBTLE: the swap may still be under way and come about later. That harms nobody: nothing of
+                // the checkpoint is deleted, its staged output stays prepared and is carried by the next vote,
+                // and a newer decision or run makes the late one fail. Only `take_back_after` must not claim
+                // to know.
+                self.doubt = true;
+                let reason = "the meta store does not show the decision".to_owned();
+                self.give_up(draft.epoch, &draft.serves, reason, cx);
+            }
+            (Activity::Finishing(_), Verdict::Done(_)) => cx.leave = Some(Leave::Finished),
+            (Activity::Deciding(draft, _), Verdict::Failed) => {
+                let reason = "the meta store did not take the decision".to_owned();
+                self.give_up(draft.epoch, &draft.serves, reason, cx);
+            }
+            (Activity::Burning(asked), Verdict::Absent(_) | Verdict::Failed) => {
+                self.activity = Activity::Burning(asked.again(cx.now, cx.config));
+            }
+            (Activity::Finishing(asked), Verdict::Absent(_) | Verdict::Failed) => {
+                self.activity = Activity::Finishing(asked.again(cx.now, cx.config));
+            }
+            (Activity::Burning(_) | Activity::Deciding(..) | Activity::Finishing(_), Verdict::Refused(_)) => {
+                cx.leave = Some(Leave::Deposed);
+            }
+        }
+    }
+
+    /// The swap under way.
+    pub(super) fn asked(&mut self) -> Option<&mut Asked> {
+        match &mut self.activity {
+            Activity::Burning(asked) | Activity::Deciding(_, asked) | Activity::Finishing(asked) => {
+                Some(asked)
+            }
+            Activity::Idle | Activity::Collecting(_) | Activity::Writing(_) => None,
+        }
+    }
+
+    /// The checkpoint that may or may not have been decided.
+    pub(super) fn uncertain(&self) -> Option<Epoch> {
+        match &self.activity {
+            Activity::Deciding(draft, asked) => asked.is_uncertain().then_some(draft.epoch),
+            Activity::Idle
+            | Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Finishing(_) => None,
+        }
+    }
+
+    pub(super) fn is_uncertain(&self) -> bool {
+        self.uncertain().is_some()
+    }
+
+    /// The newest decision, where it is certain that no other of this run can come about.
+    pub(super) fn take_back_after(&self) -> Option<Option<Epoch>> {
+        let settled = match &self.activity {
+            Activity::Idle
+            | Activity::Burning(_)
+            | Activity::Collecting(_)
+            | Activity::Writing(_)
+            | Activity::Finishing(_) => !self.doubt,
+            Activity::Deciding(..) => false,
+        };
+        settled.then(|| self.completed.as_ref().map(|pointer| pointer.epoch))
     }
 }

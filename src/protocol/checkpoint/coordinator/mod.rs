@@ -35,6 +35,8 @@ mod deciding;
 mod desk;
 mod effect;
 mod event;
+mod failing;
+mod keeping;
 mod reign;
 mod restoring;
 mod running;

@@ -79,7 +79,8 @@ impl Coordinator {
         }
         match asked.swapped(change, result, effects) {
             Some(verdict) => self.judge(now, verdict, effects),
-            None => self.doubted(effects),
+            None if asked.is_uncertain() => self.doubted(effects),
+            None => return Outcome::Stale,
         }
         Outcome::Applied
     }

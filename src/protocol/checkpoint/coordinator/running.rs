@@ -17,11 +17,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use watershed_core::checkpoint::{Change, Guard, Manifest, Meta, Pointer};
 use watershed_core::{Epoch, SubtaskId};
 
-use super::asked::{Asked, Verdict};
+use super::asked::Asked;
 use super::collecting::Collection;
 use super::commits::Commits;
 use super::deciding::Draft;
-use super::desk::{self, Desk};
+use super::desk::Desk;
 use super::effect::{CoordinatorEffect, EndReason, Intent, Report};
 use super::event::{RequestId, Wish};
 use super::schedule::Schedule;
@@ -44,14 +44,14 @@ pub(super) struct Running {
     pub(super) schedule: Schedule,
     pub(super) activity: Activity,
     /// Epochs that are burnt and not yet handed out: from, to.
-    ids: (Epoch, Epoch),
+    pub(super) ids: (Epoch, Epoch),
     /// The subtasks whose input has ended.
     ended: BTreeSet<SubtaskId>,
     /// The decided checkpoints that are kept, oldest first.
-    kept: Vec<Epoch>,
+    pub(super) kept: Vec<Epoch>,
     /// Whether the sources have been told to end.
     draining: bool,
-    degraded: bool,
+    pub(super) degraded: bool,
 }
 
 /// What follows the newest decision.
@@ -171,15 +171,9 @@ impl Running {
         }
     }
 
-    fn ask(&self, change: Change, cx: &mut Cx<'_>) -> Asked {
+    pub(super) fn ask(&self, change: Change, cx: &mut Cx<'_>) -> Asked {
         let Authority { term, run, lineage: _ } = self.authority;
         Asked::new(Swap { guard: Guard { term, run }, change }, cx.effects)
-    }
-
-    /// Asks for the decision of a checkpoint.
-    pub(super) fn decide(&mut self, draft: Draft, pointer: Pointer, cx: &mut Cx<'_>) {
-        let asked = self.ask(Change::Complete(pointer), cx);
-        self.activity = Activity::Deciding(draft, asked);
     }
 
     /// Triggers a checkpoint if one is wanted and allowed.
@@ -248,137 +242,12 @@ impl Running {
         Outcome::Applied
     }
 
-    /// Gives the checkpoint under way up: presumed abort.
-    pub(super) fn give_up(
-        &mut self,
-        epoch: Epoch,
-        serves: &[(RequestId, Wish)],
-        reason: String,
-        cx: &mut Cx<'_>,
-    ) {
-        self.activity = Activity::Idle;
-        self.schedule.fail(cx.now, cx.config);
-        cx.effects.push(CoordinatorEffect::AbortNote { authority: self.authority, epoch });
-        desk::refuse(serves, &reason, cx.effects);
-        cx.report(Report::GivenUp { epoch, reason: reason.clone() });
-        if self.schedule.failures() >= cx.config.failures_tolerated {
-            self.degrade(reason, cx);
-        }
-        self.advance(cx);
-    }
-
-    fn degrade(&mut self, reason: String, cx: &mut Cx<'_>) {
-        if !self.degraded {
-            self.degraded = true;
-            cx.report(Report::Degraded { reason });
-        }
-    }
-
-    /// The job is well where checkpoints are decided and commits carried out.
-    pub(super) fn heal(&mut self, cx: &mut Cx<'_>) {
-        let tolerated = cx.config.failures_tolerated;
-        if self.degraded && self.schedule.failures() < tolerated && self.commits.tries() < tolerated {
-            self.degraded = false;
-            cx.report(Report::Healthy);
-        }
-    }
-
-    /// Takes in what is known of the swap under way.
-    pub(super) fn judged(&mut self, verdict: Verdict, cx: &mut Cx<'_>) {
-        let activity = std::mem::replace(&mut self.activity, Activity::Idle);
-        match (activity, verdict) {
-            (Activity::Idle | Activity::Collecting(_) | Activity::Writing(_), _) => {
-                unreachable!("a verdict is on a swap under way")
-            }
-            (Activity::Burning(_), Verdict::Done(meta)) => {
-                self.ids.1 = meta.burnt;
-                self.advance(cx);
-            }
-            (Activity::Deciding(draft, _), Verdict::Done(meta)) => self.decided(draft, &meta, cx),
-            (Activity::Deciding(draft, _), Verdict::Absent(_)) => {
-                // SUBTLE: the swap may still be under way and come about later. That harms nobody: nothing of
-                // the checkpoint is deleted, its staged output stays prepared and is carried by the next vote,
-                // and a newer decision or run makes the late one fail. Only `take_back_after` must not claim
-                // to know.
-                self.doubt = true;
-                let reason = "the meta store does not show the decision".to_owned();
-                self.give_up(draft.epoch, &draft.serves, reason, cx);
-            }
-            (Activity::Finishing(_), Verdict::Done(_)) => cx.leave = Some(Leave::Finished),
-            (Activity::Deciding(draft, _), Verdict::Failed) => {
-                let reason = "the meta store did not take the decision".to_owned();
-                self.give_up(draft.epoch, &draft.serves, reason, cx);
-            }
-            (Activity::Burning(asked), Verdict::Absent(_) | Verdict::Failed) => {
-                self.activity = Activity::Burning(asked.again(cx.now, cx.config));
-            }
-            (Activity::Finishing(asked), Verdict::Absent(_) | Verdict::Failed) => {
-                self.activity = Activity::Finishing(asked.again(cx.now, cx.config));
-            }
-            (Activity::Burning(_) | Activity::Deciding(..) | Activity::Finishing(_), Verdict::Refused(_)) => {
-                cx.leave = Some(Leave::Deposed);
-            }
-        }
-    }
-
-    /// Counts a decided checkpoint among those that are kept, and lets older ones go.
-    pub(super) fn keep(&mut self, epoch: Epoch) {
-        self.kept.push(epoch);
-    }
-
-    /// Lets go of what is neither among the newest nor needed by an outstanding commit (D8).
-    pub(super) fn forget(&mut self, cx: &mut Cx<'_>) {
-        let newest = self.kept.len().saturating_sub(cx.config.retain.max(1));
-        let before = self.kept.get(newest).map_or(Epoch(0), |&epoch| epoch);
-        let before = self.commits.oldest().map_or(before, |oldest| before.min(oldest));
-        if self.kept.first().is_some_and(|&oldest| oldest < before) {
-            self.kept.retain(|&epoch| epoch >= before);
-            cx.effects.push(CoordinatorEffect::Forget { before });
-        }
-    }
-
-    /// Takes in that a sink has committed up to an epoch.
-    pub(super) fn carried_out(&mut self, epoch: Epoch, subtask: SubtaskId, cx: &mut Cx<'_>) -> Outcome {
-        let decided = self.completed.as_ref().is_some_and(|pointer| epoch <= pointer.epoch);
-        if !decided || !cx.roster.subtasks.contains_key(&subtask) {
-            return Outcome::Unexpected;
-        }
-        let outcome = self.commits.carried_out(epoch, subtask, cx.effects);
-        self.heal(cx);
-        self.forget(cx);
-        self.advance(cx);
-        outcome
-    }
-
-    /// The newest decision, where it is certain that no other of this run can come about.
-    pub(super) fn take_back_after(&self) -> Option<Option<Epoch>> {
-        let settled = match &self.activity {
-            Activity::Idle
-            | Activity::Burning(_)
-            | Activity::Collecting(_)
-            | Activity::Writing(_)
-            | Activity::Finishing(_) => !self.doubt,
-            Activity::Deciding(..) => false,
-        };
-        settled.then(|| self.completed.as_ref().map(|pointer| pointer.epoch))
-    }
-
     /// The requests that the checkpoint under way would have served.
     pub(super) fn serves(self) -> Vec<(RequestId, Wish)> {
         match self.activity {
             Activity::Collecting(collection) => collection.serves,
             Activity::Writing(draft) | Activity::Deciding(draft, _) => draft.serves,
             Activity::Idle | Activity::Burning(_) | Activity::Finishing(_) => Vec::new(),
-        }
-    }
-
-    /// The swap under way.
-    pub(super) fn asked(&mut self) -> Option<&mut Asked> {
-        match &mut self.activity {
-            Activity::Burning(asked) | Activity::Deciding(_, asked) | Activity::Finishing(asked) => {
-                Some(asked)
-            }
-            Activity::Idle | Activity::Collecting(_) | Activity::Writing(_) => None,
         }
     }
 
@@ -410,22 +279,6 @@ impl Running {
             }
         };
         [activity, self.commits.deadline()].into_iter().flatten().min()
-    }
-
-    /// The checkpoint that may or may not have been decided.
-    pub(super) fn uncertain(&self) -> Option<Epoch> {
-        match &self.activity {
-            Activity::Deciding(draft, asked) => asked.is_uncertain().then_some(draft.epoch),
-            Activity::Idle
-            | Activity::Burning(_)
-            | Activity::Collecting(_)
-            | Activity::Writing(_)
-            | Activity::Finishing(_) => None,
-        }
-    }
-
-    pub(super) fn is_uncertain(&self) -> bool {
-        self.uncertain().is_some()
     }
 
     /// The newest epoch that was triggered, or handed out before this run.

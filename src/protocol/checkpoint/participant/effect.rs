@@ -32,8 +32,9 @@ pub enum ParticipantEffect {
     },
     /// Begin to work.
     Begin,
-    /// Stage the output before the cut, durably; answered by `Prepared`. Then save the state as of the cut, in
-    /// the background; answered by `Saved`. Or `Failed`, once.
+    /// Send the barrier on, behind all output before the cut. Stage the output of a sink before the cut, durably;
+    /// answered by `Prepared`. Then save the state as of the cut, in the background; answered by `Saved`. Or
+    /// `Failed`, once.
     Snapshot(Epoch),
     /// Do not go on saving the state of this checkpoint. What is staged for it stays.
     Abandon(Epoch),

@@ -74,6 +74,20 @@ impl Bench {
 }
 
 #[test]
+fn an_answer_to_an_equal_question_in_an_older_name_is_not_taken_for_ours() {
+    let mut bench = Bench::new(config());
+    bench.campaign(None);
+    bench.swap();
+    let late = bench.perform();
+    bench.feed(Event::Deposed);
+    bench.campaign(None);
+    assert_eq!(bench.swap(), [swap(2, 1, Change::BeginRun)]);
+    assert_eq!(bench.refused(late), Outcome::Stale);
+    bench.swap();
+    assert_eq!(bench.coordinator.authority(), Some(authority(2, 2)));
+}
+
+#[test]
 fn a_deposed_coordinator_ends_its_run_and_follows() {
     let mut bench = Bench::running(config());
     bench.feed(request(Wish::Savepoint));
