@@ -7,19 +7,12 @@ pub struct Limits {
     pub object_bytes_max: u64,
     /// The largest manifest.
     pub manifest_bytes_max: u64,
-    /// How deep MessagePack may nest.
-    pub depth_max: usize,
     /// How many objects the manifests of one store may name together, and a listing may hold.
     pub objects_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits {
-            object_bytes_max: 4 << 30,
-            manifest_bytes_max: 64 << 20,
-            depth_max: 64,
-            objects_max: 1_000_000,
-        }
+        Limits { object_bytes_max: 4 << 30, manifest_bytes_max: 64 << 20, objects_max: 1_000_000 }
     }
 }

@@ -27,13 +27,11 @@ pub(super) type Contents = BTreeMap<PartName, Part>;
 
 /// Reads the state of one subtask.
 pub(super) async fn of_subtask(store: &CheckpointStore, vote: &Vote) -> Result<Contents, StoreError> {
-    let depth_max = store.limits().depth_max;
     let mut contents = Contents::new();
     let layers = store.layers(&vote.snapshot, None, true).await?;
     for (layer, object) in layers.into_iter().zip(&vote.snapshot) {
         for (uid, stage) in &layer.stages {
-            let mut lay =
-                Laying { subtask: vote.subtask, kind: layer.kind, depth_max, contents: &mut contents };
+            let mut lay = Laying { subtask: vote.subtask, kind: layer.kind, contents: &mut contents };
             lay.over(uid, String::new(), stage).map_err(|what| {
                 StoreError::damaged(&object.path, Damage::Content(format!("in the state of {uid}: {what}")))
             })?;
@@ -62,7 +60,6 @@ pub(super) async fn of_checkpoint(
 struct Laying<'a> {
     subtask: SubtaskId,
     kind: LayerKind,
-    depth_max: usize,
     contents: &'a mut Contents,
 }
 
@@ -72,20 +69,19 @@ impl Laying<'_> {
         for (group, piece) in sections.group_bytes() {
             match (self.kind, part.groups.get_mut(&group)) {
                 (LayerKind::Full, _) => {
-                    let entries = Entries::of(piece, self.depth_max)?;
+                    let entries = Entries::of(piece)?;
                     part.groups.insert(group, (self.subtask, entries));
                 }
-                (LayerKind::Changes, Some((_, entries))) => entries.apply(piece, self.depth_max)?,
+                (LayerKind::Changes, Some((_, entries))) => entries.apply(piece)?,
                 (LayerKind::Changes, None) => {
                     let mut entries = Entries::default();
-                    entries.apply(piece, self.depth_max)?;
+                    entries.apply(piece)?;
                     part.groups.insert(group, (self.subtask, entries));
                 }
             }
         }
         if sections.whole_bytes().len() > 0 {
-            let pieces =
-                sections.whole_bytes().map(|piece| Ok((self.subtask, Entries::of(piece, self.depth_max)?)));
+            let pieces = sections.whole_bytes().map(|piece| Ok((self.subtask, Entries::of(piece)?)));
             part.whole = pieces.collect::<Result<_, String>>()?;
         }
         for (below, sections) in sections.parts() {

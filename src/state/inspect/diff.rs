@@ -71,30 +71,23 @@ impl Offline {
         let ((_, from), (_, to)) = (self.manifest(from).await?, self.manifest(to).await?);
         let before = contents::of_checkpoint(&self.store, &from).await?;
         let after = contents::of_checkpoint(&self.store, &to).await?;
-        let limits = Bounds { keys_max, depth_max: self.store.limits().depth_max };
-        Ok(Diff { from: from.epoch, to: to.epoch, parts: parts(&before, &after, limits) })
+        Ok(Diff { from: from.epoch, to: to.epoch, parts: parts(&before, &after, keys_max) })
     }
 }
 
-#[derive(Clone, Copy)]
-struct Bounds {
-    keys_max: usize,
-    depth_max: usize,
-}
-
-fn parts(before: &Contents, after: &Contents, bounds: Bounds) -> Vec<PartDiff> {
+fn parts(before: &Contents, after: &Contents, keys_max: usize) -> Vec<PartDiff> {
     let names: BTreeSet<&PartName> = before.keys().chain(after.keys()).collect();
     let none = Part::default();
     let part = |name: &PartName| {
         let (before, after) = (before.get(name).unwrap_or(&none), after.get(name).unwrap_or(&none));
-        let groups = groups(before, after, bounds);
+        let groups = groups(before, after, keys_max);
         let changed = !groups.is_empty();
         changed.then(|| PartDiff { operator: name.0.clone(), part: name.1.clone(), groups })
     };
     names.into_iter().filter_map(part).collect()
 }
 
-fn groups(before: &Part, after: &Part, bounds: Bounds) -> Vec<GroupDiff> {
+fn groups(before: &Part, after: &Part, keys_max: usize) -> Vec<GroupDiff> {
     let numbers: BTreeSet<&KeyGroup> = before.groups.keys().chain(after.groups.keys()).collect();
     let none = Entries::default();
     let of = |part: &Part, group: &KeyGroup| {
@@ -102,8 +95,8 @@ fn groups(before: &Part, after: &Part, bounds: Bounds) -> Vec<GroupDiff> {
     };
     let by_group = numbers
         .into_iter()
-        .filter_map(|group| compare(Some(group.0), &of(before, group), &of(after, group), bounds));
-    let whole = compare(None, &numbered(before), &numbered(after), bounds);
+        .filter_map(|group| compare(Some(group.0), &of(before, group), &of(after, group), keys_max));
+    let whole = compare(None, &numbered(before), &numbered(after), keys_max);
     by_group.chain(whole).collect()
 }
 
@@ -119,7 +112,7 @@ fn numbered(part: &Part) -> Entries {
     Entries(entries.collect())
 }
 
-fn compare(key_group: Option<u16>, before: &Entries, after: &Entries, bounds: Bounds) -> Option<GroupDiff> {
+fn compare(key_group: Option<u16>, before: &Entries, after: &Entries, keys_max: usize) -> Option<GroupDiff> {
     let mut diff = GroupDiff {
         key_group,
         bytes_before: before.bytes(),
@@ -130,30 +123,29 @@ fn compare(key_group: Option<u16>, before: &Entries, after: &Entries, bounds: Bo
     };
     for (key, value) in &after.0 {
         match before.0.get(key) {
-            None => diff.added.note(key, bounds),
-            Some(old) if !same(old, value, bounds.depth_max) => diff.changed.note(key, bounds),
+            None => diff.added.note(key, keys_max),
+            Some(old) if !same(old, value) => diff.changed.note(key, keys_max),
             Some(_) => {}
         }
     }
     for key in before.0.keys().filter(|key| !after.0.contains_key(*key)) {
-        diff.removed.note(key, bounds);
+        diff.removed.note(key, keys_max);
     }
     let changed = diff.added.count + diff.removed.count + diff.changed.count > 0;
     changed.then_some(diff)
 }
 
 /// Whether two values are the same: the same bytes, or the same fields in another order, as hash maps write them.
-fn same(old: &[u8], new: &[u8], depth_max: usize) -> bool {
-    old == new
-        || matches!((to_json(old, depth_max), to_json(new, depth_max)), (Ok(old), Ok(new)) if old == new)
+fn same(old: &[u8], new: &[u8]) -> bool {
+    old == new || matches!((to_json(old), to_json(new)), (Ok(old), Ok(new)) if old == new)
 }
 
 impl Keys {
-    fn note(&mut self, key: &KeyBytes, bounds: Bounds) {
+    fn note(&mut self, key: &KeyBytes, keys_max: usize) {
         self.count += 1;
-        if self.first.len() < bounds.keys_max {
+        if self.first.len() < keys_max {
             // What was read as entries can be written as JSON.
-            self.first.extend(json_of(key, bounds.depth_max));
+            self.first.extend(json_of(key));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use watershed_core::SubtaskId;
 
-use crate::msgpack::{to_json, walk};
+use crate::msgpack::{DEPTH_MAX, to_json, walk};
 
 /// What is kept for one key, as far as the form of the bytes tells.
 ///
@@ -46,13 +46,13 @@ const NIL: &[u8] = &[0xc0];
 
 impl Entries {
     /// The entries of a piece of a full layer.
-    pub(super) fn of(piece: &[u8], depth_max: usize) -> Result<Entries, String> {
+    pub(super) fn of(piece: &[u8]) -> Result<Entries, String> {
         let malformed = |malformed: walk::Malformed| malformed.to_string();
-        let Some(pairs) = pairs_of(piece, depth_max).map_err(malformed)? else {
+        let Some(pairs) = pairs_of(piece).map_err(malformed)? else {
             return Ok(Entries(BTreeMap::from([(Vec::new(), piece.to_vec())])));
         };
         if pairs.iter().all(|(key, _)| is_number(key))
-            && let Some(panes) = panes_of(&pairs, depth_max).map_err(malformed)?
+            && let Some(panes) = panes_of(&pairs).map_err(malformed)?
         {
             return Ok(Entries(panes));
         }
@@ -68,19 +68,19 @@ impl Entries {
     }
 
     /// Applies a piece of a layer of changes: what it puts, and what it removes.
-    pub(super) fn apply(&mut self, piece: &[u8], depth_max: usize) -> Result<(), String> {
+    pub(super) fn apply(&mut self, piece: &[u8]) -> Result<(), String> {
         let malformed = |malformed: walk::Malformed| malformed.to_string();
-        let fields = walk::pairs(piece, depth_max).map_err(malformed)?.unwrap_or_default();
+        let fields = walk::pairs(piece, DEPTH_MAX).map_err(malformed)?.unwrap_or_default();
         let field = |name: &str| {
             let named = |bytes: &[u8]| bytes.get(1..) == Some(name.as_bytes());
             let found = fields.iter().find(|(key, _)| named(key)).map(|(_, value)| *value);
             found.ok_or_else(|| format!("a piece of changes without {name:?}"))
         };
-        let removed = walk::items(field("removed")?, depth_max).map_err(malformed)?;
+        let removed = walk::items(field("removed")?, DEPTH_MAX).map_err(malformed)?;
         for item in removed.ok_or("the removed keys of a piece of changes are no list")? {
-            self.remove(item, depth_max)?;
+            self.remove(item)?;
         }
-        let put = Entries::of(field("put")?, depth_max)?;
+        let put = Entries::of(field("put")?)?;
         let paired = put.0.keys().any(|key| key.len() == 2);
         if paired && self.0.keys().all(|key| key.len() == 1) {
             // Keys that come twice only now: the older entries are all key, too.
@@ -97,17 +97,17 @@ impl Entries {
     }
 
     /// Takes out what an item of a removed list names: a key, an outer key with a list of inner ones, or a pair.
-    fn remove(&mut self, item: &[u8], depth_max: usize) -> Result<(), String> {
+    fn remove(&mut self, item: &[u8]) -> Result<(), String> {
         if self.0.remove(&vec![item.to_vec()]).is_some() {
             return Ok(());
         }
-        let parts = walk::items(item, depth_max).map_err(|malformed| malformed.to_string())?;
+        let parts = walk::items(item, DEPTH_MAX).map_err(|malformed| malformed.to_string())?;
         let Some([outer, inner]) = parts.as_deref() else { return Ok(()) };
         self.0.remove(&vec![outer.to_vec(), inner.to_vec()]);
         if self.0.get(&vec![outer.to_vec()]).is_some_and(|value| value == inner) {
             self.0.remove(&vec![outer.to_vec()]);
         }
-        let keys = walk::items(inner, depth_max).map_err(|malformed| malformed.to_string())?;
+        let keys = walk::items(inner, DEPTH_MAX).map_err(|malformed| malformed.to_string())?;
         for key in keys.unwrap_or_default() {
             self.0.remove(&vec![outer.to_vec(), key.to_vec()]);
         }
@@ -122,28 +122,25 @@ impl Entries {
 }
 
 /// The pairs of an array of pairs; `None` where it is something else.
-fn pairs_of(piece: &[u8], depth_max: usize) -> Result<Option<Vec<(&[u8], &[u8])>>, walk::Malformed> {
-    let Some(items) = walk::items(piece, depth_max)? else { return Ok(None) };
+fn pairs_of(piece: &[u8]) -> Result<Option<Vec<(&[u8], &[u8])>>, walk::Malformed> {
+    let Some(items) = walk::items(piece, DEPTH_MAX)? else { return Ok(None) };
     let mut pairs = Vec::with_capacity(items.len());
     for item in items {
         match walk::head(item, 0)?.0 {
             walk::Head::Array { items: 2 } => {}
             _ => return Ok(None),
         }
-        let parts = walk::items(item, depth_max)?.unwrap_or_default();
+        let parts = walk::items(item, DEPTH_MAX)?.unwrap_or_default();
         pairs.push((parts[0], parts[1]));
     }
     Ok(Some(pairs))
 }
 
 /// The entries of panes; `None` where a value is no array of pairs, or all are empty.
-fn panes_of(
-    pairs: &[(&[u8], &[u8])],
-    depth_max: usize,
-) -> Result<Option<BTreeMap<KeyBytes, Vec<u8>>>, walk::Malformed> {
+fn panes_of(pairs: &[(&[u8], &[u8])]) -> Result<Option<BTreeMap<KeyBytes, Vec<u8>>>, walk::Malformed> {
     let mut entries = BTreeMap::new();
     for (start, pane) in pairs {
-        let Some(inner) = pairs_of(pane, depth_max)? else { return Ok(None) };
+        let Some(inner) = pairs_of(pane)? else { return Ok(None) };
         for (key, value) in inner {
             entries.insert(vec![start.to_vec(), key.to_vec()], value.to_vec());
         }
@@ -156,8 +153,8 @@ fn is_number(value: &[u8]) -> bool {
 }
 
 /// A key as JSON.
-pub(super) fn json_of(key: &KeyBytes, depth_max: usize) -> Result<Vec<serde_json::Value>, String> {
-    key.iter().map(|part| to_json(part, depth_max)).collect()
+pub(super) fn json_of(key: &KeyBytes) -> Result<Vec<serde_json::Value>, String> {
+    key.iter().map(|part| to_json(part)).collect()
 }
 
 #[cfg(test)]
@@ -169,11 +166,11 @@ mod tests {
     }
 
     fn of(piece: impl Serialize) -> Vec<String> {
-        text(&Entries::of(&pack(piece), 16).unwrap())
+        text(&Entries::of(&pack(piece)).unwrap())
     }
 
     fn text(entries: &Entries) -> Vec<String> {
-        let json = |bytes: &Vec<u8>| to_json(bytes, 16).unwrap().to_string();
+        let json = |bytes: &Vec<u8>| to_json(bytes).unwrap().to_string();
         let line = |(key, value): (&KeyBytes, &Vec<u8>)| {
             format!("{} = {}", key.iter().map(json).collect::<Vec<_>>().join(" / "), json(value))
         };
@@ -201,18 +198,17 @@ mod tests {
             put: P,
             removed: R,
         }
-        let mut keys = Entries::of(&pack([("a", 1), ("b", 2), ("c", 3)]), 16).unwrap();
-        keys.apply(&pack(Changes { put: [("b", 5), ("d", 4)], removed: ["a", "x"] }), 16).unwrap();
+        let mut keys = Entries::of(&pack([("a", 1), ("b", 2), ("c", 3)])).unwrap();
+        keys.apply(&pack(Changes { put: [("b", 5), ("d", 4)], removed: ["a", "x"] })).unwrap();
         assert_eq!(text(&keys), [r#""b" = 5"#, r#""c" = 3"#, r#""d" = 4"#]);
 
-        let mut panes =
-            Entries::of(&pack([(0, [("a", 1), ("b", 2)]), (60, [("a", 3), ("b", 4)])]), 16).unwrap();
-        panes.apply(&pack(Changes { put: [(60, [("a", 9)])], removed: [(0, ["a", "b"])] }), 16).unwrap();
+        let mut panes = Entries::of(&pack([(0, [("a", 1), ("b", 2)]), (60, [("a", 3), ("b", 4)])])).unwrap();
+        panes.apply(&pack(Changes { put: [(60, [("a", 9)])], removed: [(0, ["a", "b"])] })).unwrap();
         assert_eq!(text(&panes), [r#"60 / "a" = 9"#, r#"60 / "b" = 4"#]);
 
-        let mut timers = Entries::of(&pack([(10, "a"), (20, "b")]), 16).unwrap();
-        timers.apply(&pack(Changes { put: [(30, "a"), (30, "b")], removed: [(10, "a")] }), 16).unwrap();
+        let mut timers = Entries::of(&pack([(10, "a"), (20, "b")])).unwrap();
+        timers.apply(&pack(Changes { put: [(30, "a"), (30, "b")], removed: [(10, "a")] })).unwrap();
         assert_eq!(text(&timers), [r#"20 / "b" = null"#, r#"30 / "a" = null"#, r#"30 / "b" = null"#]);
-        assert!(timers.apply(&pack([1, 2]), 16).is_err());
+        assert!(timers.apply(&pack([1, 2])).is_err());
     }
 }

@@ -76,7 +76,6 @@ impl Offline {
         vote: &Vote,
         visit: &mut impl FnMut(Entry) -> Result<(), InspectError>,
     ) -> Result<(), InspectError> {
-        let depth_max = self.store.limits().depth_max;
         let unread = |what| {
             let path = vote.snapshot.last().map(|object| object.path.clone()).unwrap_or_default();
             StoreError::damaged(path, Damage::Content(what))
@@ -91,8 +90,8 @@ impl Offline {
                     part: part.clone(),
                     key_group,
                     subtask,
-                    key: json_of(key, depth_max).map_err(unread)?,
-                    value: to_json(value, depth_max).map_err(unread)?,
+                    key: json_of(key).map_err(unread)?,
+                    value: to_json(value).map_err(unread)?,
                 })?;
             }
         }

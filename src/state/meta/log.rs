@@ -43,9 +43,6 @@ const SECTOR_BYTES: usize = 512;
 /// The largest record; a `Meta` has a few hundred bytes, and a few dozen for each roll-back.
 pub(super) const RECORD_BYTES_MAX: usize = 1 << 20;
 
-/// How deep a `Meta` nests, with room.
-const DEPTH_MAX: usize = 16;
-
 /// A log in which this is decided, and nothing has been before.
 pub(super) fn start(meta: &Meta) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
@@ -122,7 +119,7 @@ fn read(bytes: &[u8], at: usize) -> Result<(Meta, usize), Damage> {
     if crc32c::crc32c(body) != check || end != [END] {
         return Err(damage("record"));
     }
-    let meta = msgpack::decode(body, DEPTH_MAX).map_err(Damage::Content)?;
+    let meta = msgpack::decode(body).map_err(Damage::Content)?;
     Ok((meta, start + length + 1))
 }
 

@@ -14,14 +14,13 @@ use std::fmt::Write;
 use rmpv::Value;
 use serde_json::{Map, Number, json};
 
-use crate::msgpack::walk;
+use crate::msgpack::{DEPTH_MAX, walk};
 
-/// The JSON of one whole value, nested no deeper than `depth_max`.
-pub(crate) fn to_json(bytes: &[u8], depth_max: usize) -> Result<serde_json::Value, String> {
-    walk::whole(bytes, depth_max).map_err(|malformed| malformed.to_string())?;
-    let value =
-        rmpv::decode::read_value_with_max_depth(&mut &*bytes, depth_max.saturating_mul(2).saturating_add(2))
-            .map_err(|error| error.to_string())?;
+/// The JSON of one whole value.
+pub(crate) fn to_json(bytes: &[u8]) -> Result<serde_json::Value, String> {
+    walk::whole(bytes, DEPTH_MAX).map_err(|malformed| malformed.to_string())?;
+    let value = rmpv::decode::read_value_with_max_depth(&mut &*bytes, 2 * DEPTH_MAX)
+        .map_err(|error| error.to_string())?;
     Ok(json(value))
 }
 
@@ -93,19 +92,19 @@ mod tests {
             (&[0x82, 0xa1, b'a', 1, 0xa1, b'a', 2], r#"{"$map":[["a",1],["a",2]]}"#),
         ];
         for (bytes, expected) in cases {
-            assert_eq!(to_json(bytes, 8).unwrap().to_string(), expected);
+            assert_eq!(to_json(bytes).unwrap().to_string(), expected);
         }
     }
 
     #[test]
     fn a_name_that_could_be_taken_for_ours_is_not() {
-        assert_eq!(to_json(&[0x81, 0xa2, b'$', b'm', 1], 8).unwrap().to_string(), r#"{"$map":[["$m",1]]}"#);
+        assert_eq!(to_json(&[0x81, 0xa2, b'$', b'm', 1]).unwrap().to_string(), r#"{"$map":[["$m",1]]}"#);
     }
 
     #[test]
     fn a_million_levels_are_refused_and_not_descended() {
         let mut bytes = vec![0x91; 1_000_000];
         bytes.push(0x90);
-        assert_eq!(to_json(&bytes, 64), Err("MessagePack that nests deeper than is allowed".to_owned()));
+        assert_eq!(to_json(&bytes), Err("MessagePack that nests deeper than is allowed".to_owned()));
     }
 }

@@ -13,6 +13,10 @@ use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+/// How deep MessagePack may nest, whatever it holds. Checked where it is written as well as where it is read, so that
+/// nothing is saved that could not be restored.
+pub const DEPTH_MAX: usize = 128;
+
 /// Encodes with named fields, and bytes as bytes.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -22,11 +26,11 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// Decodes one whole value, nested no deeper than `depth_max`.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], depth_max: usize) -> Result<T, String> {
-    walk::whole(bytes, depth_max).map_err(|malformed| malformed.to_string())?;
+/// Decodes one whole value.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    walk::whole(bytes, DEPTH_MAX).map_err(|malformed| malformed.to_string())?;
     let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
     // Newtypes and variants count as levels for the decoder and not for the walk.
-    deserializer.set_max_depth(depth_max.saturating_mul(4).saturating_add(16));
+    deserializer.set_max_depth(4 * DEPTH_MAX);
     T::deserialize(&mut deserializer).map_err(|error| error.to_string())
 }

@@ -44,8 +44,8 @@
 //! # Believing it
 //!
 //! The reader takes nothing on trust: the length and the hash over the whole file are compared with what the
-//! manifest says, then every check, then that the pieces fill the data to the byte and are MessagePack of bounded
-//! depth. The golden files beside this module pin version 1.
+//! manifest says, then every check, then that the pieces fill the data to the byte and are MessagePack of at most
+//! [`DEPTH_MAX`] levels. The golden files beside this module pin version 1.
 
 mod format;
 mod reader;
@@ -53,6 +53,7 @@ mod reader;
 mod tests;
 mod writer;
 
+pub use crate::msgpack::DEPTH_MAX;
 pub use format::{BLOCK_BYTES, FORMAT_VERSION, Header};
 pub use reader::{PieceAt, SectionAt, Snapshot};
 pub use watershed_core::state::{Layer, LayerKind};

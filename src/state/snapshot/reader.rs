@@ -7,7 +7,7 @@ use watershed_core::state::{Layer, Sections};
 use watershed_core::{KeyGroup, KeyGroupRange};
 
 use crate::error::Damage;
-use crate::msgpack;
+use crate::msgpack::{self, DEPTH_MAX};
 use crate::snapshot::format::{
     BLOCK_BYTES, FORMAT_VERSION, FRAME_HEAD_BYTES, FrameKind, Header, Index, MAGIC, START_BYTES, Section,
     check,
@@ -52,15 +52,14 @@ impl Snapshot {
     /// # Errors
     ///
     /// Where any byte of it is not as it was written.
-    pub fn open(file: Bytes, depth_max: usize) -> Result<Snapshot, Damage> {
+    pub fn open(file: Bytes) -> Result<Snapshot, Damage> {
         let mut frames = Frames::start(&file)?;
         let header = frames.body(FrameKind::Header)?;
-        let header: Header = msgpack::decode(header, depth_max).map_err(Damage::Content)?;
+        let header: Header = msgpack::decode(header).map_err(Damage::Content)?;
         let blocks_at = frames.at;
         let data_bytes = frames.blocks()?;
         let index_at = frames.at;
-        let index: Index =
-            msgpack::decode(frames.body(FrameKind::Index)?, depth_max).map_err(Damage::Content)?;
+        let index: Index = msgpack::decode(frames.body(FrameKind::Index)?).map_err(Damage::Content)?;
         let end = frames.body(FrameKind::End)?;
         let expected: Vec<u8> =
             [index_at as u64, file.len() as u64].into_iter().flat_map(u64::to_le_bytes).collect();
@@ -69,7 +68,7 @@ impl Snapshot {
         }
         let sections = locate(index, data_bytes, header.key_groups.count())?;
         let snapshot = Snapshot { file, header, blocks_at, sections };
-        snapshot.check_pieces(depth_max)?;
+        snapshot.check_pieces()?;
         Ok(snapshot)
     }
 
@@ -128,11 +127,11 @@ impl Snapshot {
         Layer { kind: self.header.kind, stages }
     }
 
-    fn check_pieces(&self, depth_max: usize) -> Result<(), Damage> {
+    fn check_pieces(&self) -> Result<(), Damage> {
         for section in &self.sections {
             let groups = section.groups.iter().map(|(_, piece)| *piece);
             for piece in groups.chain(section.whole.iter().copied()) {
-                msgpack::walk::whole(&self.piece(piece), depth_max).map_err(|malformed| {
+                msgpack::walk::whole(&self.piece(piece), DEPTH_MAX).map_err(|malformed| {
                     Damage::Content(format!("a piece of {} is {malformed}", section.path.join("/")))
                 })?;
             }
@@ -155,8 +154,8 @@ fn locate(index: Index, data_bytes: u64, key_groups: u16) -> Result<Vec<SectionA
     };
     let mut sections: Vec<SectionAt> = Vec::with_capacity(index.sections.len());
     for Section { path, groups, whole } in index.sections {
-        if path.is_empty() {
-            return Err(wrong("has a section without a name"));
+        if path.is_empty() || path.len() > DEPTH_MAX {
+            return Err(wrong("has a section without a name, or too deep"));
         }
         if sections.last().is_some_and(|last| last.path >= path) {
             return Err(wrong("does not go up"));

@@ -14,9 +14,6 @@ use crate::msgpack;
 const FULL: &[u8] = include_bytes!("../golden/snapshot-1-full.bin");
 const CHANGES: &[u8] = include_bytes!("../golden/snapshot-1-changes.bin");
 
-/// How deep pieces may nest in these tests.
-const DEPTH_MAX: usize = 16;
-
 fn header(kind: LayerKind) -> Header {
     Header {
         job: "flights".to_owned(),
@@ -30,7 +27,7 @@ fn header(kind: LayerKind) -> Header {
 }
 
 fn open(file: &[u8]) -> Result<Snapshot, Damage> {
-    Snapshot::open(Bytes::copy_from_slice(file), DEPTH_MAX)
+    Snapshot::open(Bytes::copy_from_slice(file))
 }
 
 fn file(layer: &Layer) -> Vec<u8> {
@@ -173,6 +170,11 @@ fn another_version_and_another_file_are_told_apart() {
 
 /// A file whose checks all fit, around an index and data that someone made up.
 fn forged(data: &[u8], index: &str) -> Vec<u8> {
+    let index: serde_json::Value = serde_json::from_str(index).unwrap();
+    forged_bytes(data, &msgpack::encode(&index))
+}
+
+fn forged_bytes(data: &[u8], index: &[u8]) -> Vec<u8> {
     let mut file = FULL[..START_BYTES].to_vec();
     let mut frame = |kind: u8, body: &[u8]| {
         let at = file.len() as u64;
@@ -184,9 +186,8 @@ fn forged(data: &[u8], index: &str) -> Vec<u8> {
     };
     frame(b'H', &msgpack::encode(&header(LayerKind::Full)));
     frame(b'B', data);
-    let index: serde_json::Value = serde_json::from_str(index).unwrap();
-    let at = frame(b'I', &msgpack::encode(&index));
-    let bytes = at + FRAME_HEAD_BYTES as u64 + msgpack::encode(&index).len() as u64 + 25;
+    let at = frame(b'I', index);
+    let bytes = at + FRAME_HEAD_BYTES as u64 + index.len() as u64 + 25;
     frame(b'E', &[at.to_le_bytes(), bytes.to_le_bytes()].concat());
     file
 }
@@ -206,7 +207,10 @@ fn an_index_that_lies_is_refused_though_its_checks_fit() {
             r#"{"bytes":2,"sections":[{"path":["a"],"groups":[],"whole":[1,18446744073709551615]}]}"#,
         ),
         ("leaves data unnamed", r#"{"bytes":2,"sections":[{"path":["a"],"groups":[[0,1]],"whole":[]}]}"#),
-        ("without a name", r#"{"bytes":2,"sections":[{"path":[],"groups":[[0,1],[1,1]],"whole":[]}]}"#),
+        (
+            "without a name, or too deep",
+            r#"{"bytes":2,"sections":[{"path":[],"groups":[[0,1],[1,1]],"whole":[]}]}"#,
+        ),
         ("not in order", r#"{"bytes":2,"sections":[{"path":["a"],"groups":[[1,1],[0,1]],"whole":[]}]}"#),
         ("not in order", r#"{"bytes":2,"sections":[{"path":["a"],"groups":[[1,1],[128,1]],"whole":[]}]}"#),
         (
@@ -227,4 +231,55 @@ fn a_piece_that_is_no_messagepack_is_refused() {
     assert_eq!(damage(&[1, 2]), "a piece of a/b is bytes behind the end of the MessagePack value");
     assert_eq!(damage(&[0x91, 0xc1]), "a piece of a/b is a byte that is no MessagePack");
     assert_eq!(damage(&[0x92, 1]), "a piece of a/b is MessagePack that goes on behind its end");
+}
+
+#[test]
+fn a_tree_of_parts_that_someone_made_endless_is_refused() {
+    let names = vec!["\"a\""; 100_000].join(",");
+    let index =
+        format!(r#"{{"bytes":2,"sections":[{{"path":[{names}],"groups":[[0,1],[1,1]],"whole":[]}}]}}"#);
+    let damage = open(&forged(&[1, 2], &index)).map(drop).expect_err("refused").to_string();
+    assert_eq!(damage, "its index has a section without a name, or too deep");
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let refused = |sections: Sections| {
+        let stages = BTreeMap::from([("deep".to_owned(), sections)]);
+        let error = write(&header(LayerKind::Full), &stages, Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        error.to_string()
+    };
+    let nested = |levels: usize| [vec![0x91; levels], vec![0xc0]].concat();
+    let mut sections = Sections::default();
+    sections.part("state").put_group_bytes(KeyGroup(0), nested(DEPTH_MAX + 1));
+    assert_eq!(refused(sections), "MessagePack that nests deeper than is allowed, in the state deep/state");
+    let mut parts = Sections::default();
+    (0..DEPTH_MAX).fold(&mut parts, |part, _| part.part("a"));
+    assert!(refused(parts).starts_with("parts nest deeper than is allowed"));
+
+    let mut sections = Sections::default();
+    sections.part("state").put_group_bytes(KeyGroup(0), nested(DEPTH_MAX));
+    (1..DEPTH_MAX).fold(&mut sections, |part, _| part.part("a"));
+    let layer = Layer { kind: LayerKind::Full, stages: BTreeMap::from([("deep".to_owned(), sections)]) };
+    assert_eq!(open(&file(&layer)).unwrap().layer(), layer);
+}
+
+#[test]
+fn no_index_that_someone_made_up_brings_the_process_down() {
+    let honest: serde_json::Value = serde_json::from_str(
+        r#"{"bytes":2,"sections":[{"path":["a","b"],"groups":[[0,1],[1,1]],"whole":[]},{"path":["c"],"groups":[],"whole":[]}]}"#,
+    )
+    .unwrap();
+    let honest = msgpack::encode(&honest);
+    for byte in 0..honest.len() {
+        for other in 0..=u8::MAX {
+            let mut index = honest.clone();
+            index[byte] = other;
+            // Refused or, where a name is another, read.
+            if let Ok(snapshot) = open(&forged_bytes(&[1, 2], &index)) {
+                snapshot.layer();
+            }
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use watershed_core::state::Sections;
 
-use crate::msgpack;
+use crate::msgpack::{self, DEPTH_MAX, walk};
 use crate::snapshot::format::{
     BLOCK_BYTES, FORMAT_VERSION, FRAME_HEAD_BYTES, FrameKind, Header, Index, MAGIC, START_BYTES, Section,
     check,
@@ -15,7 +15,8 @@ use crate::snapshot::format::{
 ///
 /// # Errors
 ///
-/// Where `out` fails, or the index would be longer than a frame can say.
+/// Where `out` fails, and with [`io::ErrorKind::InvalidInput`] where the layer could not be read again: a piece or
+/// the tree of parts nests too deep, or the index would be longer than a frame can say.
 pub fn write(header: &Header, stages: &BTreeMap<String, Sections>, out: impl Write) -> io::Result<()> {
     let mut frames = Frames { out, offset: 0 };
     frames.start()?;
@@ -38,6 +39,19 @@ fn section<W: Write>(
     data: &mut Data<W>,
     sections: &mut Vec<Section>,
 ) -> io::Result<()> {
+    let refuse = |what: &str| {
+        let what = format!("{what}, in the state {}", path.join("/"));
+        Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+    };
+    if path.len() > DEPTH_MAX {
+        return refuse("parts nest deeper than is allowed");
+    }
+    let pieces = state.group_bytes().map(|(_, piece)| piece).chain(state.whole_bytes());
+    for piece in pieces {
+        if let Err(malformed) = walk::whole(piece, DEPTH_MAX) {
+            return refuse(&malformed.to_string());
+        }
+    }
     let mut groups = Vec::with_capacity(state.group_bytes().len());
     for (group, piece) in state.group_bytes() {
         data.piece(piece)?;

@@ -47,7 +47,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<Manifest, Damage> 
     if check(found, body) != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Err(Damage::Checksum { part: "body", offset: HEAD_BYTES as u64 });
     }
-    let manifest: Manifest = msgpack::decode(body, limits.depth_max).map_err(Damage::Content)?;
+    let manifest: Manifest = msgpack::decode(body).map_err(Damage::Content)?;
     plausible(&manifest, limits).map_err(Damage::Content)?;
     Ok(manifest)
 }

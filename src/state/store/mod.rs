@@ -173,8 +173,7 @@ impl CheckpointStore {
     /// As [`get`](CheckpointStore::get), and where the file is no snapshot.
     pub async fn snapshot(&self, object: &ObjectRef) -> Result<Snapshot, StoreError> {
         let file = self.get(object).await?;
-        let depth_max = self.limits.depth_max;
-        let opened = tokio::task::spawn_blocking(move || Snapshot::open(file, depth_max)).await;
+        let opened = tokio::task::spawn_blocking(move || Snapshot::open(file)).await;
         opened
             .unwrap_or_else(|failed| Err(Damage::Content(format!("reading it failed: {failed}"))))
             .map_err(|damage| StoreError::damaged(&object.path, damage))

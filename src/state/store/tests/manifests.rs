@@ -85,6 +85,24 @@ fn a_manifest_that_makes_no_sense_is_refused_though_its_check_fits() {
     assert!(decode(&encode(&groups), &Limits::default()).unwrap_err().to_string().contains("into 0 groups"));
 }
 
+#[test]
+fn no_manifest_that_someone_made_up_brings_the_process_down() {
+    let mut manifest = fixture::manifest(7, 2, Some(6));
+    manifest.votes = vec![vote(subtask(0, 0))];
+    manifest.votes[0].snapshot = vec![object("ck/0/7/2/0-0.0909090909090909", 5)];
+    let whole = encode(&manifest);
+    for byte in 16..whole.len() {
+        for other in [0x00, 0x7f, 0x80, 0x91, 0xa5, 0xc0, 0xc1, 0xc4, 0xc9, 0xcf, 0xd9, 0xdd, 0xdf, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[byte] = other;
+            let check = crc32c::crc32c(&[&bytes[8..12], &bytes[16..]].concat());
+            bytes[12..16].copy_from_slice(&check.to_le_bytes());
+            // Refused, or another manifest.
+            let _ = decode(&bytes, &Limits::default());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_manifest_larger_than_the_limit_is_neither_written_nor_read() {
     let store = CheckpointStore::memory();
