@@ -6,9 +6,10 @@ use watershed_core::checkpoint::ContentHash;
 
 /// What the checkpoint store could not do, and what a person can do about it.
 ///
-/// The classes call for different treatment. [`Full`](StoreError::Full) and [`ReadOnly`](StoreError::ReadOnly)
-/// pass when someone makes room: the checkpoint is declined and the job runs on. [`Damaged`](StoreError::Damaged)
-/// and [`Missing`](StoreError::Missing) never pass by themselves: whoever needs the object stops. An
+/// The classes call for different treatment. [`Full`](StoreError::Full) and
+/// [`ReadOnly`](StoreError::ReadOnly) pass when someone makes room: the checkpoint is declined and the job
+/// runs on. [`Damaged`](StoreError::Damaged) and [`Missing`](StoreError::Missing) never pass by themselves:
+/// whoever needs the object stops. An
 /// [`Unsynced`](StoreError::Unsynced) file ends the process; see [`SyncFailure`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -122,9 +123,9 @@ pub enum StoreError {
 /// `fsync` failed, so nobody knows what of the file is on the disk.
 ///
 /// The kernel may have dropped the pages that it could not write and reports the failure once: a second
-/// `fsync` of the same file can succeed without having written anything (Rebello and others, "Can Applications
-/// Recover from fsync Failures?", USENIX ATC 2020). So this must never be tried again on the same file. Whoever
-/// gets it ends the process; the next one reads what is really there.
+/// `fsync` of the same file can succeed without having written anything (Rebello and others, "Can
+/// Applications Recover from fsync Failures?", USENIX ATC 2020). So this must never be tried again on the
+/// same file. Whoever gets it ends the process; the next one reads what is really there.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{path} could not be made durable: {source}; the process must end and recover from what is on the disk, \
@@ -191,7 +192,8 @@ pub enum Damage {
 }
 
 impl StoreError {
-    /// Whether the process must end: what is on the disk is unknown, and asking again would be answered wrongly.
+    /// Whether the process must end: what is on the disk is unknown, and asking again would be answered
+    /// wrongly.
     pub fn is_fatal(&self) -> bool {
         matches!(self, StoreError::Unsynced(_))
     }

@@ -22,6 +22,48 @@
 //! The decisions about checkpoints live in the protocol crate; nothing here knows when to take one. Two rules
 //! hold everywhere: a write that has been reported as done is on the disk, file and directory, and bytes that
 //! are not provably the ones that were written are never handed on.
+//!
+//! ```
+//! use watershed_core::checkpoint::{Change, Guard};
+//! use watershed_core::state::{KeyedMap, Layer, LayerKind, State};
+//! use watershed_core::{Epoch, KeyGroups, Lineage, Run, SubtaskId, VertexId};
+//! use watershed_state::{CheckpointStore, FileMetaStore, Header, MetaStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let groups = KeyGroups::default();
+//! let store = CheckpointStore::local(directory.path())?;
+//! let (meta, _torn) = FileMetaStore::open(directory.path())?;
+//!
+//! // A run begins, and fences those before it.
+//! let decided = meta.cas(Guard::of(&meta.read().await?), Change::BeginRun).await?;
+//!
+//! // A subtask saves its state, durably,
+//! let mut counts = KeyedMap::default();
+//! counts.insert("EWR".to_owned(), 3_u64);
+//! let mut layer = Layer { kind: LayerKind::Full, stages: Default::default() };
+//! counts.save(groups, layer.stages.entry("count-1".to_owned()).or_default());
+//! let subtask = SubtaskId { vertex: VertexId(1), index: 0 };
+//! let header = Header {
+//!     job: "flights".to_owned(),
+//!     lineage: Lineage(0),
+//!     epoch: Epoch(1),
+//!     run: decided.run,
+//!     subtask,
+//!     key_groups: groups,
+//!     kind: layer.kind,
+//! };
+//! let object = store.put_layer(header, layer).await?;
+//!
+//! // and another one reads its share of the key groups back.
+//! let layers = store.layers(&[object], Some(&groups.range(0, 1)), true).await?;
+//! let mut restored = KeyedMap::<String, u64>::default();
+//! restored.load(&layers[0].stages["count-1"])?;
+//! assert_eq!(restored.get(&"EWR".to_owned()), Some(&3));
+//! # Ok(())
+//! # }
+//! ```
 
 mod directory;
 mod durable;

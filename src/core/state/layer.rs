@@ -12,8 +12,8 @@ use crate::state::Sections;
 pub enum LayerKind {
     /// It holds all of the state; layers before it do not matter.
     Full,
-    /// It holds what has changed since the layer before it: its pieces of key groups are [`Changed`], its pieces
-    /// of whole subtasks stand in the place of the older ones.
+    /// It holds what has changed since the layer before it: its pieces of key groups are [`Changed`], its
+    /// pieces of whole subtasks stand in the place of the older ones.
     Changes,
 }
 

@@ -41,7 +41,8 @@ pub struct Identity {
 pub enum Adopt {
     /// The one that began it.
     SamePlan,
-    /// Also one with another plan, which is the directory's from then on. Job and key groups must be the same.
+    /// Also one with another plan, which is the directory's from then on. Job and key groups must be the
+    /// same.
     OtherPlan,
 }
 

@@ -165,8 +165,8 @@ impl Folder {
             match linkat(&self.handle, partial, &self.handle, name, AtFlags::empty()) {
                 Ok(()) => Ok(Written::New),
                 Err(Errno::EEXIST) => Ok(Written::Taken),
-                // A file system without hard links: the check is not atomic there, but two writers of one name
-                // write the same bytes, since the name holds their hash.
+                // A file system without hard links: the check is not atomic there, but two writers of one
+                // name write the same bytes, since the name holds their hash.
                 Err(Errno::EPERM | Errno::EOPNOTSUPP) if self.stat(name)?.is_some() => Ok(Written::Taken),
                 Err(Errno::EPERM | Errno::EOPNOTSUPP) => self.rename(partial, name).map(|()| Written::New),
                 Err(errno) => Err(self.failed("name", name, errno)),

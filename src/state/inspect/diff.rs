@@ -61,8 +61,8 @@ pub struct Keys {
 }
 
 impl Offline {
-    /// Compares the state of two checkpoints, key by key, and names up to `keys_max` keys of each kind in each key
-    /// group. The parallelism may differ between them. Holds the state of both.
+    /// Compares the state of two checkpoints, key by key, and names up to `keys_max` keys of each kind in
+    /// each key group. The parallelism may differ between them. Holds the state of both.
     ///
     /// # Errors
     ///
@@ -135,7 +135,8 @@ fn compare(key_group: Option<u16>, before: &Entries, after: &Entries, keys_max: 
     changed.then_some(diff)
 }
 
-/// Whether two values are the same: the same bytes, or the same fields in another order, as hash maps write them.
+/// Whether two values are the same: the same bytes, or the same fields in another order, as hash maps write
+/// them.
 fn same(old: &[u8], new: &[u8]) -> bool {
     old == new || matches!((to_json(old), to_json(new)), (Ok(old), Ok(new)) if old == new)
 }

@@ -9,10 +9,11 @@ use crate::msgpack::{DEPTH_MAX, to_json, walk};
 
 /// What is kept for one key, as far as the form of the bytes tells.
 ///
-/// An array of pairs is taken for a map, pair by pair; so is one whose values are arrays of pairs in turn and whose
-/// keys are numbers, as panes are: then `key` has two members, the start of the pane and the key. Where a key
-/// comes twice in such an array, as the time of timers does, each pair is a key of its own without a value. All
-/// other pieces are one entry without a key. So a map from numbers to lists of pairs looks like panes.
+/// An array of pairs is taken for a map, pair by pair; so is one whose values are arrays of pairs in turn and
+/// whose keys are numbers, as panes are: then `key` has two members, the start of the pane and the key. Where
+/// a key comes twice in such an array, as the time of timers does, each pair is a key of its own without a
+/// value. All other pieces are one entry without a key. So a map from numbers to lists of pairs looks like
+/// panes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
     /// The uid of the stage.
@@ -96,7 +97,8 @@ impl Entries {
         Ok(())
     }
 
-    /// Takes out what an item of a removed list names: a key, an outer key with a list of inner ones, or a pair.
+    /// Takes out what an item of a removed list names: a key, an outer key with a list of inner ones, or a
+    /// pair.
     fn remove(&mut self, item: &[u8]) -> Result<(), String> {
         if self.0.remove(&vec![item.to_vec()]).is_some() {
             return Ok(());

@@ -13,9 +13,9 @@ use crate::inspect::{InspectError, Offline, Which};
 use crate::msgpack::to_json;
 
 impl Offline {
-    /// Finds all that is kept for a key, in every operator: every entry of which `key` is the key, a member of it,
-    /// or what a timer is set for. The key is read as JSON, and where it is none, or also, as text: `42` finds the
-    /// number and the text.
+    /// Finds all that is kept for a key, in every operator: every entry of which `key` is the key, a member
+    /// of it, or what a timer is set for. The key is read as JSON, and where it is none, or also, as text:
+    /// `42` finds the number and the text.
     ///
     /// # Errors
     ///
@@ -35,8 +35,8 @@ impl Offline {
         Ok(found)
     }
 
-    /// Writes all state as JSON, one [`Entry`] a line, and returns how many there were. Holds the state of one subtask
-    /// at a time.
+    /// Writes all state as JSON, one [`Entry`] a line, and returns how many there were. Holds the state of
+    /// one subtask at a time.
     ///
     /// # Errors
     ///

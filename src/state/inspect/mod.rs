@@ -1,8 +1,8 @@
 //! Looking at checkpoints without the job: no pipeline's code, no lock, nothing changed.
 //!
 //! [`Offline`] opens a state directory as it lies there, also one that a job is running on and one that is
-//! damaged: what can be read is shown, what cannot is named. Its answers are data (serde, for `--json`) that print
-//! themselves for people.
+//! damaged: what can be read is shown, what cannot is named. Its answers are data (serde, for `--json`) that
+//! print themselves for people.
 //!
 //! | to | call |
 //! | --- | --- |
@@ -13,8 +13,8 @@
 //! | see what is kept for a key | [`Offline::get`] |
 //! | get all state out, one JSON value a line | [`Offline::export`] |
 //!
-//! State is read generically: MessagePack says what is a map, a list or a number, and how saved state is laid out is
-//! told by its form; see [`Entry`] for what that can and cannot know.
+//! State is read generically: MessagePack says what is a map, a list or a number, and how saved state is laid
+//! out is told by its form; see [`Entry`] for what that can and cannot know.
 
 mod contents;
 mod diff;

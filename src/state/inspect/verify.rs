@@ -42,12 +42,14 @@ impl Report {
     }
 }
 
-/// A check of the cut: the manifest, and the one that it came from where that is still there. Returns what is wrong.
+/// A check of the cut: the manifest, and the one that it came from where that is still there. Returns what is
+/// wrong.
 pub type Certificate<'a> = &'a (dyn Fn(&Manifest, Option<&Manifest>) -> Vec<String> + Sync);
 
 impl Offline {
-    /// Reads everything that a checkpoint names, and checks it: lengths, hashes, block checksums, that each snapshot
-    /// is the one of its subtask, that layers and key groups fit, and by `certificate` that the cut is consistent.
+    /// Reads everything that a checkpoint names, and checks it: lengths, hashes, block checksums, that each
+    /// snapshot is the one of its subtask, that layers and key groups fit, and by `certificate` that the cut
+    /// is consistent.
     ///
     /// # Errors
     ///
@@ -67,7 +69,8 @@ impl Offline {
         Ok(report)
     }
 
-    /// Verifies every checkpoint that is listed. Manifests that cannot be read are problems of the reports' last.
+    /// Verifies every checkpoint that is listed. Manifests that cannot be read are problems of the reports'
+    /// last.
     ///
     /// # Errors
     ///

@@ -17,8 +17,8 @@ use crate::{StoreError, SyncFailure};
 /// The log's name in the state directory.
 pub(crate) const LOG: &str = "meta.log";
 
-/// The name of the file whose lock says who may decide. Not the log itself: that is replaced now and then, and
-/// a lock belongs to a file, not to a name.
+/// The name of the file whose lock says who may decide. Not the log itself: that is replaced now and then,
+/// and a lock belongs to a file, not to a name.
 pub(crate) const LOCK: &str = "meta.lock";
 
 /// A log longer than this is begun anew with what is decided last.
@@ -42,8 +42,8 @@ pub struct TornTail {
 
 /// Keeps what is decided in the file `meta.log` of a directory, for one process at a time.
 ///
-/// A decision is one record, appended and synced; see the format in the module's source. The directory is locked as long
-/// as the store lives.
+/// A decision is one record, appended and synced; see the format in the module's source. The directory is
+/// locked as long as the store lives.
 #[derive(Clone, Debug)]
 pub struct FileMetaStore(Arc<Mutex<Log>>);
 
@@ -96,9 +96,9 @@ impl FileMetaStore {
             offset: scan.valid as u64,
             bytes: (bytes.len() - scan.valid) as u64,
         });
-        // What was read may be in the memory of the kernel only: the process that wrote it may have died before its
-        // sync, or because of it, and then a sync of the same file would promise nothing. It is answered from now
-        // on, so it is written anew.
+        // What was read may be in the memory of the kernel only: the process that wrote it may have died
+        // before its sync, or because of it, and then a sync of the same file would promise nothing. It is
+        // answered from now on, so it is written anew.
         folder.replace(LOG, &bytes[..scan.valid])?;
         let file = reopen(&folder)?;
         let bytes = scan.valid as u64;
@@ -106,8 +106,8 @@ impl FileMetaStore {
         Ok((FileMetaStore(Arc::new(Mutex::new(log))), torn))
     }
 
-    /// Reads what is decided in a directory without locking or changing it, for tools. A process that has it open
-    /// may decide something else at any moment.
+    /// Reads what is decided in a directory without locking or changing it, for tools. A process that has it
+    /// open may decide something else at any moment.
     ///
     /// # Errors
     ///
@@ -243,8 +243,8 @@ impl Log {
         Ok(())
     }
 
-    /// Begins the log anew with what is decided last. Changes nothing that is decided, so a failure is a failure of
-    /// the change that it was made for, and leaves either log under the name, whole.
+    /// Begins the log anew with what is decided last. Changes nothing that is decided, so a failure is a
+    /// failure of the change that it was made for, and leaves either log under the name, whole.
     fn compact(&mut self) -> Result<(), MetaError> {
         let start = log::start(&self.meta);
         let replaced = self.folder.replace(LOG, &start).and_then(|()| reopen(&self.folder));

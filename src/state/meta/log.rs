@@ -12,11 +12,11 @@
 //!
 //! A power loss in the middle of an append leaves a beginning of a record at the end of the file, or a record
 //! whose last sectors are still zeros because the file grew before they were written. Nobody was told that it
-//! succeeded, so it is cut off. A record that is all there and does not fit its check is something else: it may
-//! have been a decision, and cutting it off would undo what sinks have committed. That is refused, wherever in
-//! the file it is. Two things keep the cases apart: the head has a check of its own, so a flipped bit in a length
-//! does not make a whole record look like a torn one, and a record ends with a byte that is not zero, so a whole
-//! one never looks like one that was not written yet.
+//! succeeded, so it is cut off. A record that is all there and does not fit its check is something else: it
+//! may have been a decision, and cutting it off would undo what sinks have committed. That is refused,
+//! wherever in the file it is. Two things keep the cases apart: the head has a check of its own, so a flipped
+//! bit in a length does not make a whole record look like a torn one, and a record ends with a byte that is
+//! not zero, so a whole one never looks like one that was not written yet.
 
 use watershed_core::checkpoint::Meta;
 

@@ -1,7 +1,8 @@
 //! The few facts that are decided: one record a job, changed only by compare-and-swap.
 //!
-//! A checkpoint exists once [`Change::Complete`] has been applied, and not before: no object in the checkpoint
-//! store decides anything. So all the store's promise rests on two words here, *linearizable* and *durable*.
+//! A checkpoint exists once [`Change::Complete`] has been applied, and not before: no object in the
+//! checkpoint store decides anything. So all the store's promise rests on two words here, *linearizable* and
+//! *durable*.
 //!
 //! ```text
 //!   cas(guard, change) ──► Ok(meta)             applied, and on the disk
@@ -28,8 +29,8 @@ pub use watershed_core::checkpoint::{Change, Guard, Refusal};
 
 use crate::StoreError;
 
-/// Keeps what is decided of one job, linearizably: each call takes effect at one instant between its beginning
-/// and its end, and all callers see the same order.
+/// Keeps what is decided of one job, linearizably: each call takes effect at one instant between its
+/// beginning and its end, and all callers see the same order.
 #[async_trait]
 pub trait MetaStore: std::fmt::Debug + Send + Sync {
     /// Reads what is decided now. Never answers from a copy that may be old.

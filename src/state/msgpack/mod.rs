@@ -1,8 +1,9 @@
 //! MessagePack from a disk or from strangers: bounded before it is believed.
 //!
-//! `rmp-serde` counts depth by recursion, accepts bytes after the end, and lets a decoder of ours be driven into
-//! its own recursion; so every document is first [walked](walk) without recursion: one whole value, nothing
-//! behind it, no deeper than allowed, and no length that promises more than there is. Only then is it decoded.
+//! `rmp-serde` counts depth by recursion, accepts bytes after the end, and lets a decoder of ours be driven
+//! into its own recursion; so every document is first [walked](walk) without recursion: one whole value,
+//! nothing behind it, no deeper than allowed, and no length that promises more than there is. Only then is it
+//! decoded.
 
 mod json;
 pub(crate) mod walk;
@@ -13,8 +14,8 @@ use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How deep MessagePack may nest, whatever it holds. Checked where it is written as well as where it is read, so that
-/// nothing is saved that could not be restored.
+/// How deep MessagePack may nest, whatever it holds. Checked where it is written as well as where it is read,
+/// so that nothing is saved that could not be restored.
 pub const DEPTH_MAX: usize = 128;
 
 /// Encodes with named fields, and bytes as bytes.

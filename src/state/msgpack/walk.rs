@@ -103,10 +103,6 @@ pub(crate) fn end(bytes: &[u8], at: usize, depth_max: usize) -> Result<usize, Ma
             Head::Array { items } => items,
             Head::Map { pairs } => pairs * 2,
         };
-        // Each value takes a byte at least, so a length that promises more is a lie.
-        if inside > (bytes.len() - at) as u64 {
-            return Err(Malformed::Short);
-        }
         if open.len() > depth_max {
             return Err(Malformed::Deep);
         }
@@ -139,6 +135,7 @@ pub(crate) fn pairs(bytes: &[u8], depth_max: usize) -> Result<Option<Vec<(&[u8],
 }
 
 fn split(bytes: &[u8], start: usize, count: u64, depth_max: usize) -> Result<Vec<&[u8]>, Malformed> {
+    // Each value takes a byte at least, so a length that promises more is a lie, and given no memory.
     if count > (bytes.len() - start) as u64 {
         return Err(Malformed::Short);
     }
@@ -186,5 +183,7 @@ mod tests {
         for (bytes, expected) in lies {
             assert_eq!(whole(bytes, 8), Err(expected));
         }
+        assert_eq!(items(&[0xdd, 0xff, 0xff, 0xff, 0xff, 0xc0], 8), Err(Malformed::Short));
+        assert_eq!(pairs(&[0xdf, 0xff, 0xff, 0xff, 0xff, 0xc0], 8), Err(Malformed::Short));
     }
 }

@@ -102,8 +102,8 @@ impl<'a> History<'a> {
         self.meta.completed.as_ref().map(|pointer| pointer.epoch)
     }
 
-    /// Whether a manifest is newer than the completed one and nobody has been fenced who may decide it, or has
-    /// decided it since the meta record was read.
+    /// Whether a manifest is newer than the completed one and nobody has been fenced who may decide it, or
+    /// has decided it since the meta record was read.
     fn may_be_decided(&self, manifest: &Manifest) -> bool {
         Some(manifest.epoch) > self.completed() && manifest.run >= self.meta.run
     }

@@ -5,17 +5,17 @@
 //! - the completed checkpoint, and those that it came from as far back as is asked for;
 //! - every savepoint, until the person who asked for it takes it away;
 //! - every checkpoint whose commits are outstanding: a sink may yet need what it staged, however old that is;
-//! - whatever may be in the making: objects of the newest run that are newer than the completed checkpoint, and all
-//!   that a later run or lineage has written, since then this meta record is an old one.
+//! - whatever may be in the making: objects of the newest run that are newer than the completed checkpoint,
+//!   and all that a later run or lineage has written, since then this meta record is an old one.
 //!
-//! What belonged to a decided checkpoint goes at once. What no manifest names was left by a run that died or a
-//! checkpoint that was given up, and goes after a grace. Where a manifest cannot be read, nothing goes at all: it
-//! may name anything.
+//! What belonged to a decided checkpoint goes at once. What no manifest names was left by a run that died or
+//! a checkpoint that was given up, and goes after a grace. Where a manifest cannot be read, nothing goes at
+//! all: it may name anything.
 //!
-//! A decided checkpoint is told from one that was only written by going back from the completed one, from each
-//! manifest to its [`base`](watershed_core::checkpoint::Manifest::base): whatever is not on that way was not
-//! decided in this history. [`judge`] does that without touching the store, [`collect`] takes what it says,
-//! manifests first, so that a checkpoint is gone before parts of it are.
+//! A decided checkpoint is told from one that was only written by going back from the completed one, from
+//! each manifest to its [`base`](watershed_core::checkpoint::Manifest::base): whatever is not on that way was
+//! not decided in this history. [`judge`] does that without touching the store, [`collect`] takes what it
+//! says, manifests first, so that a checkpoint is gone before parts of it are.
 
 mod history;
 mod inventory;

@@ -169,12 +169,29 @@ async fn an_old_meta_record_takes_nothing_of_what_came_after_it() {
         write(&store, fixture::manifest(epoch, by, Some(from))).await;
         from = epoch;
     }
+    let object = Object::Snapshot(subtask(1, 0));
+    let of_later_run = ObjectKey { lineage: Lineage(0), epoch: Epoch(6), run: Run(3), object };
+    store.put(of_later_run, "in the making").await.unwrap();
     let before = left(&store).await;
-    let verdict = run(&store, &meta(1, &old), &Needs { keep: Keep::Newest(2), ..Needs::default() }, later())
+    let needs = Needs { keep: Keep::Newest(2), ..Needs::default() };
+    let verdict = run(&store, &meta(1, &old), &needs, later()).await.unwrap();
+    assert_eq!((verdict.take.len(), verdict.leave.len()), (0, 1));
+    assert_eq!(left(&store).await, before);
+}
+
+#[tokio::test]
+async fn what_a_checkpoint_names_that_is_just_being_decided_stays() {
+    let store = CheckpointStore::memory();
+    chain(&store, 1).await;
+    let (_, first) = checkpoint(&store, fixture::manifest(1, 1, None), counts(&[(0, &[("n", 1)])])).await;
+    let completed = write(&store, fixture::manifest(2, 1, Some(1))).await;
+    let mut third = fixture::manifest(3, 1, Some(2));
+    third.votes = first.votes;
+    store.put_manifest(&third).await.unwrap();
+    run(&store, &meta(1, &completed), &Needs { keep: Keep::Newest(1), ..Needs::default() }, later())
         .await
         .unwrap();
-    assert_eq!(verdict.take, []);
-    assert_eq!(left(&store).await, before);
+    assert_eq!(left(&store).await, [&of(1, 1)[..2], &of(2, 1)[..], &["3/1/manifest".to_owned()]].concat());
 }
 
 #[tokio::test]

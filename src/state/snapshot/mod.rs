@@ -30,21 +30,23 @@
 //! ```
 //!
 //! Sections come in the order of their paths, in a section first the groups and then the whole pieces, and a
-//! piece begins where the one before it ends. So the byte `x` of the data is in block `x / 65536`, and a reader
-//! that wants some key groups can seek: the last 25 bytes are the end frame, which leads to the index.
+//! piece begins where the one before it ends. So the byte `x` of the data is in block `x / 65536`, and a
+//! reader that wants some key groups can seek: the last 25 bytes are the end frame, which leads to the index.
 //!
 //! # Reading it elsewhere
 //!
-//! Any program with a MessagePack library can read a snapshot: skip 12 bytes, then read frames, put the bodies
-//! of the `B` frames together, decode the `I` frame, and cut. Pieces of a full layer are what the state's
-//! own type wrote: a keyed map an array of `[key, value]`, panes an array of `[start, [[key, value], ..]]`, timers
-//! an array of `[time, key]`. In a layer of changes a group's piece is a map of two such arrays, `put` and
-//! `removed`; see [`Changed`](watershed_core::state::Changed). Records are maps with named fields.
+//! Any program with a MessagePack library can read a snapshot: skip 12 bytes, then read frames, put the
+//! bodies of the `B` frames together, decode the `I` frame, and cut. Pieces of a full layer are what the
+//! state's own type wrote: a keyed map an array of `[key, value]`, panes an array of `[start, [[key, value],
+//! ..]]`, timers an array of `[time, key]`. In a layer of changes a group's piece is a map of two such
+//! arrays, `put` and `removed`; see [`Changed`](watershed_core::state::Changed). Records are maps with named
+//! fields.
 //!
 //! # Believing it
 //!
 //! The reader takes nothing on trust: the length and the hash over the whole file are compared with what the
-//! manifest says, then every check, then that the pieces fill the data to the byte and are MessagePack of at most
+//! manifest says, then every check, then that the pieces fill the data to the byte and are MessagePack of at
+//! most
 //! [`DEPTH_MAX`] levels. The golden files beside this module pin version 1.
 
 mod format;

@@ -46,8 +46,8 @@ pub struct PieceAt {
 impl Snapshot {
     /// Opens a file, and checks all of its frames, its index and the MessagePack of each piece.
     ///
-    /// The hash over the file is not compared here: the [store](crate::CheckpointStore::get) does, which knows what it
-    /// should be.
+    /// The hash over the file is not compared here: the [store](crate::CheckpointStore::get) does, which
+    /// knows what it should be.
     ///
     /// # Errors
     ///

@@ -15,8 +15,8 @@ use crate::snapshot::format::{
 ///
 /// # Errors
 ///
-/// Where `out` fails, and with [`io::ErrorKind::InvalidInput`] where the layer could not be read again: a piece or
-/// the tree of parts nests too deep, or the index would be longer than a frame can say.
+/// Where `out` fails, and with [`io::ErrorKind::InvalidInput`] where the layer could not be read again: a
+/// piece or the tree of parts nests too deep, or the index would be longer than a frame can say.
 pub fn write(header: &Header, stages: &BTreeMap<String, Sections>, out: impl Write) -> io::Result<()> {
     let mut frames = Frames { out, offset: 0 };
     frames.start()?;

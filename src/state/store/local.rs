@@ -31,8 +31,8 @@ pub(crate) struct LocalObjects(Arc<Place>);
 #[derive(Debug)]
 struct Place {
     root: Folder,
-    /// Folders that this process has seen synced in the folder above them. That a folder is *there* says little:
-    /// another writer may have made it a moment ago and not synced it yet.
+    /// Folders that this process has seen synced in the folder above them. That a folder is *there* says
+    /// little: another writer may have made it a moment ago and not synced it yet.
     durable: Mutex<BTreeSet<String>>,
     /// The first failure to sync. After it nothing is written any more: see [`SyncFailure`].
     unsynced: OnceLock<(String, io::ErrorKind)>,

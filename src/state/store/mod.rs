@@ -1,8 +1,9 @@
 //! The checkpoint store: immutable objects, each named by what it belongs to and by its content.
 //!
 //! An object is written once, all of it or none, and is durable when the write has returned. It is read back
-//! only as an [`ObjectRef`] describes it: length and hash are compared before a byte is handed on. Which objects make
-//! a checkpoint is said by its [`Manifest`]; whether the checkpoint exists, by the [meta store](crate::meta) alone.
+//! only as an [`ObjectRef`] describes it: length and hash are compared before a byte is handed on. Which
+//! objects make a checkpoint is said by its [`Manifest`]; whether the checkpoint exists, by the [meta
+//! store](crate::meta) alone.
 
 mod local;
 pub(crate) mod manifest;
@@ -179,8 +180,8 @@ impl CheckpointStore {
             .map_err(|damage| StoreError::damaged(&object.path, damage))
     }
 
-    /// Reads the layers of a subtask's state, oldest first: the key groups inside `range`, or all where there is
-    /// none, and the whole pieces where `whole` is true.
+    /// Reads the layers of a subtask's state, oldest first: the key groups inside `range`, or all where there
+    /// is none, and the whole pieces where `whole` is true.
     ///
     /// # Errors
     ///
@@ -248,8 +249,8 @@ impl CheckpointStore {
         Ok(found)
     }
 
-    /// Finds what a stored object must be, by reading it: for a manifest that nothing points to any more, whose path
-    /// holds the beginning of its hash.
+    /// Finds what a stored object must be, by reading it: for a manifest that nothing points to any more,
+    /// whose path holds the beginning of its hash.
     ///
     /// # Errors
     ///
@@ -278,7 +279,8 @@ impl CheckpointStore {
         self.objects.list(self.limits.objects_max).await
     }
 
-    /// Takes an object out; nothing where there is none. Only [`retention`](crate::retention) knows which may go.
+    /// Takes an object out; nothing where there is none. Only [`retention`](crate::retention) knows which may
+    /// go.
     ///
     /// # Errors
     ///

@@ -17,8 +17,9 @@ const COMPONENT_BYTES_MAX: usize = 200;
 
 /// A path that stays inside the store: relative, of plain components.
 ///
-/// Plain components are made of ASCII letters, digits, `-`, `_` and `.`, and begin with none of `-` and `.`; so
-/// there is no `..`, nothing hidden, no separator of any system, no control character, and no escape of one.
+/// Plain components are made of ASCII letters, digits, `-`, `_` and `.`, and begin with none of `-` and `.`;
+/// so there is no `..`, nothing hidden, no separator of any system, no control character, and no escape of
+/// one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ObjectPath(String);
 

@@ -14,8 +14,8 @@ use crate::meta::log::{self, scan};
 use crate::meta::{Change, FileMetaStore, Guard, MetaError, MetaStore, TornTail};
 use crate::{StoreError, SyncFailure};
 
-/// Written by an independent program from the description at the top of the log's module: the log of a job that
-/// has decided its first checkpoint.
+/// Written by an independent program from the description at the top of the log's module: the log of a job
+/// that has decided its first checkpoint.
 const GOLDEN: &[u8] = include_bytes!("../../golden/meta-1.log");
 
 /// What has been decided after each record of the golden log.
@@ -197,6 +197,8 @@ async fn a_full_disk_refuses_the_decision_and_the_next_one_is_made() {
     };
     assert!(matches!(&full, MetaError::Failed { source: StoreError::Full { .. } }), "{full}");
     assert_eq!(store.read().await.unwrap().burnt, Epoch(burnt - 1));
+    let log = fs::read(disk.path().join(LOG)).unwrap();
+    assert_eq!(scan(&log).unwrap().valid, log.len(), "the beginning of the record was taken back");
     disk.make_room();
     store.cas(Guard::of(&meta), Change::Burn(Epoch(burnt))).await.unwrap();
     drop(store);
