@@ -8,7 +8,7 @@ mod port;
 mod source;
 
 pub use chain::ChainTask;
-pub use port::{OnePort, Ports, TwoPorts};
+pub use port::{NoPorts, OnePort, Ports, TwoPorts};
 pub use source::{SourceHead, SplitTask};
 
 use std::time::Duration;
@@ -76,8 +76,14 @@ pub trait Task: Send {
     fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError>;
 }
 
-/// A source's subtask: a task that reads splits instead of taking batches.
-pub trait SourceTask: Task {
+/// A source's subtask: a chain that is fed by reading splits.
+pub trait SourceTask: Send {
+    /// The chain behind the source.
+    fn chain(&self) -> &dyn Task;
+
+    /// The chain behind the source, to be called.
+    fn chain_mut(&mut self) -> &mut dyn Task;
+
     /// Opens a split; its number within the subtask is how many were opened before.
     ///
     /// # Errors

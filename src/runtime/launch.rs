@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use actix::Addr;
 use watershed_core::stage::{TaskContext, TaskError};
-use watershed_core::task::Task;
 
 use crate::board::SubtaskBoard;
 use crate::config::Config;
@@ -36,15 +35,15 @@ impl<T: ?Sized> Launch<T> {
     }
 }
 
-/// Opens a subtask on its own arbiter, its sinks and then what else it has, and tells the coordinator how that went.
-pub(crate) fn open<T: Task + ?Sized>(
+/// Opens a subtask on its own arbiter, its sinks and its splits, and tells the coordinator how that went.
+pub(crate) fn open<T: ?Sized>(
     launch: &mut Launch<T>,
-    then: impl FnOnce(&mut T) -> Result<(), TaskError>,
+    open: impl FnOnce(&mut T, &mut TaskContext) -> Result<(), TaskError>,
 ) {
     let Launch { task, cx, coordinator, .. } = launch;
     // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
     let (first, last) = (cx.info.uids.first().cloned(), cx.info.uids.last().cloned().unwrap_or_default());
-    let result = match guarded(|| task.open(cx).and_then(|()| then(task))) {
+    let result = match guarded(|| open(task, cx)) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error @ TaskError::Sink(_))) => Err(JobError::Start { operator: last, error }),
         Ok(Err(error)) => Err(JobError::Start { operator: first.unwrap_or(last), error }),

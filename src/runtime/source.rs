@@ -107,7 +107,7 @@ impl SourceActor {
         let mut more = false;
         core.guard(|core| {
             more = core.turn()?;
-            core.wanted = core.station.wait(core.task.as_ref());
+            core.wanted = core.station.wait(core.task.chain());
             Ok(())
         });
         if more && !core.turning {
@@ -136,34 +136,34 @@ impl SourceCore {
             }
             self.stopwatch.resume();
             if self.station.is_woken() {
-                self.station.wake(self.task.as_mut())?;
+                self.station.wake(self.task.chain_mut())?;
             } else if let Some(call) = self.calls.front().copied() {
-                if self.station.call(call, self.task.as_mut())? == Step::Done {
+                if self.station.call(call, self.task.chain_mut())? == Step::Done {
                     self.calls.pop_front();
                 } else if !self.station.outbounds.is_blocked() && self.station.is_held() {
-                    self.station.wait_at(call, self.task.as_mut())?;
+                    self.station.wait_at(call, self.task.chain_mut())?;
                     return Ok(false);
                 }
             } else if self.ended {
-                self.station.end(self.ending, self.task.as_mut())?;
-            } else if self.task.deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
+                self.station.end(self.ending, self.task.chain_mut())?;
+            } else if self.task.chain().deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
                 self.calls.push_back(Call::ProcessingTime);
             } else if self.station.is_held() {
                 self.place.leave();
                 return Ok(false);
             } else if self.place.is_ahead() {
-                self.station.flush_if_due(self.task.as_mut())?;
+                self.station.flush_if_due(self.task.chain_mut())?;
                 return Ok(false);
             } else if polls == self.config.polls_per_turn
                 || (polls > 0 && begun.elapsed() >= self.config.turn_within)
             {
                 self.look_for_silence();
-                self.station.flush_if_due(self.task.as_mut())?;
+                self.station.flush_if_due(self.task.chain_mut())?;
                 return Ok(true);
             } else if let Some(split) = self.next_split() {
                 polls += 1;
                 self.poll(split)?;
-                self.station.flush_if_due(self.task.as_mut())?;
+                self.station.flush_if_due(self.task.chain_mut())?;
             } else {
                 self.idle()?;
                 if self.calls.is_empty() && !self.ended && self.next_split().is_none() {
@@ -233,7 +233,7 @@ impl SourceCore {
             self.open_next()?;
         }
         if self.calls.is_empty() && !self.ended {
-            self.station.flush_if_dirty(self.task.as_mut())?;
+            self.station.flush_if_dirty(self.task.chain_mut())?;
         }
         Ok(())
     }
@@ -350,7 +350,8 @@ impl Actor for SourceActor {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
         let (splits, closed, count) = (&mut self.splits, &mut self.closed, launch.config.open_splits);
-        open(launch, |task| {
+        open(launch, |task, cx| {
+            task.chain_mut().open(cx)?;
             while splits.len() < count
                 && let Some((id, split)) = closed.pop_front()
             {
@@ -472,7 +473,7 @@ impl Handler<Commit> for SourceActor {
 
     fn handle(&mut self, message: Commit, _: &mut Self::Context) {
         let Some(core) = &mut self.core else { return };
-        core.guard(|core| core.station.commit(message.staged, core.task.as_mut()));
+        core.guard(|core| core.station.commit(message.staged, core.task.chain_mut()));
     }
 }
 
@@ -481,7 +482,7 @@ impl Handler<Stop> for SourceActor {
 
     fn handle(&mut self, message: Stop, cx: &mut Self::Context) {
         if let Some(core) = &mut self.core {
-            core.station.stop(message, core.task.as_mut());
+            core.station.stop(message, core.task.chain_mut());
         }
         // What was opened for a job that did not start is dropped here, before the answer.
         (self.core, self.launch) = (None, None);

@@ -286,7 +286,7 @@ impl Actor for SubtaskActor {
     fn started(&mut self, cx: &mut Self::Context) {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
-        open(launch, |_| Ok(()));
+        open(launch, Task::open);
     }
 }
 

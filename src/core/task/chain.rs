@@ -11,18 +11,25 @@ use crate::{AnyBatch, Epoch, PortId, ProcessingTime, Record, SourceError, StateE
 pub struct ChainTask<P, S, T> {
     pub(super) stage: S,
     pub(super) tail: T,
+    /// The number of the first stage: not 0 where a source comes before it.
+    first: u16,
     ports: PhantomData<fn(P)>,
 }
 
 impl<P, S, T> ChainTask<P, S, T> {
     pub(crate) fn new(stage: S, tail: T) -> Self {
-        ChainTask { stage, tail, ports: PhantomData }
+        ChainTask::from_number(0, stage, tail)
+    }
+
+    /// A chain whose first stage has this number.
+    pub(super) fn from_number(first: u16, stage: S, tail: T) -> Self {
+        ChainTask { stage, tail, first, ports: PhantomData }
     }
 }
 
 impl<P, S: Clone, T: Clone> Clone for ChainTask<P, S, T> {
     fn clone(&self) -> Self {
-        ChainTask::new(self.stage.clone(), self.tail.clone())
+        ChainTask::from_number(self.first, self.stage.clone(), self.tail.clone())
     }
 }
 
@@ -42,7 +49,7 @@ impl<S: Stage, T: Tail<S::Out>> Takes<S::In> for Intake<'_, S, T> {
 
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
     fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
-        let number = self.stage.open(0);
+        let number = self.stage.open(self.first);
         self.tail.open(number, cx)
     }
 

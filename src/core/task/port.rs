@@ -20,6 +20,27 @@ pub trait Takes<T> {
     fn take(self, records: &mut impl Iterator<Item = Record<T>>);
 }
 
+/// No ports: the chain is fed by the source before it.
+#[derive(Debug)]
+pub struct NoPorts<T>(PhantomData<fn(T)>);
+
+impl<T> Clone for NoPorts<T> {
+    fn clone(&self) -> Self {
+        NoPorts(PhantomData)
+    }
+}
+
+impl<T: 'static> Ports for NoPorts<T> {
+    type Out = T;
+
+    /// # Panics
+    ///
+    /// Always: nothing sends to a source.
+    fn feed(_: PortId, _: &mut AnyBatch, _: impl Takes<T>) -> Step {
+        unreachable!("a source has no inputs")
+    }
+}
+
 /// Ports that all bring the same type: one stream, or a union of several.
 #[derive(Debug)]
 pub struct OnePort<T>(PhantomData<fn(T)>);

@@ -4,11 +4,9 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::spi::{Polled, Reader, Source, SourceError, SourceOutput};
-use crate::stage::{Downstream, Snapshot, Stage, StageTrace, Tail, TaskContext, TaskError};
-use crate::task::{AnyTask, SourceTask, Split, Task, TaskFactory};
-use crate::{
-    AnyBatch, DeadLetter, Epoch, EventTime, PortId, Position, ProcessingTime, StateError, Step, Watermark,
-};
+use crate::stage::{Downstream, Stage, StageTrace, Tail, TaskContext, TaskError};
+use crate::task::{AnyTask, ChainTask, NoPorts, SourceTask, Split, Task, TaskFactory};
+use crate::{DeadLetter, EventTime, Position, ProcessingTime, StateError, Watermark};
 
 /// The number of the source itself among the stages of its chain.
 const SOURCE: u16 = 0;
@@ -17,8 +15,7 @@ const SOURCE: u16 = 0;
 pub struct SplitTask<S: Source, C, T> {
     source: S,
     splits: Vec<OpenSplit<S::Reader>>,
-    stage: C,
-    tail: T,
+    chain: ChainTask<NoPorts<S::Out>, C, T>,
 }
 
 /// The head of a chain that begins at a source.
@@ -44,72 +41,19 @@ enum SplitClock {
 
 impl<S: Source, C, T> SplitTask<S, C, T> {
     pub(crate) fn new(source: S, stage: C, tail: T) -> Self {
-        SplitTask { source, splits: Vec::new(), stage, tail }
-    }
-}
-
-impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> Task for SplitTask<S, C, T> {
-    fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
-        let number = self.stage.open(SOURCE + 1);
-        self.tail.open(number, cx)
-    }
-
-    /// # Panics
-    ///
-    /// Always: nothing sends to a source.
-    fn feed(&mut self, _: PortId, _: &mut AnyBatch, _: &mut TaskContext) -> Step {
-        unreachable!("a source has no inputs")
-    }
-
-    fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step {
-        let step = self.stage.watermark(watermark, cx, &mut self.tail);
-        if step == Step::Done {
-            cx.outbox.watermark = watermark;
-        }
-        step
-    }
-
-    fn processing_time(&mut self, cx: &mut TaskContext) -> Step {
-        self.stage.processing_time(cx, &mut self.tail)
-    }
-
-    fn deadline(&self) -> Option<ProcessingTime> {
-        self.stage.deadline()
-    }
-
-    fn wake(&mut self, cx: &mut TaskContext) {
-        self.stage.wake(cx, &mut self.tail);
-    }
-
-    fn flush(&mut self, cx: &mut TaskContext) {
-        self.tail.flush(cx);
-        cx.flush_sides();
-    }
-
-    fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {
-        self.tail.prepare(epoch)
-    }
-
-    fn commit(&mut self, staged: &[u8]) -> Result<(), TaskError> {
-        self.tail.commit(staged)
-    }
-
-    fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError> {
-        self.tail.abort(staged)
-    }
-
-    fn save(&self, cx: &TaskContext) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut snapshot);
-        snapshot
-    }
-
-    fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError> {
-        self.stage.load(&cx.info.uids, snapshot)
+        SplitTask { source, splits: Vec::new(), chain: ChainTask::from_number(SOURCE + 1, stage, tail) }
     }
 }
 
 impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask<S, C, T> {
+    fn chain(&self) -> &dyn Task {
+        &self.chain
+    }
+
+    fn chain_mut(&mut self) -> &mut dyn Task {
+        &mut self.chain
+    }
+
     fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError> {
         let description: S::Split = rmp_serde::from_slice(&split.bytes).map_err(StateError::from)?;
         let reader = self.source.open(&description, from)?;
@@ -130,8 +74,8 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
             read: 0,
             time,
             budget,
-            stage: &mut self.stage,
-            tail: &mut self.tail,
+            stage: &mut self.chain.stage,
+            tail: &mut self.chain.tail,
             cx,
         };
         let polled = reader.poll(&mut emitter);
@@ -151,7 +95,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
     }
 
     fn split_watermark(&self, split: usize, cx: &TaskContext) -> Watermark {
-        self.stage.split_watermark(split).unwrap_or_else(|| match self.splits[split].clock {
+        self.chain.stage.split_watermark(split).unwrap_or_else(|| match self.splits[split].clock {
             SplitClock::Given(newest) => Watermark(newest.previous()),
             SplitClock::Unknown => Watermark::MIN,
             SplitClock::Wall => Watermark(EventTime::from_millis(cx.now().as_millis()).previous()),
@@ -159,7 +103,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
     }
 
     fn split_idle_after(&self) -> Option<Duration> {
-        self.stage.split_idle_after()
+        self.chain.stage.split_idle_after()
     }
 
     fn position(&self, split: usize) -> Position {
@@ -169,7 +113,7 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
 
 impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTask<S, C, T> {
     fn task(&self) -> AnyTask {
-        let (source, stage, tail) = (self.source.clone(), self.stage.clone(), self.tail.clone());
+        let (source, stage, tail) = (self.source.clone(), self.chain.stage.clone(), self.chain.tail.clone());
         AnyTask::Source(Box::new(SplitTask::new(source, stage, tail)))
     }
 
