@@ -37,6 +37,7 @@ const OPERATORS: &[(&str, Checked)] = &[
 /// See [`OPERATORS`].
 const CO_OPERATORS: &[(&str, Checked)] = &[
     ("IntervalJoin", By("verify_co", "join/interval.rs", "Interval::around")),
+    ("SessionJoin", By("verify_co", "join/session.rs", "&join")),
     ("TemporalJoin", By("verify_co", "join/temporal.rs", "&join(age_max")),
     ("WindowJoin", By("verify_co", "join/window.rs", "&join")),
 ];
@@ -65,6 +66,7 @@ const GONE: &str = "what was read cannot be read again";
 /// See [`OPERATORS`].
 const SINKS: &[(&str, Checked)] = &[
     ("Collect", By("verify_sink", "sink/collect.rs", "fresh")),
+    ("DeadLetterFile", Otherwise("letters are diagnostics, and shown when they come")),
     ("Discard", Otherwise("nothing is ever seen of it")),
     ("Files", By("verify_sink", "sink/files/tests.rs", "fresh")),
     ("Fold", Otherwise("it is for tests, and shows what it has at prepare")),
