@@ -41,7 +41,7 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) choice: Choice,
     /// Where input that could not be used is kept, as lines of JSON, unless the pipeline takes it itself.
-    /// [default: dead-letters/PIPELINE.jsonl, created with the first]
+    /// [default: dead-letters/PIPELINE.jsonl, created with the first; PIPELINE.2.jsonl while another run has that]
     #[arg(long, value_name = "PATH")]
     pub(super) dead_letters: Option<PathBuf>,
 }
@@ -114,4 +114,5 @@ Settings: defaults, then the file, then the environment, then flags; later ones 
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_BATCH_RECORDS, ..; WATERSHED_CONFIG
                        names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level
 
-Exit codes: 0 done, 1 the job failed, 2 usage or configuration (nothing has run), 130 stopped by a second Ctrl-C.";
+Exit codes: 0 done, 1 the job failed or the answer could not be written, 2 usage or configuration (nothing has run),
+130 stopped by a second Ctrl-C.";

@@ -17,11 +17,10 @@ use crate::clock::Stopwatch;
 use crate::config::Config;
 use crate::convoy::Place;
 use crate::element::{Ending, GiveBack};
-use crate::guard::guarded;
 use crate::launch::{Launch, open};
 use crate::message::{Alarm, Cancel, CaughtUp, Commit, Connect, Start, Stop, Turn, Woken};
 use crate::pace::Portion;
-use crate::station::{Broken, Call, Phase, Station};
+use crate::station::{Call, Phase, Station, attempt};
 use crate::vigil::{self, Post};
 
 /// The actor of a source's subtask.
@@ -323,11 +322,7 @@ impl SourceCore {
         if self.station.phase == Phase::Stopped {
             return;
         }
-        let broken = match guarded(|| work(self)) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => Broken::Failed(error),
-            Err(caught) => Broken::Panicked(caught),
-        };
+        let Err(broken) = attempt(|| work(self)) else { return };
         let reading = self.splits.get(self.last);
         let origin = match (self.opening.take(), reading) {
             (Some(opening), _) => Some(format!("opening {opening}")),

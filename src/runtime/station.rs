@@ -321,3 +321,11 @@ pub(crate) enum Broken {
     /// An edge of the pipeline failed.
     Failed(TaskError),
 }
+
+/// Works, and tells what went wrong, be it an error or a panic.
+pub(crate) fn attempt(work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), Broken> {
+    match guarded(work) {
+        Ok(done) => done.map_err(Broken::Failed),
+        Err(caught) => Err(Broken::Panicked(caught)),
+    }
+}

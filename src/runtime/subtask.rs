@@ -16,12 +16,11 @@ use watershed_core::{AnyBatch, ChannelId, Sequence, Step, Watermark};
 use watershed_protocol::{WatermarkEffect, WatermarkEvent};
 
 use crate::element::{Deliver, Element, Ending, GiveBack};
-use crate::guard::guarded;
 use crate::inbound::Inbounds;
 use crate::launch::{Launch, open};
 use crate::local;
 use crate::message::{Alarm, Commit, Connect, Stop, Woken};
-use crate::station::{Broken, Call, Phase, Station};
+use crate::station::{Call, Phase, Station, attempt};
 use crate::vigil;
 
 /// The actor of a subtask that is fed by others.
@@ -155,11 +154,7 @@ impl SubtaskCore {
         if self.station.phase == Phase::Stopped {
             return;
         }
-        let broken = match guarded(|| work(self)) {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => Broken::Failed(error),
-            Err(caught) => Broken::Panicked(caught),
-        };
+        let Err(broken) = attempt(|| work(self)) else { return };
         let origin = self.station.cx.origin.map(|origin| {
             format!(
                 "when split {} of source vertex {} had been read to about position {}",
