@@ -1,5 +1,7 @@
 //! Directories that are taken up, and those that are somebody else's.
 
+mod killed;
+
 use std::fs;
 
 use watershed_core::checkpoint::Manifest;
