@@ -114,6 +114,23 @@ mod tests {
     }
 
     #[test]
+    fn the_letters_that_were_not_handed_over_yet_are_kept_too() {
+        let place = tempfile::tempdir().unwrap();
+        let input = place.path().join("numbers.jsonl");
+        std::fs::write(&input, "none\nnone\n7\nnone\n").unwrap();
+        let pipeline = Pipeline::new("numbers", KeyGroups::default());
+        // In the chain of the source itself: the letters before it are in a batch that is not full.
+        let checked = pipeline.source(JsonLines::<u64>::at(&input)).map(|n| {
+            assert!(n != 7, "cannot bear it");
+            n
+        });
+        checked.discard();
+        let (error, count, kept) = failed(&pipeline, place.path().join("letters.jsonl"), 1);
+        assert!(error.ends_with("cannot bear it"), "{error}");
+        assert_eq!((count, kept.len()), (2, 2));
+    }
+
+    #[test]
     fn a_record_whose_time_is_not_plausible_is_kept_with_its_place_and_bytes() {
         let place = tempfile::tempdir().unwrap();
         let (input, kept) = (place.path().join("times.jsonl"), place.path().join("letters.jsonl"));
