@@ -37,7 +37,7 @@ use stateright::{Checker, HasDiscoveries, Model as _};
 use fault::Fault;
 use model::Model;
 use properties::{NOTHING_EARLY, NOTHING_LOST, ONCE};
-use worlds::{CANCEL, DOUBT, END, FAIL_OVER, RIVAL, THREE_EPOCHS, THREE_RUNS};
+use worlds::{CANCEL, DOUBT, END, FAIL_OVER, GIVEN_UP, RIVAL, THREE_EPOCHS, THREE_RUNS};
 
 /// Explores a whole world: what must always hold does, and what must be able to happen can.
 fn explore(name: &str, model: Model) {
@@ -70,6 +70,11 @@ fn a_job_that_is_cancelled_in_doubt_takes_back_nothing_that_may_be_decided() {
 #[test]
 fn a_job_that_finishes_has_committed_everything() {
     explore("end", END);
+}
+
+#[test]
+fn what_is_staged_for_a_checkpoint_that_is_given_up_is_carried_by_the_next() {
+    explore("given up", GIVEN_UP);
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(crate) struct Model {
     pub(crate) cancels: bool,
     /// Whether coordinators hear of commits. Where they do not, each is outstanding for ever.
     pub(crate) hears_commits: bool,
+    /// Whether sinks save their state in the background, so that a checkpoint may be given up meanwhile.
+    pub(crate) slow_saves: bool,
     pub(crate) fault: Option<Fault>,
 }
 
@@ -54,6 +56,8 @@ pub(crate) enum Step {
     Emit(Run),
     /// A run's sink reads on.
     Take(Run, SubtaskId),
+    /// A run's sink has saved its state.
+    Save(Run, SubtaskId),
     /// The external system forgets a prepared transaction.
     TimeOut(Xid),
 }
@@ -76,6 +80,9 @@ impl stateright::Model for Model {
                 let more = worker.at < self.records || (self.ends && !worker.ended);
                 if subtask == SOURCE && more {
                     steps.push(Step::Emit(run));
+                }
+                if worker.saving.is_some() {
+                    steps.push(Step::Save(run, subtask));
                 }
                 if subtask != SOURCE && usize::from(worker.at) < run_world.log.len() {
                     steps.push(Step::Take(run, subtask));
@@ -120,6 +127,7 @@ impl stateright::Model for Model {
             Step::Deliver(letter) => self.deliver(&mut world, letter),
             Step::Emit(run) => self.emit(&mut world, run),
             Step::Take(run, sink) => self.take(&mut world, run, sink),
+            Step::Save(run, sink) => self.save(&mut world, run, sink),
             Step::TimeOut(xid) => {
                 world.xa.prepared.remove(&xid);
             }

@@ -43,6 +43,11 @@ pub(crate) fn records(staged: &Staged) -> &[u8] {
 }
 
 impl StagedSystem {
+    /// Whether a commit would show what is staged, and is not one that the fence row takes for done.
+    pub(crate) fn would_show(&self, staged: &Staged) -> bool {
+        self.fence.get(&staged.xid.lineage).is_none_or(|fence| *fence < staged.xid.epoch)
+    }
+
     pub(crate) fn commit(&mut self, staged: &Staged, fault: Option<Fault>) {
         let fence = self.fence.entry(staged.xid.lineage).or_default();
         if *fence < staged.xid.epoch || fault == Some(Fault::CommitsNotIdempotent) {

@@ -128,7 +128,10 @@ fn nothing_lost(world: &World) -> bool {
         let votes = completed.votes.iter().filter(move |vote| vote.subtask == sink);
         votes.flat_map(|vote| &vote.staged)
     };
-    let staged = |record: &u8| listed(STAGED).any(|staged| records(staged).contains(record));
+    let staged = |record: &u8| {
+        let holds = |staged: &Staged| world.staged.would_show(staged) && records(staged).contains(record);
+        listed(STAGED).any(holds)
+    };
     let prepared = |record: &u8| {
         let holds =
             |staged: &Staged| world.xa.prepared.get(&staged.xid).is_some_and(|rows| rows.contains(record));

@@ -27,6 +27,7 @@ impl Model {
                     at: if subtask == SOURCE { position } else { 0 },
                     passed: 0,
                     open: Vec::new(),
+                    saving: None,
                     ended: false,
                     began: false,
                     base,
@@ -107,8 +108,9 @@ impl Model {
                     world.xa.take_back(staged.xid);
                 }
             }
-            // A checkpoint that nobody triggered twice needs no decline: its votes are lost as well.
-            Effect::Decline { .. } | Effect::Abandon(_) | Effect::Refuse { .. } | Effect::Exit => {}
+            Effect::Abandon(_) => worker(world, run, subtask).expect("it acts").saving = None,
+            // A decline does what the time-out does, which may come at any time.
+            Effect::Decline { .. } | Effect::Refuse { .. } | Effect::Exit => {}
         }
     }
 
@@ -145,13 +147,13 @@ impl Model {
     fn snapshot(&self, world: &mut World, run: Run, subtask: SubtaskId, epoch: Epoch) {
         let authority = world.runs[&run].authority;
         let xid = self.xid(authority, epoch, subtask);
-        let worker = worker(world, run, subtask).expect("it acts");
-        if !worker.began {
+        let own = worker(world, run, subtask).expect("it acts");
+        if !own.began {
             world.slip(Slip::EarlyEffect);
             return;
         }
-        let (at, passed, ended) = (worker.at, worker.passed, worker.ended);
-        let open = std::mem::take(&mut worker.open);
+        let (at, passed, ended) = (own.at, own.passed, own.ended);
+        let open = std::mem::take(&mut own.open);
         let vote = if subtask == SOURCE {
             // Behind the end nothing is sent: the sinks are triggered by hand.
             if !ended {
@@ -166,7 +168,18 @@ impl Model {
         }
         let staged = (!open.is_empty()).then_some(Staged { xid, payload: Payload::Inline(open) });
         self.act(world, run, subtask, Event::Prepared { epoch, staged });
-        self.act(world, run, subtask, Event::Saved { epoch, vote });
+        if self.slow_saves && subtask != SOURCE {
+            worker(world, run, subtask).expect("it acts").saving = Some((epoch, vote));
+        } else {
+            self.act(world, run, subtask, Event::Saved { epoch, vote });
+        }
+    }
+
+    /// The state that a sink saves is durable.
+    pub(crate) fn save(&self, world: &mut World, run: Run, sink: SubtaskId) {
+        let saving = worker(world, run, sink).and_then(|worker| worker.saving.take());
+        let (epoch, vote) = saving.expect("it is enabled");
+        self.act(world, run, sink, Event::Saved { epoch, vote });
     }
 
     /// The source reads its next record, or its end.

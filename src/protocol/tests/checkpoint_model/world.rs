@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     pub(crate) passed: u8,
     /// What a sink has written since the last barrier.
     pub(crate) open: Vec<u8>,
+    /// The checkpoint whose state is being saved, with the vote that is to follow.
+    pub(crate) saving: Option<(Epoch, Vote)>,
     pub(crate) ended: bool,
     pub(crate) began: bool,
     /// The checkpoint that it was restored from, if it was.

@@ -13,6 +13,7 @@ pub(crate) const FAIL_OVER: Model = Model {
     ends: false,
     cancels: false,
     hears_commits: false,
+    slow_saves: false,
     fault: None,
 };
 
@@ -35,6 +36,10 @@ pub(crate) const THREE_RUNS: Model = Model { runs: 3, epochs: 1, ..FAIL_OVER };
 /// ones are forgotten.
 pub(crate) const THREE_EPOCHS: Model =
     Model { records: 2, epochs: 3, runs: 1, hears_commits: true, ..FAIL_OVER };
+
+/// One run whose checkpoints are given up at any moment, also while state is being saved, so that what is staged
+/// for one is carried by the next.
+pub(crate) const GIVEN_UP: Model = Model { records: 2, runs: 1, slow_saves: true, ..FAIL_OVER };
 
 impl Model {
     pub(crate) fn with(self, fault: Fault) -> Model {
