@@ -98,6 +98,11 @@ impl<'a> History<'a> {
         Ok(kept)
     }
 
+    /// Those that were certainly never decided.
+    pub(super) fn passed_over(&self) -> impl Iterator<Item = Found<'a>> {
+        self.all.iter().copied().filter(|(_, manifest)| self.was_passed_over(manifest))
+    }
+
     fn completed(&self) -> Option<Epoch> {
         self.meta.completed.as_ref().map(|pointer| pointer.epoch)
     }
@@ -108,7 +113,8 @@ impl<'a> History<'a> {
         Some(manifest.epoch) > self.completed() && manifest.run >= self.meta.run
     }
 
-    /// Whether it is certain that a manifest was never decided: its history has gone on without it.
+    /// Whether it is certain that a manifest was never decided: its run was fenced before it could be, or a
+    /// decided checkpoint, whose base is the one decided right before it, is newer and its base is older.
     fn was_passed_over(&self, manifest: &Manifest) -> bool {
         let fenced = manifest.lineage == self.meta.lineage
             && Some(manifest.epoch) > self.completed()

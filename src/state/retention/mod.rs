@@ -8,9 +8,9 @@
 //! - whatever may be in the making: objects of the newest run that are newer than the completed checkpoint,
 //!   and all that a later run or lineage has written, since then this meta record is an old one.
 //!
-//! What belonged to a decided checkpoint goes at once. What no manifest names was left by a run that died or
-//! a checkpoint that was given up, and goes after a grace. Where a manifest cannot be read, nothing goes at
-//! all: it may name anything.
+//! What belonged to a decided checkpoint goes at once, and so does what belonged to one that certainly never
+//! was decided. What no manifest names was left by a run that died or a checkpoint that was given up, and
+//! goes after a grace. Where a manifest cannot be read, nothing goes at all: it may name anything.
 //!
 //! A decided checkpoint is told from one that was only written by going back from the completed one, from
 //! each manifest to its [`base`](watershed_core::checkpoint::Manifest::base): whatever is not on that way was

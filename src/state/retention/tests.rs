@@ -133,16 +133,22 @@ async fn a_savepoint_of_a_lineage_that_was_left_stays() {
 async fn orphans_of_dead_runs_go_after_a_grace() {
     let store = CheckpointStore::memory();
     let newest = chain(&store, 1).await;
-    // Run 1 had written the manifest of 2 and lost; run 2 has prepared 3.
+    // Run 1 had written the manifest of 2 and lost, and begun 3; run 2 has prepared 3.
     write(&store, fixture::manifest(2, 1, Some(1))).await;
     let object = Object::Snapshot(subtask(1, 0));
+    let dead = ObjectKey { lineage: Lineage(0), epoch: Epoch(3), run: Run(1), object };
+    store.put(dead, "of a run that died").await.unwrap();
     let live = ObjectKey { lineage: Lineage(0), epoch: Epoch(3), run: Run(2), object };
     store.put(live, "in the making").await.unwrap();
     let meta = meta(2, &newest);
     let now = SystemTime::now();
     let verdict = run(&store, &meta, &Needs::default(), now).await.unwrap();
-    assert_eq!((verdict.take.len(), verdict.wait.len()), (0, 3));
+    // The run of 2 was fenced before it was decided, so it never will be. What nobody names waits.
+    assert_eq!((verdict.take.len(), verdict.wait.len()), (3, 1));
+    assert!(verdict.take.iter().all(|taken| taken.reason == Reason::Orphaned));
+    assert_eq!(left(&store).await, [&of(1, 1)[..], &["3/1/1-0".to_owned(), "3/2/1-0".to_owned()]].concat());
     let verdict = run(&store, &meta, &Needs::default(), later()).await.unwrap();
+    assert_eq!(verdict.take.len(), 1);
     assert!(verdict.take.iter().all(|taken| taken.reason == Reason::Orphaned));
     assert_eq!(left(&store).await, [&of(1, 1)[..], &["3/2/1-0".to_owned()]].concat());
 }

@@ -59,11 +59,14 @@ pub fn judge(
     one_job(inventory)?;
     let history = History::of(meta, inventory)?;
     let kept = history.kept(needs)?;
-    let decided = named(history.decided.iter().copied());
-    let needed = named(kept.into_iter());
+    let named = Named {
+        needed: named(kept.into_iter()),
+        decided: named(history.decided.iter().copied()),
+        passed_over: named(history.passed_over()),
+    };
     let mut verdict = Verdict::default();
     for object in &inventory.objects {
-        match fate(object, meta, &needed, &decided, needs, now) {
+        match fate(object, meta, &named, needs, now) {
             Fate::Keep => verdict.kept += 1,
             Fate::Leave => verdict.leave.push(object.path.clone()),
             Fate::Wait => verdict.wait.push(object.path.clone()),
@@ -84,16 +87,16 @@ enum Fate {
     Take(Reason),
 }
 
-fn fate(
-    object: &Stored,
-    meta: &Meta,
-    needed: &BTreeSet<&str>,
-    decided: &BTreeSet<&str>,
-    needs: &Needs,
-    now: SystemTime,
-) -> Fate {
+/// The paths of manifests and of what they name, by what is known of them.
+struct Named<'a> {
+    needed: BTreeSet<&'a str>,
+    decided: BTreeSet<&'a str>,
+    passed_over: BTreeSet<&'a str>,
+}
+
+fn fate(object: &Stored, meta: &Meta, named: &Named<'_>, needs: &Needs, now: SystemTime) -> Fate {
     let path = object.path.as_str();
-    if needed.contains(path) {
+    if named.needed.contains(path) {
         return Fate::Keep;
     }
     let Some(key) = ObjectKey::of_path(path) else { return Fate::Leave };
@@ -104,8 +107,12 @@ fn fate(
     if key.run == meta.run && newer && !meta.finished {
         return Fate::Keep;
     }
-    if decided.contains(path) {
+    if named.decided.contains(path) {
         return Fate::Take(Reason::Superseded);
+    }
+    // At once: the manifests that prove it are themselves soon replaced.
+    if named.passed_over.contains(path) {
+        return Fate::Take(Reason::Orphaned);
     }
     match now.duration_since(object.modified) {
         Ok(age) if age >= needs.grace => Fate::Take(Reason::Orphaned),
