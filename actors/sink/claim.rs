@@ -128,15 +128,6 @@ impl Claim {
         self.directory.join(&self.name)
     }
 
-    /// Whether others have claims on parts of a file in the same directory: outputs `FILE-PART`.
-    pub(super) fn has_company(&self, file: &Path) -> bool {
-        let Some(name) = file.file_name() else { return false };
-        let part = format!("{}-", name.to_string_lossy());
-        let locks = fs::read_dir(self.directory.join(IN_PROGRESS)).into_iter().flatten().flatten();
-        let others = locks.filter(|lock| lock.path() != self.lock);
-        others.into_iter().any(|lock| lock.file_name().to_string_lossy().starts_with(&part))
-    }
-
     /// Makes the names of the directories durable that were made for it.
     pub(super) fn sync(&self) -> Result<(), SinkError> {
         let above = self.made.0.iter().filter_map(|made| made.parent());

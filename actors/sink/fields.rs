@@ -10,14 +10,15 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, Visi
 
 /// One field of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
 }
 
 /// What a field holds, as far as its type says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
+    Truth,
     Integer,
     Real,
     Text,
@@ -28,7 +29,7 @@ pub(super) enum Kind {
 
 /// The fields of a struct, in the order of declaration; `None` for types that are no struct, or that
 /// flatten another into themselves.
-pub(super) fn fields<T: DeserializeOwned>() -> Option<Vec<Field>> {
+pub(crate) fn fields<T: DeserializeOwned>() -> Option<Vec<Field>> {
     let mut names = None;
     let _ = T::deserialize(Names(&mut names));
     let field = |name| {
@@ -154,7 +155,8 @@ macro_rules! asked {
 impl<'de> Deserializer<'de> for Asked<'_> {
     type Error = Heard;
 
-    asked!(deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8
+    asked!(deserialize_bool => Truth);
+    asked!(deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 deserialize_u8
         deserialize_u16 deserialize_u32 deserialize_u64 => Integer);
     asked!(deserialize_f32 deserialize_f64 => Real);
     asked!(deserialize_char deserialize_str deserialize_string => Text);

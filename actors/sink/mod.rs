@@ -29,6 +29,7 @@ mod fields;
 mod files;
 mod fold;
 mod print;
+mod row;
 mod sqlite;
 mod tcp;
 
@@ -41,5 +42,6 @@ pub use encode::{Encode, EncodeError, FramedMessagePack, JsonLines, MessagePack,
 pub use files::{Files, FilesWriter, StagedFiles};
 pub use fold::{Fold, FoldWriter, Folded};
 pub use print::{AsDebug, AsDisplay, AsJson, Line, Print, PrintWriter};
-pub use sqlite::{SqliteTable, SqliteWriter, StagedRows};
+pub use row::staged::StagedRows;
+pub use sqlite::{SqliteTable, SqliteWriter};
 pub use tcp::{TcpSink, TcpWriter};

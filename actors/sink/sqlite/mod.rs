@@ -1,9 +1,10 @@
 //! A table in an SQLite database.
 
-mod cell;
+mod database;
+mod fence;
 mod writer;
 
-pub use writer::{SqliteWriter, StagedRows};
+pub use writer::SqliteWriter;
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -11,22 +12,26 @@ use std::time::Duration;
 
 use watershed_core::{Data, Sink, SinkError, SinkPlace};
 
+use crate::sink::StagedRows;
 use crate::sink::claim::Claims;
-use crate::sink::fields::{Field, Kind, fields};
+use crate::sink::row::columns::columns;
+use crate::sink::sqlite::database::Target;
 
 /// Writes each record as a row of a table in an SQLite database.
 ///
-/// Database and table are created where they are not there, with the first rows or at the end of the job, with a column for each field of the record's struct. Whole numbers,
-/// reals, texts and bytes are stored as what they are, truth as 0 and 1, unit variants as their names, a missing
-/// value as `NULL` (so is a real that is no number), and anything that has parts as JSON text.
+/// Database and table are created where they are not there, at the first checkpoint or at the end of the job, with a
+/// column for each field of the record's struct. Whole numbers, reals, texts and bytes are stored as what they are,
+/// truth as 0 and 1, unit variants as their names, a missing value as `NULL` (so is a real that is no number), and
+/// anything that has parts as JSON text.
 ///
-/// * **When rows are seen.** At commits, in one transaction for each subtask. Until then they lie in a table beside it,
-///   `__staged_TABLE`, so that the memory holds a batch of them and no more; `__watershed_committed` remembers how far
-///   each subtask has been committed, so that a commit may be repeated.
-/// * **Rows that are there.** They stay, and new ones are added: a job that is repeated adds its rows again. With a
+/// * **When rows are seen.** At commits, in one transaction for each subtask and epoch. Until the barrier they lie in
+///   memory, up to a [limit](SqliteTable::epoch_bytes_max), and then in the checkpoint. The table `stream_fence` beside
+///   them remembers how far each subtask has come, so that a commit may be repeated: each row is there once, whatever
+///   fails. It is yours to read: it tells up to which epoch the table is complete.
+/// * **Rows that are there.** They stay, and new ones are added: a job that begins anew adds its rows again. With a
 ///   [`primary_key`](SqliteTable::primary_key), a row replaces the one that has the same key instead.
-/// * **Failures, and two jobs at a time.** A job that fails takes the database with it that it has made. A second job
-///   that would write the same table is refused while the first one runs.
+/// * **One job for a table.** A second job that would write the same table is refused, one of the same name as long as
+///   the first one runs, and one of another name until the rows of the first are deleted from `stream_fence`.
 /// * **Several subtasks, and readers.** The database is kept in write-ahead mode: readers never wait. SQLite has one
 ///   writer at a time, so subtasks take turns, for at most the [`busy_timeout`](SqliteTable::busy_timeout); more of
 ///   them make nothing faster.
@@ -51,7 +56,7 @@ pub struct SqliteTable<T> {
     table: String,
     columns: Option<Vec<String>>,
     primary_key: Vec<String>,
-    batch_rows: usize,
+    epoch_bytes_max: u64,
     busy_timeout: Duration,
     claims: Claims,
     of: PhantomData<fn(T)>,
@@ -65,7 +70,7 @@ impl<T> SqliteTable<T> {
             table: table.to_owned(),
             columns: None,
             primary_key: Vec::new(),
-            batch_rows: 1000,
+            epoch_bytes_max: EPOCH_BYTES_MAX,
             busy_timeout: Duration::from_secs(60),
             claims: Claims::default(),
             of: PhantomData,
@@ -88,14 +93,16 @@ impl<T> SqliteTable<T> {
         self
     }
 
-    /// How many rows are gathered before they are staged: 1000 if nothing is said. Each batch is one transaction.
+    /// How many bytes of rows may wait for the next checkpoint, or for the end of a job without checkpoints: 1 GiB if
+    /// nothing is said. They lie in memory.
     #[must_use]
-    pub fn batch_rows(mut self, rows: usize) -> Self {
-        self.batch_rows = rows.max(1);
+    pub fn epoch_bytes_max(mut self, bytes: u64) -> Self {
+        self.epoch_bytes_max = bytes;
         self
     }
 
-    /// How long a transaction waits for its turn: 60 s if nothing is said.
+    /// How long a transaction waits for its turn: 60 s if nothing is said. A commit that has waited for so long is
+    /// repeated by the job.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
@@ -127,33 +134,21 @@ impl<T: Data> Sink for SqliteTable<T> {
     type Writer = SqliteWriter<T>;
 
     fn open(&self, place: &SinkPlace) -> Result<SqliteWriter<T>, SinkError> {
-        let (subtask, parallelism) = (place.subtask, place.parallelism);
-        let known = fields::<T>().unwrap_or_default();
-        let columns: Vec<(String, Kind)> = match &self.columns {
-            None => known.iter().map(|field| (field.name.to_owned(), field.kind)).collect(),
-            Some(names) => {
-                let kind = |name: &String| {
-                    known
-                        .iter()
-                        .find(|field| field.name == name)
-                        .map_or(Kind::Other, |Field { kind, .. }| *kind)
-                };
-                names.iter().map(|name| (name.clone(), kind(name))).collect()
-            }
-        };
-        let refuse = |why: String| Err(SinkError::new(self.place(), why));
-        if columns.is_empty() {
-            return refuse("the record's type does not name its columns: say .columns(..)".to_owned());
-        }
-        if let Some(stray) = self.primary_key.iter().find(|key| columns.iter().all(|(name, _)| name != *key))
-        {
-            return refuse(format!("has no column {stray:?} that could be a key"));
-        }
-        let Some(name) = self.path.file_name() else { return refuse("the path names no file".to_owned()) };
+        let about = self.place();
+        let refuse = |why: String| SinkError::new(about.clone(), why);
+        let columns = columns::<T>(self.columns.as_deref(), &self.primary_key).map_err(refuse)?;
+        let name = self.path.file_name().ok_or_else(|| refuse("the path names no file".to_owned()))?;
         let name = format!("{}-{}", name.to_string_lossy(), file_name_of(&self.table));
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let claim = self.claims.demand(directory.unwrap_or(Path::new(".")), &name, subtask.index)?;
-        SqliteWriter::open(self.clone(), claim, columns, subtask.index, parallelism)
+        let claim = self.claims.take(directory.unwrap_or(Path::new(".")), &name, place.subtask.index)?;
+        let target = Target {
+            table: self.table.clone(),
+            columns,
+            primary_key: self.primary_key.clone(),
+            busy_timeout: self.busy_timeout,
+            about,
+        };
+        SqliteWriter::open(self, target, claim, place)
     }
 }
 
@@ -164,8 +159,13 @@ fn file_name_of(table: &str) -> String {
     table.bytes().take(NAME_BYTES_MAX).map(part).collect()
 }
 
+/// How many bytes of rows may wait for a checkpoint.
+pub(super) const EPOCH_BYTES_MAX: u64 = 1 << 30;
+
 /// How much of a table's name goes into the name of its lock, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
+#[cfg(test)]
+mod fence_tests;
 #[cfg(test)]
 mod tests;

@@ -60,7 +60,7 @@ fn it_keeps_the_contract_of_sinks() {
     let fresh = || {
         trials.set(trials.get() + 1);
         let path = place.path().join(format!("{}.db", trials.get()));
-        (SqliteTable::new(&path, "readings").batch_rows(2), move || sensors(&path))
+        (SqliteTable::new(&path, "readings"), move || sensors(&path))
     };
     let records: Vec<_> = (0..6).map(|n| Record::new(reading(n), EventTime::from_millis(0))).collect();
     verify_sink(fresh, &records);
@@ -133,8 +133,7 @@ fn several_subtasks_take_turns() {
         for index in 0..4 {
             let path = &path;
             scope.spawn(move || {
-                let mut harness =
-                    SinkHarness::subtask(SqliteTable::new(path, "readings").batch_rows(7), index, 4);
+                let mut harness = SinkHarness::subtask(SqliteTable::new(path, "readings"), index, 4);
                 (0..50).for_each(|number| harness.write(reading(index * 100 + number), 0));
                 let staged = harness.prepare();
                 harness.commit(&staged);
@@ -178,7 +177,11 @@ fn what_cannot_be_written_is_refused_before_the_first_row() {
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE readings (sensor)").unwrap();
     let error = refused(SqliteTable::<Reading>::new(&path, "readings"));
     let place_named = format!("table \"readings\" of {}: ", path.display());
-    assert!(error.starts_with(&place_named) && error.contains("no column named value"), "{error}");
+    assert!(
+        error.starts_with(&place_named)
+            && error.contains("with the columns \"sensor\", and the records have \"sensor\", \"value\""),
+        "{error}"
+    );
     let text = place.path().join("a.txt");
     std::fs::write(&text, "no database, and long enough that it cannot be one".repeat(100)).unwrap();
     let error = refused(SqliteTable::<Reading>::new(&text, "readings"));
@@ -194,58 +197,46 @@ fn a_value_that_does_not_fit_is_an_error_that_names_the_column() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("a.db");
     let mut harness = SinkHarness::new(SqliteTable::new(&path, "words").columns(["word", "count"]));
-    harness.write(("a".to_owned(), u64::MAX), 0);
-    let error = harness.try_prepare().unwrap_err().to_string();
+    let error = harness.try_write(("a".to_owned(), u64::MAX), 0).unwrap_err().to_string();
     assert!(error.ends_with("column \"count\": 18446744073709551615 is too large for SQLite"), "{error}");
 }
 
 #[test]
-fn staged_rows_that_somebody_removed_are_missed() {
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("a.db");
-    let mut harness = SinkHarness::new(SqliteTable::new(&path, "readings"));
-    harness.write(reading(1), 0);
-    let staged = harness.prepare();
-    Connection::open(&path).unwrap().execute_batch("DELETE FROM __staged_readings").unwrap();
-    let error = harness.try_commit(&staged).unwrap_err().to_string();
-    assert!(error.ends_with("1 rows were staged and are gone: somebody has removed them"), "{error}");
-}
-
-#[test]
-fn a_database_that_is_kept_locked_is_an_error_in_time() {
+fn a_database_that_is_kept_locked_is_an_error_in_time_and_the_commit_can_be_repeated() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("a.db");
     let sink = SqliteTable::new(&path, "readings").busy_timeout(Duration::from_millis(20));
-    run(sink.clone(), []);
     let mut harness = SinkHarness::new(sink);
     harness.write(reading(1), 0);
+    let staged = harness.prepare();
     let other = Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = harness.try_prepare().unwrap_err().to_string();
-    assert!(error.ends_with("another program has kept the database locked for 20ms"), "{error}");
+    let error = harness.try_commit(&staged).unwrap_err();
+    assert!(error.to_string().ends_with("another program has kept the database locked for 20ms"), "{error}");
+    assert!(!error.is_lost());
     other.execute_batch("COMMIT").unwrap();
-    let staged = harness.prepare();
     harness.commit(&staged);
     assert_eq!(sensors(&path), ["s1"]);
 }
 
 #[test]
-fn a_job_that_fails_takes_the_database_with_it_that_it_has_made() {
+fn a_job_that_fails_before_its_first_checkpoint_leaves_nothing() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("out/a.db");
-    let sink = |table| SqliteTable::new(&path, table).batch_rows(1);
-    let (mut first, second) = (SinkHarness::new(sink("readings")), SinkHarness::new(sink("others")));
-    assert!(!path.exists(), "a job that is refused would leave it");
-    first.write(reading(1), 0);
-    assert!(path.exists());
-    drop(first);
-    drop(second);
-    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
-    run(sink("readings"), [reading(1)]);
-    let mut harness = SinkHarness::new(sink("readings"));
-    harness.write(reading(2), 0);
+    let mut harness = SinkHarness::new(SqliteTable::new(&path, "readings"));
+    harness.write(reading(1), 0);
     drop(harness);
-    assert_eq!(sensors(&path), ["s1"], "what was there before stays");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn rows_that_wait_for_a_checkpoint_are_bounded() {
+    let place = tempfile::tempdir().unwrap();
+    let sink = SqliteTable::new(place.path().join("a.db"), "readings").epoch_bytes_max(10);
+    let mut harness = SinkHarness::new(sink);
+    harness.write(reading(1), 0);
+    let error = harness.try_write(reading(2), 0).unwrap_err().to_string();
+    assert!(error.contains("1 rows of 13 bytes wait for the next checkpoint"), "{error}");
 }
 
 #[test]
@@ -262,8 +253,9 @@ fn a_second_job_is_refused_for_the_same_table_and_not_for_another() {
     let path = place.path().join("a.db");
     let first = SinkHarness::new(SqliteTable::<Reading>::new(&path, "readings"));
     let error = refused(SqliteTable::<Reading>::new(&path, "readings"));
-    let start = format!("{}: another job that is running", place.path().display());
-    assert!(error.starts_with(&start) && error.contains("writes a.db-readings"), "{error}");
+    let why = "another job that is running, or another sink of this one, writes this table: wait for its end, or choose \
+               another table";
+    assert_eq!(error, format!("table \"readings\" of {}: {why}", path.display()));
     run(SqliteTable::<Reading>::new(&path, "others"), [reading(1)]);
     drop(first);
     run(SqliteTable::<Reading>::new(&path, "readings"), [reading(1)]);
