@@ -5,6 +5,7 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use watershed_core::{Epoch, Lineage, Run};
 
@@ -34,8 +35,9 @@ async fn child_that_writes_and_decides() {
     }
 }
 
-/// Lets a child work until it has said so many things, kills it, and returns all that it said.
-fn work_and_kill(path: &Path, lines: usize) -> Vec<String> {
+/// Lets a child work until it has said a few things and for a while longer, kills it wherever it is, and
+/// returns all that it said.
+fn work_and_kill(path: &Path, longer: Duration) -> Vec<String> {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["--exact", "directory::tests::killed::child_that_writes_and_decides", "--nocapture"])
         .env(WORK, path)
@@ -44,7 +46,8 @@ fn work_and_kill(path: &Path, lines: usize) -> Vec<String> {
         .unwrap();
     let output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut said = output.filter(|line| line.starts_with("put ") || line.starts_with("decided "));
-    let mut heard: Vec<String> = said.by_ref().take(lines).collect();
+    let mut heard: Vec<String> = said.by_ref().take(4).collect();
+    std::thread::sleep(longer);
     child.kill().unwrap();
     child.wait().unwrap();
     heard.extend(said);
@@ -55,8 +58,8 @@ fn work_and_kill(path: &Path, lines: usize) -> Vec<String> {
 async fn what_a_killed_process_had_been_told_is_there_and_nothing_is_half_there() {
     let root = tempfile::tempdir().unwrap();
     let mut before = 0;
-    for round in 0..8 {
-        let said = work_and_kill(root.path(), 5 + 3 * round);
+    for round in 0..20 {
+        let said = work_and_kill(root.path(), Duration::from_micros(731 * round));
         let decided = said.iter().rev().find_map(|line| line.strip_prefix("decided ")?.parse::<u64>().ok());
         let last = decided.expect("it came to decide something");
         assert!(last > before, "it went on where the one before had come to");
