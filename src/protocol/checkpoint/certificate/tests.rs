@@ -186,6 +186,14 @@ fn a_manifest_is_proved_again_without_its_job() {
 }
 
 #[test]
+fn a_hostile_index_in_a_manifest_is_refused_in_bounded_memory() {
+    let mut lie = manifest(1, 2, None, honest());
+    lie.votes[1].subtask = sink(u32::MAX);
+    assert_eq!(certify_manifest(&lie, None), Err(Violation::VoteMissing(sink(0))));
+    assert_eq!(Roster::of_manifest(&lie).subtasks.len(), 1 + 32_769 + 1);
+}
+
+#[test]
 fn a_violation_names_the_place_and_both_figures() {
     let violation = found(|votes| votes[1].received[0].records = 4).unwrap_err();
     assert_eq!(violation.to_string(), "channel 1.0:0: records sent 5, received 4, in flight 0");

@@ -19,11 +19,15 @@
 //!    manifest to go on from, if there is one.
 //! 2. Perform each effect in its order; those that take time are started and answered later by the event named
 //!    beside them, exactly once. A store that does not answer in time answers `Unknown`, `MetaUnread` or
-//!    `ManifestFailed`; what it answers afterwards is dropped.
+//!    `ManifestFailed`; what it answers afterwards is dropped. `Failed` is for a swap that was certainly not
+//!    done.
 //! 3. Carry messages to and from the subtasks with the [`Authority`] they name. Messages may be lost, repeated
 //!    and reordered. A lost `Restore` or `Trigger` runs into its time-out, a lost `Commit` is repeated.
 //! 4. Feed `Lost` for whoever dies or falls silent, and `Deadline` at [`Machine::deadline`].
 //! 5. The machine's word is final at `Report::Over` and `Report::Following`; requests are answered by then.
+//!
+//! The driver of the model, `nodes.rs` and `workers.rs` in `tests/checkpoint_model`, is a whole one without
+//! input or output, and short.
 //!
 //! A job without a state directory is the same with a meta store in memory, no interval and `restarts_max` 0:
 //! its one checkpoint is the last, when all input has ended.
