@@ -34,7 +34,8 @@ pub struct CheckpointConfig {
     /// How long it is waited before the meta store is asked again where it did not answer. Default: 500 ms.
     pub store_retry: Duration,
     /// How many runs in a row may end without a checkpoint before the job is given up; 0 gives it up with its
-    /// first run that fails before one. Default: 10.
+    /// first run that fails before one. A run that has decided a checkpoint is always followed by another, which
+    /// commits it if need be. Default: 10.
     pub restarts_max: u32,
     /// How long it is waited before the second such run, doubled with each up to `back_off_max`; the first
     /// follows at once. Default: 1 s.

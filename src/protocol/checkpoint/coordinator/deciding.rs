@@ -80,6 +80,7 @@ impl Running {
         };
         self.schedule.succeed(cx.now, cx.config);
         *cx.fruitless = 0;
+        self.fruitful = true;
         cx.report(Report::Completed(pointer.clone()));
         for (request, _) in draft.serves {
             let answer = Answer::Done(Some(pointer.clone()));

@@ -137,7 +137,7 @@ pub enum Wish {
     Suspend,
     /// No further input, and then the regular end of the job. It cannot go on.
     Drain,
-    /// The end of the run, now.
+    /// The end of the run, now. What is decided and not yet committed is committed where the job goes on.
     Cancel,
 }
 

@@ -309,6 +309,8 @@ impl Coordinator {
     fn bounded(&mut self, leave: Leave) -> Leave {
         match leave {
             Leave::Restart(EndReason::Rescaled | EndReason::Forked) => leave,
+            // What it decided may still have to be committed: another run is owed, whatever the bound.
+            Leave::Restart(_) if self.is_fruitful() => leave,
             Leave::Restart(reason) => {
                 self.fruitless = self.fruitless.saturating_add(1);
                 if self.fruitless > self.config.restarts_max {
@@ -321,6 +323,20 @@ impl Coordinator {
             Leave::Fail(_) | Leave::Deposed | Leave::Finished | Leave::Suspended(_) | Leave::Cancelled => {
                 leave
             }
+        }
+    }
+
+    /// Whether the run that works has decided a checkpoint.
+    fn is_fruitful(&self) -> bool {
+        match &self.phase {
+            Phase::Running(running) => running.fruitful,
+            Phase::Following
+            | Phase::Campaigning(_)
+            | Phase::Fencing { .. }
+            | Phase::Loading { .. }
+            | Phase::Restoring(_)
+            | Phase::Resting { .. }
+            | Phase::Over => false,
         }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Running {
     /// Whether the sources have been told to end.
     draining: bool,
     pub(super) degraded: bool,
+    /// Whether this run has decided a checkpoint.
+    pub(super) fruitful: bool,
 }
 
 /// What follows the newest decision.
@@ -137,6 +139,7 @@ impl Running {
             kept: epoch.into_iter().collect(),
             draining: false,
             degraded: false,
+            fruitful: false,
         };
         running.advance(cx);
         running

@@ -80,9 +80,11 @@ fn a_manifest_that_is_gone_for_good_fails_the_job_and_one_out_of_reach_is_tried_
     let failed = Over::Failed { reason: "no such object".to_owned() };
     assert_eq!(loading().feed(gone(true)), [Effect::Report(Report::Over(failed))]);
     let mut bench = loading();
+    assert_eq!(bench.feed(gone(false)).last(), Some(&swap(1, 2, Change::BeginRun)));
+    bench.swap();
     bench.feed(gone(false));
     // The second run in a row that ends without a checkpoint waits before it is followed.
-    assert_eq!(bench.wait(), [swap(1, 2, Change::BeginRun)]);
+    assert_eq!(bench.wait(), [swap(1, 3, Change::BeginRun)]);
 }
 
 #[test]
@@ -107,6 +109,17 @@ fn runs_that_decide_nothing_follow_each_other_ever_more_slowly_and_not_for_ever(
         effects.last(),
         Some(&Effect::Report(Report::Over(Over::Failed { reason: reason.to_owned() })))
     );
+}
+
+#[test]
+fn a_run_that_has_decided_something_is_always_followed_by_one_that_can_commit_it() {
+    let mut bench = Bench::running(CheckpointConfig { restarts_max: 0, ..config() });
+    bench.decide(5, &[]);
+    assert_eq!(bench.feed(lost(1, false)).last(), Some(&swap(1, 1, Change::BeginRun)));
+    bench.swap();
+    bench.feed(Event::Loaded(taken(1, 1)));
+    let effects = bench.feed(lost(2, false));
+    assert!(matches!(effects.last(), Some(Effect::Report(Report::Over(Over::Failed { .. })))));
 }
 
 #[test]
