@@ -1,7 +1,12 @@
 //! Runs pipelines inside a program or a test, without a command line.
 
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use watershed_core::plan::Fingerprint;
 use watershed_core::{KeyGroups, Pipeline, Plan};
-use watershed_runtime::{Config, JobError, JobHandle, Summary};
+use watershed_runtime::{Config, JobError, JobHandle, Storage, Summary};
+use watershed_state::{Adopt, Identity, StateDirectory};
 
 use crate::Error;
 
@@ -33,14 +38,15 @@ pub fn run(describe: impl FnOnce(&Pipeline) -> Result<(), Error>) -> Result<Summ
 /// ```
 #[derive(Debug)]
 pub struct Job {
-    plan: Plan,
+    plan: Rc<Plan>,
     config: Config,
+    state: Option<PathBuf>,
 }
 
 impl Job {
     /// A job that runs a plan, with default limits.
     pub fn new(plan: Plan) -> Self {
-        Job { plan, config: Config::default() }
+        Job { plan: Rc::new(plan), config: Config::default(), state: None }
     }
 
     /// A job that runs the pipeline which a function describes, with default limits.
@@ -73,6 +79,14 @@ impl Job {
         self
     }
 
+    /// Keeps checkpoints in a directory, made if there is none, and goes on from the newest one in it. See
+    /// [`Config::checkpoints`] for when they are taken.
+    #[must_use]
+    pub fn state_directory(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state = Some(path.into());
+        self
+    }
+
     /// The plan that will run.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -94,6 +108,15 @@ impl Job {
     ///
     /// As [`Job::run`].
     pub fn run_observed(&self, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
-        watershed_runtime::run(&self.plan, &self.config, observe)
+        let storage = match &self.state {
+            None => Storage::none(),
+            Some(path) => {
+                let (job, key_groups) = (self.plan.name.clone(), self.plan.key_groups);
+                let identity = Identity { job, key_groups, plan: Fingerprint::of(&self.plan) };
+                let directory = StateDirectory::open(path, identity, Adopt::SamePlan)?;
+                Storage::directory(&directory)
+            }
+        };
+        watershed_runtime::run(&self.plan, &self.config, storage, observe)
     }
 }

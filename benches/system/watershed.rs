@@ -4,10 +4,12 @@ mod counts;
 mod latency;
 mod words;
 
+use std::rc::Rc;
+
 use watershed_actors::sink::Fold;
 use watershed_actors::source::Generator;
 use watershed_core::{KeyGroups, Pipeline};
-use watershed_runtime::{Config, run as run_plan};
+use watershed_runtime::{Config, Storage, run as run_plan};
 
 use super::Finished;
 use crate::error::Error;
@@ -44,7 +46,7 @@ fn pipeline() -> Pipeline {
 
 /// Runs what was described.
 fn finish(pipeline: &Pipeline) {
-    let plan = pipeline.plan().expect("the benchmark's pipelines are complete");
+    let plan = Rc::new(pipeline.plan().expect("the benchmark's pipelines are complete"));
     let config = Config { arbiters: SUBTASKS, parallelism: SUBTASKS as u32, ..Config::default() };
-    run_plan(&plan, &config, |_| {}).expect("the benchmark's pipelines do not fail");
+    run_plan(&plan, &config, Storage::none(), |_| {}).expect("the benchmark's pipelines do not fail");
 }

@@ -44,6 +44,12 @@ pub(super) struct Run {
     /// [default: dead-letters/PIPELINE.jsonl, created with the first; PIPELINE.2.jsonl while another run has that]
     #[arg(long, value_name = "PATH")]
     pub(super) dead_letters: Option<PathBuf>,
+    /// Keep checkpoints in this directory (made if there is none), and go on from the newest one in it
+    #[arg(long, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// How often a checkpoint is taken, with --state-dir. [default: 1s]
+    #[arg(long, value_name = "DURATION", requires = "state_dir")]
+    pub(super) checkpoint_interval: Option<String>,
 }
 
 /// How to show a plan.
@@ -95,7 +101,8 @@ Examples:
 
 Standard output belongs to the pipeline; progress, the summary and errors go to standard error. With --json the
 summary (or the error) is one JSON object, the last line of standard output.
-Ctrl-C (or SIGTERM) stops reading and finishes what has been read; a second one exits at once, with code 130.";
+Ctrl-C (or SIGTERM) stops reading and finishes what has been read; with --state-dir it stops at a checkpoint, and
+the same command goes on from there. A second one exits at once, with code 130.";
 
 const PIPELINES_HELP: &str = "\
 Example:

@@ -94,7 +94,9 @@ impl From<PlanError> for Failure {
 impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         match error {
-            JobError::Plan(_) | JobError::Start { .. } => Failure::Usage(error.to_string()),
+            JobError::Plan(_) | JobError::Start { .. } | JobError::State(_) => {
+                Failure::Usage(error.to_string())
+            }
             _ => Failure::Job { message: error.to_string(), letters: None },
         }
     }

@@ -64,6 +64,14 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
     {
         settings.options.set("dead_letters", path.to_string_lossy(), "--dead-letters");
     }
+    if let Command::Run(arguments) = &arguments.command {
+        if let Some(path) = &arguments.state_dir {
+            settings.options.set("state_dir", path.to_string_lossy(), "--state-dir");
+        }
+        if let Some(interval) = &arguments.checkpoint_interval {
+            settings.limits.set("checkpoint_interval", interval, "--checkpoint-interval");
+        }
+    }
     let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
     let result = match &arguments.command {
         Command::Run(arguments) => run::run(app, &arguments.choice, settings, &options),

@@ -22,7 +22,10 @@ pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Opti
     let Prepared { plan, config, dead_letters } = prepare(app, choice, settings, options)?;
     let screen = MultiProgress::new();
     log_to(&screen);
-    let job = Job::new(plan).config(config);
+    let mut job = Job::new(plan).config(config);
+    if let Some(directory) = &options.state_dir {
+        job = job.state_directory(directory);
+    }
     let (mut progress, mut begun) = (None, None);
     let result = job.run_observed(|handle| {
         begun = Some(handle.clone());

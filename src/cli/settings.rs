@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::KeyGroups;
-use watershed_runtime::Config;
+use watershed_runtime::{CheckpointConfig, Config};
 
 use super::failure::Failure;
 use crate::app::App;
@@ -44,6 +44,7 @@ pub(super) struct Options {
     pub(super) quiet: bool,
     pub(super) json: bool,
     pub(super) dead_letters: Option<PathBuf>,
+    pub(super) state_dir: Option<PathBuf>,
 }
 
 /// The runtime's limits under the names by which they are set.
@@ -65,6 +66,7 @@ struct Limits {
     idle_tick: Duration,
     convoy_tick: Duration,
     vigil: Duration,
+    checkpoint_interval: Duration,
     stop_within: Duration,
 }
 
@@ -87,6 +89,7 @@ impl Default for Limits {
             idle_tick: config.idle_tick,
             convoy_tick: config.convoy_tick,
             vigil: config.vigil,
+            checkpoint_interval: config.checkpoints.interval.unwrap_or_default(),
             stop_within: config.stop_within,
         }
     }
@@ -254,6 +257,10 @@ impl Settings {
             idle_tick: limits.idle_tick,
             convoy_tick: limits.convoy_tick,
             vigil: limits.vigil,
+            checkpoints: CheckpointConfig {
+                interval: Some(limits.checkpoint_interval),
+                ..CheckpointConfig::default()
+            },
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))

@@ -67,6 +67,7 @@ impl Account {
             end: match summary.end {
                 JobEnd::Complete => "complete",
                 JobEnd::Cancelled => "cancelled",
+                JobEnd::Suspended(_) => "suspended",
             },
             elapsed_seconds,
             records_read,

@@ -44,6 +44,13 @@ pub trait Task: Send {
     /// Makes all partial batches ready, and flushes a sink.
     fn flush(&mut self, cx: &mut TaskContext);
 
+    /// For a sink: the job goes on from a checkpoint, and what that one staged has been committed.
+    ///
+    /// # Errors
+    ///
+    /// Where the place to write to is not as the checkpoint left it.
+    fn resume(&mut self) -> Result<(), TaskError>;
+
     /// First half of two-phase commit, for a sink.
     ///
     /// # Errors
@@ -136,4 +143,11 @@ pub trait TaskFactory: Send {
     ///
     /// Where the input cannot be found.
     fn splits(&self, parallelism: u32) -> Result<Vec<Split>, SourceError>;
+
+    /// The name for a person of a split that a checkpoint has saved as MessagePack.
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no split of this source.
+    fn describe(&self, split: &[u8]) -> Result<String, TaskError>;
 }

@@ -4,12 +4,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use watershed_core::stage::Counters;
-use watershed_core::{EventTime, Plan, VertexId, Watermark};
+use watershed_core::{Epoch, EventTime, Plan, VertexId, Watermark};
 
 /// The counters of a job's subtasks.
 #[derive(Debug)]
 pub(crate) struct Board {
     vertices: Vec<VertexBoard>,
+    /// The newest checkpoint that is complete, 0 before the first.
+    completed: AtomicU64,
+    /// How many runs have begun here.
+    runs: AtomicU64,
+}
+
+/// How the checkpoints of a job stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckpointReport {
+    /// The newest that is complete.
+    pub completed: Option<Epoch>,
+    /// How many runs have begun in this process: one more than it has failed.
+    pub runs: u64,
 }
 
 /// The counters of a vertex's subtasks.
@@ -55,11 +68,28 @@ impl Board {
             is_sink: vertex.is_sink,
             subtasks: subtasks(vertex.id),
         });
-        Board { vertices: vertices.collect() }
+        Board { vertices: vertices.collect(), completed: AtomicU64::new(0), runs: AtomicU64::new(0) }
     }
 
     pub(crate) fn subtask(&self, vertex: VertexId, index: u32) -> Arc<SubtaskBoard> {
         self.vertices[vertex.0 as usize].subtasks[index as usize].clone()
+    }
+
+    /// A run has begun, from a checkpoint or from nothing.
+    pub(crate) fn began(&self, base: Option<Epoch>) {
+        self.runs.fetch_add(1, Relaxed);
+        self.completed.store(base.map_or(0, |epoch| epoch.0), Relaxed);
+    }
+
+    /// A checkpoint is complete.
+    pub(crate) fn completed(&self, epoch: Epoch) {
+        self.completed.store(epoch.0, Relaxed);
+    }
+
+    /// How the checkpoints stand.
+    pub(crate) fn checkpoints(&self) -> CheckpointReport {
+        let completed = Some(Epoch(self.completed.load(Relaxed))).filter(|epoch| epoch.0 > 0);
+        CheckpointReport { completed, runs: self.runs.load(Relaxed) }
     }
 
     /// What each vertex has done so far.

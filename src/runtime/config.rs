@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use watershed_protocol::checkpoint::CheckpointConfig;
+
 /// How a job is run in this process.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -40,6 +42,9 @@ pub struct Config {
     /// How long at most an arbiter without work looks out for a message before its thread sleeps. Default: 100
     /// microseconds, which is what it costs to wake it.
     pub vigil: Duration,
+    /// When checkpoints are taken, and how long they may take, of a job whose storage lasts. See
+    /// [`CheckpointConfig`].
+    pub checkpoints: CheckpointConfig,
     /// How long the end of a job waits for operators' code to return. Default: 5 s.
     pub stop_within: Duration,
 }
@@ -61,6 +66,7 @@ impl Default for Config {
             open_splits: 64,
             idle_tick: Duration::from_millis(100),
             convoy_tick: Duration::from_millis(1),
+            checkpoints: CheckpointConfig::default(),
             vigil: Duration::from_micros(100),
             stop_within: Duration::from_secs(5),
         }

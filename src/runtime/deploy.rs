@@ -2,13 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use watershed_core::checkpoint::ChannelKey;
+use watershed_core::plan::Fingerprint;
 use watershed_core::plan::{Edge, Routing};
 use watershed_core::stage::{OutputInfo, TaskInfo};
-use watershed_core::{ChannelId, Lineage, Plan, PortId, Run, SubtaskId, VertexId};
+use watershed_core::{ChannelId, KeyGroupRange, Plan, PortId, SubtaskId, VertexId};
+use watershed_protocol::checkpoint::{Authority, Role, Roster};
 
 /// A plan laid out as subtasks.
 pub(crate) struct Deployment {
     pub(crate) subtasks: BTreeMap<SubtaskId, Placement>,
+}
+
+/// A subtask's share of the key groups, where its input is dealt out by key.
+pub(crate) fn key_groups_of(plan: &Plan, subtask: SubtaskId, parallelism: u32) -> Option<KeyGroupRange> {
+    let mut inputs = plan.edges.iter().filter(|edge| edge.to == subtask.vertex);
+    inputs.any(|edge| edge.routing == Routing::Key).then(|| plan.key_groups.range(subtask.index, parallelism))
 }
 
 /// One subtask: where it lives and what it is connected to.
@@ -40,7 +49,14 @@ pub(crate) struct Outlet {
 
 impl Deployment {
     /// Lays a plan out. `parallelism` is for the vertices that do not say.
-    pub(crate) fn of(plan: &Plan, parallelism: u32, batch_records: usize, arbiters: usize) -> Self {
+    /// `authority` is that of the run.
+    pub(crate) fn of(
+        plan: &Plan,
+        parallelism: u32,
+        batch_records: usize,
+        arbiters: usize,
+        authority: Authority,
+    ) -> Self {
         let mut subtasks = BTreeMap::new();
         let mut next_arbiter = 0;
         let mut homes: BTreeMap<VertexId, usize> = BTreeMap::new();
@@ -71,8 +87,8 @@ impl Deployment {
                 let subtask = SubtaskId { vertex: vertex.id, index };
                 let info = TaskInfo {
                     job: plan.name.clone(),
-                    lineage: Lineage(0),
-                    run: Run(1),
+                    lineage: authority.lineage,
+                    run: authority.run,
                     subtask,
                     parallelism: count,
                     key_groups: plan.key_groups,
@@ -88,6 +104,24 @@ impl Deployment {
         let mut deployment = Deployment { subtasks };
         deployment.connect(plan);
         deployment
+    }
+
+    /// Who takes part in the job's checkpoints.
+    pub(crate) fn roster(&self, plan: &Plan) -> Roster {
+        let role = |subtask: SubtaskId| {
+            let vertex = &plan.vertices[subtask.vertex.0 as usize];
+            Role { source: vertex.is_source, sink: vertex.is_sink }
+        };
+        let channels = self.subtasks.iter().flat_map(|(&to, placement)| {
+            let numbers = (0..).map(ChannelId).take(placement.inbound.len());
+            numbers.map(move |channel| ChannelKey { to, channel })
+        });
+        Roster {
+            plan: Fingerprint::of(plan),
+            key_groups: plan.key_groups,
+            subtasks: self.subtasks.keys().map(|&subtask| (subtask, role(subtask))).collect(),
+            channels: channels.collect(),
+        }
     }
 
     fn connect(&mut self, plan: &Plan) {
@@ -138,7 +172,7 @@ mod tests {
         let shared = pipeline.source(Numbers::up_to(1)).shared();
         shared.branch().discard();
         shared.branch().gather().discard();
-        Deployment::of(&pipeline.plan().unwrap(), parallelism, 1, 2)
+        Deployment::of(&pipeline.plan().unwrap(), parallelism, 1, 2, Authority::default())
     }
 
     #[test]
@@ -163,7 +197,7 @@ mod tests {
         let pipeline = Pipeline::new("test", KeyGroups::default());
         pipeline.dead_letters().discard();
         pipeline.source(Numbers::up_to(1)).discard();
-        let deployment = Deployment::of(&pipeline.plan().unwrap(), 2, 1, 2);
+        let deployment = Deployment::of(&pipeline.plan().unwrap(), 2, 1, 2, Authority::default());
         let letters = &deployment.subtasks[&SubtaskId { vertex: VertexId(0), index: 0 }];
         assert_eq!(letters.inbound.len(), 2);
     }

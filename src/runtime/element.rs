@@ -1,7 +1,7 @@
 //! What crosses a channel, and the messages that carry it between actors.
 
 use actix::Message;
-use watershed_core::{AnyBatch, ChannelId, Origin, Sequence, Watermark};
+use watershed_core::{AnyBatch, ChannelId, Epoch, Origin, Sequence, Watermark};
 
 /// What crosses a channel, in order.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(crate) enum Element {
     Idle,
     /// Something comes again.
     Active,
+    /// What came before belongs to this checkpoint, what follows does not.
+    Barrier(Epoch),
     /// Nothing will ever come again.
     End(Ending),
     /// Records that are sent without credit, and do not come back: the dead letters of a job that has failed.

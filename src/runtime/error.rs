@@ -3,6 +3,7 @@
 use std::fmt;
 
 use watershed_core::{KeyGroup, PlanError, SourceError, SubtaskId, stage::TaskError};
+use watershed_state::StoreError;
 
 /// Why a job did not finish.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,15 @@ pub enum JobError {
         operator: String,
         /// What was wrong.
         error: TaskError,
+    },
+    /// The state directory is not this job's, is in use, or cannot be read.
+    #[error(transparent)]
+    State(#[from] StoreError),
+    /// The job cannot go on, for a reason that no subtask told.
+    #[error("the job cannot go on: {reason}")]
+    Stopped {
+        /// Why.
+        reason: String,
     },
     /// Something failed while the job ran.
     #[error(transparent)]

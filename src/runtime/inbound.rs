@@ -2,8 +2,12 @@
 
 use std::collections::VecDeque;
 
-use watershed_core::{AnyBatch, ChannelId, PortId, Sequence};
-use watershed_protocol::{Grant, Machine, Outcome, Tick, WatermarkEffect, WatermarkEvent, WatermarkMerge};
+use watershed_core::checkpoint::{ChannelCut, ChannelKey};
+use watershed_core::{AnyBatch, ChannelId, Epoch, PortId, Sequence, SubtaskId};
+use watershed_protocol::{
+    Alignment, AlignmentEffect, AlignmentEvent, Grant, Machine, Outcome, Tick, WatermarkEffect,
+    WatermarkEvent, WatermarkMerge,
+};
 
 use crate::config::Config;
 use crate::deploy::Inlet;
@@ -15,6 +19,8 @@ pub(crate) struct Inbounds {
     channels: Vec<Inbound>,
     /// What has arrived, in the order of arrival. Bounded by the credit of the channels.
     arrived: VecDeque<(ChannelId, Element)>,
+    alignment: Option<Alignment>,
+    alignments: Vec<AlignmentEffect>,
     merge: WatermarkMerge,
     effects: Vec<WatermarkEffect>,
     /// How many channels have not ended.
@@ -29,21 +35,33 @@ struct Inbound {
     from: Post<GiveBack>,
     grant: Grant,
     expected: Sequence,
+    /// What has been taken in.
+    records: u64,
+    batches: u64,
+    /// What has arrived behind the barrier of a checkpoint that is being aligned, while that lasts.
+    held: Option<VecDeque<Element>>,
 }
 
 impl Inbounds {
-    pub(crate) fn new(inlets: Vec<(Inlet, Post<GiveBack>)>, config: &Config) -> Self {
+    /// The channels of a run before which epochs up to `after` were handed out.
+    pub(crate) fn new(inlets: Vec<(Inlet, Post<GiveBack>)>, config: &Config, after: Epoch) -> Self {
         let merge = WatermarkMerge::new(inlets.len(), None);
         let open = |(inlet, from)| Inbound {
             inlet,
             from,
             grant: Grant::new(config.credit_batches, config.credit_control),
             expected: Sequence(0),
+            records: 0,
+            batches: 0,
+            held: None,
         };
+        let alignment = (!inlets.is_empty()).then(|| Alignment::new(inlets.len(), None).after(after));
         Inbounds {
             open: inlets.len(),
             channels: inlets.into_iter().map(open).collect(),
             arrived: VecDeque::new(),
+            alignment,
+            alignments: Vec::new(),
             merge,
             effects: Vec::new(),
             ending: Ending::Complete,
@@ -65,9 +83,11 @@ impl Inbounds {
         inbound.expect(sequence);
         let granted = match element {
             Element::Batch { .. } => inbound.grant.data_arrived(),
-            Element::Watermark(_) | Element::Idle | Element::Active | Element::End(_) => {
-                inbound.grant.control_arrived()
-            }
+            Element::Watermark(_)
+            | Element::Idle
+            | Element::Active
+            | Element::Barrier(_)
+            | Element::End(_) => inbound.grant.control_arrived(),
             Element::Rest(_) => Outcome::Applied,
         };
         assert_eq!(granted, Outcome::Applied, "a sender sends against credit only");
@@ -89,9 +109,65 @@ impl Inbounds {
         assert_eq!(granted, Outcome::Applied, "all credit was home");
     }
 
-    /// The next element to be worked on.
+    /// The next element to be worked on. Those of channels that have passed the barrier are held back.
     pub(crate) fn next(&mut self) -> Option<(ChannelId, Element)> {
-        self.arrived.pop_front()
+        loop {
+            let (channel, element) = self.arrived.pop_front()?;
+            match &mut self.channels[channel.0 as usize].held {
+                Some(held) => held.push_back(element),
+                None => return Some((channel, element)),
+            }
+        }
+    }
+
+    /// Whether a channel is held back behind its barrier.
+    pub(crate) fn is_held(&self, channel: ChannelId) -> bool {
+        self.channels[channel.0 as usize].held.is_some()
+    }
+
+    /// Counts a batch that is taken in.
+    pub(crate) fn count(&mut self, channel: ChannelId, batch: &AnyBatch) {
+        let inbound = &mut self.channels[channel.0 as usize];
+        inbound.records += batch.records() as u64;
+        inbound.batches += 1;
+    }
+
+    /// What has been taken in on each channel.
+    pub(crate) fn cuts(&self, to: SubtaskId) -> Vec<ChannelCut> {
+        let cut = |(channel, inbound): (u32, &Inbound)| ChannelCut {
+            channel: ChannelKey { to, channel: ChannelId(channel) },
+            records: inbound.records,
+            batches: inbound.batches,
+            sum: 0,
+        };
+        (0..).zip(&self.channels).map(cut).collect()
+    }
+
+    /// Tells the alignment of an event. The checkpoint whose cut is complete with it, if one is.
+    pub(crate) fn align(&mut self, event: AlignmentEvent) -> Option<Epoch> {
+        let alignment = self.alignment.as_mut()?;
+        // It has no time-out, so time does not matter.
+        let outcome = alignment.on(Tick(0), event, &mut self.alignments);
+        assert!(outcome != Outcome::Unexpected, "both ends of a channel are ours");
+        let mut cut = None;
+        for effect in std::mem::take(&mut self.alignments) {
+            match effect {
+                AlignmentEffect::Block(channel) => {
+                    self.channels[channel.0 as usize].held = Some(VecDeque::new());
+                }
+                AlignmentEffect::Unblock(channel) => {
+                    let held = self.channels[channel.0 as usize].held.take().unwrap_or_default();
+                    held.into_iter().rev().for_each(|element| self.arrived.push_front((channel, element)));
+                }
+                AlignmentEffect::Snapshot(epoch) => cut = Some(epoch),
+                // The coordinator knows: it has begun another one, or given this one up.
+                AlignmentEffect::Abandon(_) => {}
+                AlignmentEffect::Overtake { .. }
+                | AlignmentEffect::StopRecording(_)
+                | AlignmentEffect::Complete(_) => unreachable!("alignment has no time-out here"),
+            }
+        }
+        cut
     }
 
     /// Takes note that a channel has ended; the way all of them have, after the last.

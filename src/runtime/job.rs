@@ -1,5 +1,6 @@
 //! Runs a plan in this process, from its first record to its last.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,12 +8,13 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::{Plan, PlanError};
 
-use crate::board::{Board, VertexReport};
+use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd};
 use crate::error::JobError;
 use crate::message::Cancel;
 use crate::node::{Node, Seat};
+use crate::storage::Storage;
 use crate::vigil::Vigil;
 
 /// How a job ended, and what it did.
@@ -24,6 +26,8 @@ pub struct Summary {
     pub elapsed: Duration,
     /// What each vertex did.
     pub vertices: Vec<VertexReport>,
+    /// How its checkpoints stand.
+    pub checkpoints: CheckpointReport,
 }
 
 /// A running job: shows its counters, and can be asked to end.
@@ -39,7 +43,13 @@ impl JobHandle {
         self.board.report()
     }
 
-    /// Asks the job to stop reading and to finish what it has read. Windows that are open stay so.
+    /// How its checkpoints stand.
+    pub fn checkpoints(&self) -> CheckpointReport {
+        self.board.checkpoints()
+    }
+
+    /// Asks the job to end: at a checkpoint, where its storage lasts; otherwise by reading no more and finishing what
+    /// it has read. Windows that are open stay so.
     pub fn cancel(&self) {
         self.coordinator.do_send(Cancel);
     }
@@ -51,7 +61,12 @@ impl JobHandle {
 /// # Errors
 ///
 /// Where the plan cannot be run, its input or output cannot be opened, or something fails on the way.
-pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
+pub fn run(
+    plan: &Rc<Plan>,
+    config: &Config,
+    storage: Storage,
+    observe: impl FnOnce(JobHandle),
+) -> Result<Summary, JobError> {
     if config.arbiters > ARBITERS_MAX {
         let arbiters = config.arbiters;
         let reason = format!("{arbiters} arbiters are more than {ARBITERS_MAX}; one for each core is enough");
@@ -63,10 +78,15 @@ pub fn run(plan: &Plan, config: &Config, observe: impl FnOnce(JobHandle)) -> Res
         let (over, end) = oneshot::channel();
         let arbiters = Arbiters::start(config);
         let node = Node::new(arbiters.seats(), config.clone()).start();
-        let coordinator = Coordinator::new(plan, config, &board, node, over)?.start();
+        let coordinator = Coordinator::new(plan.clone(), config, storage, &board, node, over)?.start();
         observe(JobHandle { board: board.clone(), coordinator });
         let end = end.await.expect("the coordinator says how the job ended")?;
-        Ok(Summary { end, elapsed: begun.elapsed(), vertices: board.report() })
+        Ok(Summary {
+            end,
+            elapsed: begun.elapsed(),
+            vertices: board.report(),
+            checkpoints: board.checkpoints(),
+        })
     })
 }
 

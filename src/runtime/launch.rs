@@ -10,9 +10,10 @@ use crate::config::Config;
 use crate::coordinator::Coordinator;
 use crate::error::{Cause, Failure, JobError};
 use crate::guard::guarded;
-use crate::message::Opened;
+use crate::message::Refused;
 use crate::outbound::{Outbounds, Target};
-use crate::station::Station;
+use crate::participation::{Membership, Own, Participation};
+use crate::station::{Phase, Station};
 use crate::wake::Bell;
 
 /// What a subtask's actor begins with.
@@ -23,38 +24,47 @@ pub(crate) struct Launch<T: ?Sized> {
     pub(crate) bell: Arc<Bell>,
     pub(crate) board: Arc<SubtaskBoard>,
     pub(crate) coordinator: Addr<Coordinator>,
+    pub(crate) membership: Membership,
+    /// Whether it is open.
+    pub(crate) open: bool,
 }
 
 impl<T: ?Sized> Launch<T> {
     /// The connected subtask.
-    pub(crate) fn station(self, outbound: Vec<Vec<Option<Target>>>) -> (Station, Box<T>) {
+    pub(crate) fn station(self, outbound: Vec<Vec<Option<Target>>>, own: Own) -> (Station, Box<T>) {
         let outbounds = Outbounds::new(outbound, &self.config);
         let flush_after = self.config.flush_after;
-        let station = Station::new(self.cx, outbounds, self.board, self.coordinator, self.bell, flush_after);
-        (station, self.task)
+        let Launch { task, cx, bell, board, coordinator, membership, open, .. } = self;
+        let participation = Participation::new(membership, own, coordinator.clone(), &cx);
+        let mut station = Station::new(cx, outbounds, board, coordinator, bell, flush_after, participation);
+        if !open {
+            station.phase = Phase::Stopped;
+        }
+        (station, task)
     }
 }
 
-/// Opens a subtask on its own arbiter, its sinks and its splits, and tells the coordinator how that went.
+/// Opens a subtask on its own arbiter, its sinks and its splits, and tells the coordinator where that fails.
 pub(crate) fn open<T: ?Sized>(
     launch: &mut Launch<T>,
     open: impl FnOnce(&mut T, &mut TaskContext) -> Result<(), TaskError>,
 ) {
-    let Launch { task, cx, coordinator, .. } = launch;
+    let Launch { task, cx, coordinator, membership, .. } = launch;
     // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
     let (first, last) = (cx.info.uids.first().cloned(), cx.info.uids.last().cloned().unwrap_or_default());
-    let result = match guarded(|| open(task, cx)) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error @ TaskError::Sink(_))) => Err(JobError::Start { operator: last, error }),
-        Ok(Err(error)) => Err(JobError::Start { operator: first.unwrap_or(last), error }),
-        Err(caught) => Err(JobError::Failed(Box::new(Failure {
+    let error = match guarded(|| open(task, cx)) {
+        Ok(Ok(())) => return launch.open = true,
+        Ok(Err(error @ TaskError::Sink(_))) => JobError::Start { operator: last, error },
+        Ok(Err(error)) => JobError::Start { operator: first.unwrap_or(last), error },
+        Err(caught) => JobError::Failed(Box::new(Failure {
             operator: last,
             subtask: cx.info.subtask,
             parallelism: cx.info.parallelism,
             key_group: None,
             origin: None,
             cause: Cause::Panic { message: caught.message, location: caught.location },
-        }))),
+        })),
     };
-    coordinator.do_send(Opened { result });
+    let (authority, subtask) = (membership.authority, cx.info.subtask);
+    coordinator.do_send(Refused { authority, subtask, error });
 }

@@ -5,9 +5,9 @@
 //! whose record types are hidden here: this crate is generic over none.
 //!
 //! ```text
-//!              Deploy                Connect, Start, Commit, Stop
+//!              Deploy                Connect, Hear, Trigger, Stop
 //!  Node <------------- Coordinator ------------------------------+
-//!    | brings to life       ^ Opened, Finished, Committed, Failed |
+//!    | brings to life       ^ Tell, Ended, Refused, Failed        |
 //!    v                      |                                     v
 //!  SourceActor --Deliver--> SubtaskActor --Deliver--> SubtaskActor
 //!        <------GiveBack----      <--------GiveBack---
@@ -33,8 +33,11 @@ mod message;
 mod node;
 mod outbound;
 mod pace;
+mod participation;
 mod source;
+mod split;
 mod station;
+mod storage;
 mod subtask;
 mod vigil;
 mod wake;
@@ -42,9 +45,11 @@ mod wake;
 #[cfg(test)]
 mod tests;
 
-pub use board::VertexReport;
+pub use board::{CheckpointReport, VertexReport};
 pub use config::Config;
 pub use coordinator::JobEnd;
 pub use error::{Cause, Failure, JobError};
 pub use guard::{Caught, guarded};
 pub use job::{JobHandle, Summary, run};
+pub use storage::Storage;
+pub use watershed_protocol::checkpoint::CheckpointConfig;

@@ -37,7 +37,7 @@ pub(crate) fn feed(
     let Some(core) = core else { return Err(element) };
     // A subtask that is borrowed is the one that is calling, further up the stack.
     let Ok(mut core) = core.try_borrow_mut() else { return Err(element) };
-    if !core.is_free() {
+    if !core.is_free(channel) {
         return Err(element);
     }
     Ok(core.feed_in_place(channel, sequence, element))

@@ -1,7 +1,9 @@
 //! The control messages between coordinator, node and subtasks.
 
 use actix::{Message, Recipient};
-use watershed_core::SubtaskId;
+use watershed_core::state::Layer;
+use watershed_core::{Epoch, SubtaskId};
+use watershed_protocol::checkpoint::{Authority, CoordinatorEvent, Intent, ParticipantEvent};
 
 use crate::deploy::Inlet;
 use crate::element::{Deliver, Ending, GiveBack};
@@ -17,29 +19,44 @@ pub(crate) struct Connect {
     pub(crate) inbound: Vec<(Inlet, Post<GiveBack>)>,
 }
 
-/// To a source: read.
+/// To a subtask: a word for its participant, from the coordinator or from work of its own that was going on beside
+/// the stream.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Start;
+pub(crate) struct Hear(pub(crate) ParticipantEvent);
+
+/// To a subtask, from itself: what it goes on from has been read.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Fetched {
+    /// What sinks staged, to be committed in this order.
+    pub(crate) staged: Vec<Vec<u8>>,
+    /// State, in the order in which it is to be loaded.
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// To a subtask that no barrier reaches: begin a checkpoint.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Trigger {
+    pub(crate) authority: Authority,
+    pub(crate) epoch: Epoch,
+    pub(crate) intent: Intent,
+}
 
 /// To a source: stop reading, and let what was read pass.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Cancel;
+pub(crate) struct Drain(pub(crate) Ending);
 
-/// To a subtask: make what you staged visible.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Commit {
-    pub(crate) staged: Option<Vec<u8>>,
-}
-
-/// To a subtask: it is over. What was staged and not committed is taken back, and what is left of its dead letters
+/// To a subtask: the run is over. What will never be decided is taken back, and what is left of its dead letters
 /// sent to whoever takes them.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Stop {
-    pub(crate) staged: Option<Vec<u8>>,
+    pub(crate) authority: Authority,
+    /// The newest decision, where it is known.
+    pub(crate) take_back_after: Option<Option<Epoch>>,
     /// Whether the subtask is one of those that take dead letters, and hands on what it has of them.
     pub(crate) flushes: bool,
 }
@@ -64,48 +81,52 @@ pub(crate) struct CaughtUp;
 #[rtype(result = "()")]
 pub(crate) struct Turn;
 
-/// To the coordinator: the subtask is ready to be started, or cannot be.
+/// To the coordinator: what its machine is to hear.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Opened {
-    pub(crate) result: Result<(), JobError>,
+pub(crate) struct Tell(pub(crate) CoordinatorEvent);
+
+/// To the coordinator: the subtask cannot begin.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Refused {
+    pub(crate) authority: Authority,
+    pub(crate) subtask: SubtaskId,
+    pub(crate) error: JobError,
 }
 
-/// To the coordinator: all input has been worked on, and what was written is staged.
+/// To the coordinator: a subtask has come to its end, in this way.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Finished {
+pub(crate) struct Ended {
+    pub(crate) authority: Authority,
     pub(crate) subtask: SubtaskId,
     pub(crate) ending: Ending,
-    pub(crate) staged: Option<Vec<u8>>,
 }
-
-/// To the coordinator: what was staged is visible.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Committed;
 
 /// To the coordinator: something failed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Failed(pub(crate) Failure);
+pub(crate) struct Failed {
+    pub(crate) authority: Authority,
+    pub(crate) failure: Failure,
+}
+
+/// To the coordinator: somebody asks for the end of the job.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Cancel;
 
 /// How the coordinator and others reach a subtask.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) connect: Recipient<Connect>,
     pub(crate) give_back: Post<GiveBack>,
-    pub(crate) commit: Recipient<Commit>,
+    pub(crate) hear: Recipient<Hear>,
+    pub(crate) trigger: Recipient<Trigger>,
     pub(crate) stop: Recipient<Stop>,
     /// Where elements go; none to a source.
     pub(crate) deliver: Option<Post<Deliver>>,
     /// A source only.
-    pub(crate) source: Option<SourceHandle>,
-}
-
-/// How the coordinator reaches a source.
-#[derive(Clone)]
-pub(crate) struct SourceHandle {
-    pub(crate) start: Recipient<Start>,
-    pub(crate) cancel: Recipient<Cancel>,
+    pub(crate) drain: Option<Recipient<Drain>>,
 }

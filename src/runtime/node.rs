@@ -7,17 +7,19 @@ use std::task::Waker;
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
 use watershed_core::stage::{TaskContext, TaskInfo};
-use watershed_core::task::{AnyTask, Split};
-use watershed_core::{SplitId, SubtaskId, VertexId};
+use watershed_core::task::AnyTask;
+use watershed_core::{SubtaskId, VertexId};
 
 use crate::board::SubtaskBoard;
 use crate::config::Config;
 use crate::convoy::{Convoy, Place};
 use crate::coordinator::Coordinator;
 use crate::launch::Launch;
-use crate::message::{Handle, SourceHandle};
+use crate::message::Handle;
 use crate::pace;
+use crate::participation::Membership;
 use crate::source::SourceActor;
+use crate::split::Assigned;
 use crate::subtask::SubtaskActor;
 use crate::vigil::{Post, Vigil};
 use crate::wake::Bell;
@@ -50,7 +52,8 @@ pub(crate) struct Order {
     pub(crate) arbiter: usize,
     pub(crate) board: Arc<SubtaskBoard>,
     /// What a source's subtask is to read.
-    pub(crate) splits: Vec<(SplitId, Split)>,
+    pub(crate) splits: Vec<Assigned>,
+    pub(crate) membership: Membership,
 }
 
 impl Node {
@@ -62,38 +65,37 @@ impl Node {
         let Seat { arbiter, vigil } = &self.seats[order.arbiter % self.seats.len()];
         let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
-        let splits = order.splits;
+        let (splits, membership) = (order.splits, order.membership);
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));
         }
         match order.task {
             AnyTask::Chain(task) => {
-                let launch = Launch { task, cx, config, bell, board, coordinator };
+                let launch = Launch { task, cx, config, bell, board, coordinator, membership, open: false };
                 let address = SubtaskActor::start_in_arbiter(arbiter, move |_| SubtaskActor::new(launch));
                 Handle {
                     connect: address.clone().recipient(),
                     give_back: Post::new(address.clone(), vigil),
-                    commit: address.clone().recipient(),
+                    hear: address.clone().recipient(),
+                    trigger: address.clone().recipient(),
                     stop: address.clone().recipient(),
                     deliver: Some(Post::new(address, vigil)),
-                    source: None,
+                    drain: None,
                 }
             }
             AnyTask::Source(task) => {
-                let launch = Launch { task, cx, config, bell, board, coordinator };
+                let launch = Launch { task, cx, config, bell, board, coordinator, membership, open: false };
                 let address =
                     SourceActor::start_in_arbiter(arbiter, move |_| SourceActor::new(launch, place, splits));
                 Handle {
                     connect: address.clone().recipient(),
                     give_back: Post::new(address.clone(), vigil),
-                    commit: address.clone().recipient(),
+                    hear: address.clone().recipient(),
+                    trigger: address.clone().recipient(),
                     stop: address.clone().recipient(),
                     deliver: None,
-                    source: Some(SourceHandle {
-                        start: address.clone().recipient(),
-                        cancel: address.recipient(),
-                    }),
+                    drain: Some(address.recipient()),
                 }
             }
         }

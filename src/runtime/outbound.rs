@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use watershed_core::checkpoint::{ChannelCut, ChannelKey};
 use watershed_core::stage::{Outbox, Outgoing};
 use watershed_core::{AnyBatch, ChannelId, Sequence, SubtaskId, Watermark};
 use watershed_protocol::{Credit, Outcome};
@@ -37,6 +38,9 @@ struct Outbound {
     queue: VecDeque<Element>,
     /// The last watermark that was sent.
     told: Watermark,
+    /// What has been sent, or waits for credit to be.
+    records: u64,
+    batches: u64,
 }
 
 /// Where a channel leads.
@@ -57,6 +61,8 @@ impl Outbounds {
             away: Departures::default(),
             queue: VecDeque::new(),
             told: Watermark::MIN,
+            records: 0,
+            batches: 0,
         };
         let trips = targets.iter().map(|_| RoundTrips::new(config.batch_records, config.in_flight)).collect();
         let channels =
@@ -160,6 +166,7 @@ impl Outbounds {
                     Element::Watermark(_)
                     | Element::Idle
                     | Element::Active
+                    | Element::Barrier(_)
                     | Element::End(_)
                     | Element::Rest(_) => None,
                 });
@@ -171,9 +178,24 @@ impl Outbounds {
         }
     }
 
+    /// What has been sent on each channel.
+    pub(crate) fn cuts(&self) -> Vec<ChannelCut> {
+        let cut = |channel: &Outbound| ChannelCut {
+            channel: ChannelKey { to: channel.subtask, channel: channel.channel },
+            records: channel.records,
+            batches: channel.batches,
+            sum: 0,
+        };
+        self.channels.iter().flatten().flatten().map(cut).collect()
+    }
+
     /// Sends an element, or lets it wait for credit. The emptied batch, where it was consumed in place.
     fn send(&mut self, edge: usize, receiver: u32, element: Element) -> Option<AnyBatch> {
         let channel = self.channel(edge, receiver);
+        if let Element::Batch { batch, .. } = &element {
+            channel.records += batch.records() as u64;
+            channel.batches += 1;
+        }
         let element = match channel.try_in_place(element) {
             Ok(batch) => return batch,
             Err(element) => element,
@@ -220,9 +242,11 @@ impl Outbound {
         while let Some(element) = self.queue.front() {
             let granted = match element {
                 Element::Batch { .. } => self.credit.take_data(),
-                Element::Watermark(_) | Element::Idle | Element::Active | Element::End(_) => {
-                    self.credit.take_control()
-                }
+                Element::Watermark(_)
+                | Element::Idle
+                | Element::Active
+                | Element::Barrier(_)
+                | Element::End(_) => self.credit.take_control(),
                 Element::Rest(_) => unreachable!("it does not wait for credit"),
             };
             if !granted {
@@ -246,6 +270,8 @@ impl Outbound {
 fn watermark_of(element: &Element) -> Watermark {
     match element {
         Element::Batch { watermark, .. } | Element::Watermark(watermark) => *watermark,
-        Element::Idle | Element::Active | Element::End(_) | Element::Rest(_) => Watermark::MIN,
+        Element::Idle | Element::Active | Element::Barrier(_) | Element::End(_) | Element::Rest(_) => {
+            Watermark::MIN
+        }
     }
 }

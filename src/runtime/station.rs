@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
+use watershed_core::checkpoint::{ChannelCut, SplitCut};
 use watershed_core::stage::{DEAD_LETTERS, Hold, TaskContext, TaskError};
 use watershed_core::task::Task;
 use watershed_core::{Epoch, ProcessingTime, Step, Watermark};
+use watershed_protocol::checkpoint::{Authority, ParticipantEvent};
 
 use crate::board::SubtaskBoard;
 use crate::clock;
@@ -14,8 +16,9 @@ use crate::coordinator::Coordinator;
 use crate::element::{Element, Ending, GiveBack};
 use crate::error::{Cause, Failure};
 use crate::guard::{Caught, guarded};
-use crate::message::{Committed, Failed, Finished, Stop};
+use crate::message::{Ended, Failed, Fetched, Stop};
 use crate::outbound::Outbounds;
+use crate::participation::{Cut, Participation, Standing};
 use crate::wake::Bell;
 
 /// One call that a task is owed. A step that says "again" stays at the head of the queue.
@@ -36,6 +39,8 @@ pub(crate) enum Call {
 /// How far a subtask has come in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Is being restored, or waits for the others to be.
+    Waiting,
     /// Works.
     Running,
     /// Has nothing left to do; its last elements wait for credit.
@@ -45,9 +50,6 @@ pub(crate) enum Phase {
     /// Has failed, or was told to stop: does nothing any more.
     Stopped,
 }
-
-/// The final epoch of a job that runs without checkpoints.
-const FINAL: Epoch = Epoch(1);
 
 /// What source and subtask actors have in common.
 pub(crate) struct Station {
@@ -62,8 +64,7 @@ pub(crate) struct Station {
     /// Whether something has been done since the last flush.
     dirty: bool,
     woken: bool,
-    /// What was prepared and not committed yet.
-    staged: Option<Vec<u8>>,
+    participation: Participation,
 }
 
 impl Station {
@@ -74,11 +75,12 @@ impl Station {
         coordinator: Addr<Coordinator>,
         bell: Arc<Bell>,
         flush_after: Duration,
+        participation: Participation,
     ) -> Self {
         Station {
             cx,
             outbounds,
-            phase: Phase::Running,
+            phase: Phase::Waiting,
             board,
             coordinator,
             bell,
@@ -86,7 +88,7 @@ impl Station {
             flushed: Instant::now(),
             dirty: false,
             woken: false,
-            staged: None,
+            participation,
         }
     }
 
@@ -187,16 +189,79 @@ impl Station {
         behind
     }
 
-    /// Ends the subtask's output: flushes, stages what a sink wrote, and says so downstream.
+    /// Ends the subtask's output: flushes, and says so downstream. Checkpoints still come, by trigger.
     pub(crate) fn end(&mut self, ending: Ending, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
         self.flush(task)?;
-        let staged = task.prepare(FINAL)?;
-        self.staged.clone_from(&staged);
         self.phase = Phase::Ending;
         self.outbounds.broadcast(|| Element::End(ending));
-        self.coordinator.do_send(Finished { subtask: self.cx.info.subtask, ending, staged });
+        let (authority, subtask) = (self.participation.authority(), self.cx.info.subtask);
+        self.coordinator.do_send(Ended { authority, subtask, ending });
         self.finish_if_sent();
         Ok(())
+    }
+
+    /// In whose name the subtask works.
+    pub(crate) fn authority(&self) -> Authority {
+        self.participation.authority()
+    }
+
+    /// Begins to restore what the subtask goes on from.
+    pub(crate) fn restore(&mut self, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
+        self.participation.restore(task, &self.cx)
+    }
+
+    /// Takes in what the subtask goes on from.
+    pub(crate) fn fetched(
+        &mut self,
+        fetched: Fetched,
+        task: &mut (impl Task + ?Sized),
+    ) -> Result<(), TaskError> {
+        let standing = self.participation.fetched(fetched, task, &self.cx)?;
+        self.take_up(standing);
+        Ok(())
+    }
+
+    /// Lets the subtask's participant hear an event other than a cut.
+    pub(crate) fn attend(
+        &mut self,
+        event: ParticipantEvent,
+        task: &mut (impl Task + ?Sized),
+    ) -> Result<(), TaskError> {
+        let standing = self.participation.hear(event, None, task, &self.cx)?;
+        self.take_up(standing);
+        Ok(())
+    }
+
+    /// Cuts the stream here: all that was worked on belongs to the checkpoint, what follows does not.
+    pub(crate) fn cut(
+        &mut self,
+        epoch: Epoch,
+        received: Vec<ChannelCut>,
+        splits: Vec<SplitCut>,
+        task: &mut (impl Task + ?Sized),
+    ) -> Result<(), TaskError> {
+        let finished = match self.phase {
+            Phase::Running => {
+                self.flush(task)?;
+                self.outbounds.broadcast(|| Element::Barrier(epoch));
+                false
+            }
+            // Nothing follows on its channels, not even a barrier.
+            Phase::Ending | Phase::Finished => true,
+            Phase::Waiting | Phase::Stopped => return Ok(()),
+        };
+        let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished };
+        let standing = self.participation.hear(ParticipantEvent::Cut { epoch }, Some(cut), task, &self.cx)?;
+        self.take_up(standing);
+        Ok(())
+    }
+
+    fn take_up(&mut self, standing: Standing) {
+        match standing {
+            Standing::Same => {}
+            Standing::Begins => self.phase = Phase::Running,
+            Standing::Over => self.phase = Phase::Stopped,
+        }
     }
 
     /// Notices that the last element has found credit.
@@ -243,23 +308,10 @@ impl Station {
         self.worked()
     }
 
-    /// Makes what was staged visible, and says so.
-    pub(crate) fn commit(
-        &mut self,
-        staged: Option<Vec<u8>>,
-        task: &mut (impl Task + ?Sized),
-    ) -> Result<(), TaskError> {
-        self.staged = None;
-        if let Some(staged) = staged {
-            task.commit(&staged)?;
-        }
-        self.coordinator.do_send(Committed);
-        Ok(())
-    }
-
-    /// Ends the subtask, whatever it was doing; what was staged is taken back, and the last dead letters are sent.
+    /// Ends the subtask, whatever it was doing: the last dead letters are sent, and what will never be decided is
+    /// taken back.
     pub(crate) fn stop(&mut self, stop: Stop, task: &mut (impl Task + ?Sized)) {
-        let Stop { staged, flushes } = stop;
+        let Stop { authority, take_back_after, flushes } = stop;
         let ran = self.phase == Phase::Running;
         self.phase = Phase::Stopped;
         let outputs = self.cx.info.clone();
@@ -275,13 +327,9 @@ impl Station {
             tracing::warn!(subtask = %self.cx.info.subtask, message = caught.message, "the last dead letters are lost");
         }
         self.board.show(&self.cx.counters, self.cx.outbox.watermark);
-        // The word that something was staged may have crossed the order to stop.
-        let Some(staged) = staged.or(self.staged.take()) else { return };
-        let subtask = self.cx.info.subtask;
-        match guarded(|| task.abort(&staged)) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%subtask, %error, "what was staged could not be taken back"),
-            Err(caught) => tracing::warn!(%subtask, message = caught.message, "taking back panicked"),
+        let event = ParticipantEvent::EndRun { authority, take_back_after };
+        if let Err(caught) = guarded(|| self.participation.hear(event, None, task, &self.cx)) {
+            tracing::warn!(subtask = %self.cx.info.subtask, message = caught.message, "taking back panicked");
         }
     }
 
@@ -310,7 +358,8 @@ impl Station {
             origin,
             cause,
         };
-        self.coordinator.do_send(Failed(failure));
+        let authority = self.participation.authority();
+        self.coordinator.do_send(Failed { authority, failure });
     }
 }
 

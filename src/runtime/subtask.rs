@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use watershed_core::stage::TaskError;
 use watershed_core::task::Task;
-use watershed_core::{AnyBatch, ChannelId, Sequence, Step, Watermark};
-use watershed_protocol::{WatermarkEffect, WatermarkEvent};
+use watershed_core::{AnyBatch, ChannelId, Epoch, Sequence, Step, Watermark};
+use watershed_protocol::checkpoint::ParticipantEvent;
+use watershed_protocol::{AlignmentEvent, WatermarkEffect, WatermarkEvent};
 
 use crate::element::{Deliver, Element, Ending, GiveBack};
 use crate::inbound::Inbounds;
 use crate::launch::{Launch, open};
 use crate::local;
-use crate::message::{Alarm, Commit, Connect, Stop, Woken};
+use crate::message::{Alarm, Connect, Fetched, Hear, Stop, Trigger, Woken};
+use crate::participation::Own;
 use crate::station::{Call, Phase, Station, attempt};
 use crate::vigil;
 
@@ -92,8 +94,9 @@ impl SubtaskActor {
 
 impl SubtaskCore {
     /// Whether an element fed in place would be worked on at once.
-    pub(crate) fn is_free(&mut self) -> bool {
+    pub(crate) fn is_free(&mut self, channel: ChannelId) -> bool {
         self.station.may_work()
+            && !self.inbounds.is_held(channel)
             && self.feeding.is_none()
             && self.calls.is_empty()
             && self.inbounds.is_empty()
@@ -107,7 +110,7 @@ impl SubtaskCore {
         let mut emptied = None;
         self.guard(|core| {
             core.station.look_at_clock();
-            core.begin(channel, element, true);
+            core.begin(channel, element, true)?;
             emptied = core.work()?;
             core.wanted = core.station.wait(core.task.as_ref());
             Ok(())
@@ -193,31 +196,33 @@ impl SubtaskCore {
                     return Ok(emptied);
                 }
                 let Some((channel, element)) = self.inbounds.next() else { return Ok(emptied) };
-                self.begin(channel, element, false);
+                self.begin(channel, element, false)?;
             }
         }
     }
 
     /// Begins to work on an element.
-    fn begin(&mut self, channel: ChannelId, element: Element, in_place: bool) {
+    fn begin(&mut self, channel: ChannelId, element: Element, in_place: bool) -> Result<(), TaskError> {
         let input = channel.0 as usize;
         match element {
             Element::Batch { batch, watermark, origin } => {
+                self.inbounds.count(channel, &batch);
                 self.station.cx.counters.records_in += batch.records() as u64;
                 self.station.cx.origin = origin.or(self.station.cx.origin);
                 self.feeding = Some(Feeding { channel, batch, watermark, in_place });
-                return;
+                return Ok(());
             }
             Element::Rest(batch) => {
                 self.station.cx.counters.records_in += batch.records() as u64;
                 // It is no batch of the sender's any more, as one that is fed in place is not.
                 let watermark = Watermark::MIN;
                 self.feeding = Some(Feeding { channel, batch, watermark, in_place: true });
-                return;
+                return Ok(());
             }
             Element::Watermark(watermark) => self.merge(WatermarkEvent::Advanced { input, watermark }),
             Element::Idle => self.merge(WatermarkEvent::Idle { input }),
             Element::Active => self.merge(WatermarkEvent::Active { input }),
+            Element::Barrier(epoch) => self.align(AlignmentEvent::Barrier { channel, epoch })?,
             Element::End(ending) => {
                 // An input that has stopped short keeps its place in the minimum: what it has not
                 // promised, nobody else can. Open windows stay open.
@@ -228,11 +233,39 @@ impl SubtaskCore {
                 if self.ended == Some(Ending::Cancelled) {
                     self.calls.push_back(Call::Drain);
                 }
+                // What the end calls for follows the cut, as the sender's end follows it after a restore.
+                self.align(AlignmentEvent::Ended { channel })?;
             }
         }
         if !in_place {
             self.inbounds.give_back_control(channel);
         }
+        Ok(())
+    }
+
+    /// Tells the alignment of an event, and cuts the stream where that completes a cut.
+    fn align(&mut self, event: AlignmentEvent) -> Result<(), TaskError> {
+        match self.inbounds.align(event) {
+            Some(epoch) => self.cut(epoch),
+            None => Ok(()),
+        }
+    }
+
+    fn cut(&mut self, epoch: Epoch) -> Result<(), TaskError> {
+        let received = self.inbounds.cuts(self.station.cx.info.subtask);
+        self.station.cut(epoch, received, Vec::new(), self.task.as_mut())
+    }
+
+    /// Lets the participant hear a word, and the alignment where it concerns both.
+    fn attend(&mut self, event: ParticipantEvent) -> Result<(), TaskError> {
+        let given_up = match event {
+            ParticipantEvent::AbortNote { authority, epoch } if authority == self.station.authority() => {
+                Some(epoch)
+            }
+            _ => None,
+        };
+        self.station.attend(event, self.task.as_mut())?;
+        given_up.map_or(Ok(()), |epoch| self.align(AlignmentEvent::AbortNote { epoch }))
     }
 
     /// Feeds some of the batch at hand, and gives it back when it is empty.
@@ -291,8 +324,9 @@ impl Handler<Connect> for SubtaskActor {
     fn handle(&mut self, message: Connect, cx: &mut Self::Context) {
         let launch = self.launch.take().expect("a subtask is connected once");
         let subtask = launch.cx.info.subtask;
-        let inbounds = Inbounds::new(message.inbound, &launch.config);
-        let (station, task) = launch.station(message.outbound);
+        let inbounds = Inbounds::new(message.inbound, &launch.config, launch.membership.after);
+        let own = Own { hear: cx.address().recipient(), fetched: cx.address().recipient() };
+        let (station, task) = launch.station(message.outbound, own);
         let core = Rc::new(RefCell::new(SubtaskCore {
             station,
             task,
@@ -305,6 +339,7 @@ impl Handler<Connect> for SubtaskActor {
             actor: cx.address(),
         }));
         local::register(subtask, core.clone());
+        core.borrow_mut().guard(|core| core.station.restore(core.task.as_mut()));
         self.core = Some(core);
     }
 }
@@ -355,12 +390,34 @@ impl Handler<SetAlarm> for SubtaskActor {
     }
 }
 
-impl Handler<Commit> for SubtaskActor {
+impl Handler<Fetched> for SubtaskActor {
     type Result = ();
 
-    fn handle(&mut self, message: Commit, _: &mut Self::Context) {
+    fn handle(&mut self, message: Fetched, _: &mut Self::Context) {
         let Some(core) = &self.core else { return };
-        core.borrow_mut().guard(|core| core.station.commit(message.staged, core.task.as_mut()));
+        core.borrow_mut().guard(|core| core.station.fetched(message, core.task.as_mut()));
+    }
+}
+
+impl Handler<Hear> for SubtaskActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Hear, cx: &mut Self::Context) {
+        self.work(cx, |core| core.guard(|core| core.attend(message.0)));
+    }
+}
+
+impl Handler<Trigger> for SubtaskActor {
+    type Result = ();
+
+    /// A subtask whose input goes on is reached by a barrier.
+    fn handle(&mut self, message: Trigger, cx: &mut Self::Context) {
+        self.work(cx, |core| {
+            let is_over = matches!(core.station.phase, Phase::Ending | Phase::Finished);
+            if is_over && message.authority == core.station.authority() {
+                core.guard(|core| core.cut(message.epoch));
+            }
+        });
     }
 }
 

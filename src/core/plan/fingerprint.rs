@@ -20,6 +20,11 @@ pub struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// The hash of the words.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
     /// The fingerprint of a plan.
     pub fn of(plan: &Plan) -> Self {
         let mut words = format!("watershed plan 1: {}, {} key groups\n", plan.name, plan.key_groups.count());

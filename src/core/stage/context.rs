@@ -122,6 +122,16 @@ pub enum TaskError {
     State(#[from] crate::StateError),
 }
 
+impl TaskError {
+    /// Whether output is lost for good, see [`SinkError::lost`](crate::SinkError::lost).
+    pub fn is_lost(&self) -> bool {
+        match self {
+            TaskError::Sink(error) => error.is_lost(),
+            TaskError::Source(_) | TaskError::State(_) => false,
+        }
+    }
+}
+
 /// What the stages of one subtask's chain work with.
 pub struct TaskContext {
     /// The subtask's place in the plan.

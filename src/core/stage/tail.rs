@@ -18,6 +18,15 @@ pub trait Tail<T>: Downstream<T> + Clone + Send + 'static {
     /// Makes partial batches ready to be handed over, and flushes a sink.
     fn flush(&mut self, cx: &mut TaskContext);
 
+    /// Called where the job goes on from a checkpoint, when what that one staged has been committed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::resume`].
+    fn resume(&mut self) -> Result<(), TaskError> {
+        Ok(())
+    }
+
     /// Makes what was written durable; the staged value as MessagePack, where there is one.
     ///
     /// # Errors
@@ -301,6 +310,13 @@ impl<S: Sink> Tail<S::In> for SinkTail<S> {
         if let Err(error) = flushed {
             cx.fail(error);
         }
+    }
+
+    fn resume(&mut self) -> Result<(), TaskError> {
+        let trace = StageTrace::enter(self.number);
+        let resumed = self.writer().resume();
+        trace.leave();
+        Ok(resumed?)
     }
 
     fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {

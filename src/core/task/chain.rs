@@ -83,6 +83,10 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
         cx.flush_sides();
     }
 
+    fn resume(&mut self) -> Result<(), TaskError> {
+        self.tail.resume()
+    }
+
     fn prepare(&mut self, epoch: Epoch) -> Result<Option<Vec<u8>>, TaskError> {
         self.tail.prepare(epoch)
     }
@@ -113,5 +117,12 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> TaskFactory for ChainTask
 
     fn splits(&self, _parallelism: u32) -> Result<Vec<Split>, SourceError> {
         Ok(Vec::new())
+    }
+
+    /// # Panics
+    ///
+    /// Always: it has no splits.
+    fn describe(&self, _split: &[u8]) -> Result<String, TaskError> {
+        unreachable!("only a source has splits")
     }
 }

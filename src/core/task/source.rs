@@ -127,6 +127,11 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTas
             })
             .collect())
     }
+
+    fn describe(&self, split: &[u8]) -> Result<String, TaskError> {
+        let split = rmp_serde::from_slice(split).map_err(StateError::from)?;
+        Ok(self.source.describe(&split))
+    }
 }
 
 /// The [`SourceOutput`] of a reader: the source's chain.

@@ -2,6 +2,7 @@
 
 mod waiting;
 
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use watershed_core::{
     Watermark, Writer,
 };
 
-use crate::{Cause, Config, JobEnd, JobError, Summary};
+use crate::{Cause, Config, JobEnd, JobError, Storage, Summary};
 
 /// Keeps what it is given in a list that the test shares.
 #[derive(Clone)]
@@ -105,7 +106,7 @@ fn config(parallelism: u32, batch_records: usize) -> Config {
 }
 
 fn run(pipeline: &Pipeline, config: &Config) -> Result<Summary, JobError> {
-    crate::run(&pipeline.plan().unwrap(), config, |_| {})
+    crate::run(&Rc::new(pipeline.plan().unwrap()), config, Storage::none(), |_| {})
 }
 
 fn pipeline() -> Pipeline {
@@ -214,7 +215,7 @@ fn a_panic_in_an_operator_names_the_key_group() {
 fn a_cancelled_job_finishes_what_it_has_read_and_fires_no_open_window() {
     let (pipeline, keep) = (pipeline(), Keep::new());
     pipeline.source(Numbers::up_to(u64::MAX)).filter(|n| n % 1000 == 0).sink(keep.clone());
-    let summary = crate::run(&pipeline.plan().unwrap(), &config(1, 64), |job| {
+    let summary = crate::run(&Rc::new(pipeline.plan().unwrap()), &config(1, 64), Storage::none(), |job| {
         std::thread::spawn(move || {
             while job.report()[0].counters.records_in < 100_000 {
                 std::thread::yield_now();
@@ -247,7 +248,7 @@ fn a_cancelled_job_ends_soon_however_slow_its_operators_are() {
         let cancelled = Arc::new(Mutex::new(None));
         let at = cancelled.clone();
         let config = Config { arbiters: 2, parallelism: 2, ..Config::default() };
-        let summary = crate::run(&pipeline.plan().unwrap(), &config, |job| {
+        let summary = crate::run(&Rc::new(pipeline.plan().unwrap()), &config, Storage::none(), |job| {
             std::thread::spawn(move || {
                 std::thread::sleep(Duration::from_millis(3000));
                 *at.lock().unwrap() = Some(Instant::now());
@@ -312,12 +313,13 @@ fn a_cancelled_job_fires_no_window_on_the_strength_of_the_other_subtasks() {
         let slow = pipeline.source(Numbers::up_to(u64::MAX)).rebalance();
         let both = slow.union(pipeline.source(Numbers::up_to(u64::MAX)));
         both.key_by(|n| n / 100).process(Hundred).sink(keep.clone());
-        let summary = crate::run(&pipeline.plan().unwrap(), &config(2, 64), |job| {
-            std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(5));
-                job.cancel();
+        let summary =
+            crate::run(&Rc::new(pipeline.plan().unwrap()), &config(2, 64), Storage::none(), |job| {
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(5));
+                    job.cancel();
+                });
             });
-        });
         assert_eq!(summary.unwrap().end, JobEnd::Cancelled);
         let short: Vec<_> = keep.sorted().into_iter().filter(|(_, count)| *count != 200).collect();
         assert_eq!(short, [], "these hundreds were said before all of their numbers had come");

@@ -3,39 +3,29 @@
 //! Reading the hindmost split first keeps the splits of a subtask close together in event time, so that
 //! windows hold little more than what is out of order within a split.
 
+mod actor;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use actix::prelude::*;
+use watershed_core::checkpoint::SplitCut;
 use watershed_core::spi::Polled;
 use watershed_core::stage::TaskError;
-use watershed_core::task::{SourceTask, Split};
-use watershed_core::{Origin, Position, ProcessingTime, SplitId, Step, Watermark};
+use watershed_core::task::SourceTask;
+use watershed_core::{Epoch, Origin, Position, Step, Watermark};
 use watershed_protocol::{Machine, WatermarkEffect, WatermarkEvent, WatermarkMerge};
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
 use crate::convoy::Place;
-use crate::element::{Ending, GiveBack};
-use crate::launch::{Launch, open};
-use crate::message::{Alarm, Cancel, CaughtUp, Commit, Connect, Start, Stop, Turn, Woken};
+use crate::element::Ending;
 use crate::pace::Portion;
+use crate::split::{Assigned, OpenSplit, Readiness};
 use crate::station::{Call, Phase, Station, attempt};
-use crate::vigil::{self, Post};
 
-/// The actor of a source's subtask.
-pub(crate) struct SourceActor {
-    launch: Option<Launch<dyn SourceTask>>,
-    place: Option<Place>,
-    /// The first splits, opened before the job starts.
-    splits: Vec<OpenSplit>,
-    /// Splits that are not open yet.
-    closed: VecDeque<(SplitId, Split)>,
-    core: Option<SourceCore>,
-    /// The alarm that is set. There is one at a time: a nearer one takes the place of a farther.
-    alarm: Option<SpawnHandle>,
-}
+pub(crate) use actor::SourceActor;
 
+/// All of a source's subtask but its mailbox.
 struct SourceCore {
     station: Station,
     task: Box<dyn SourceTask>,
@@ -45,7 +35,9 @@ struct SourceCore {
     portion: Portion,
     splits: Vec<OpenSplit>,
     /// Splits that are not open yet.
-    closed: VecDeque<(SplitId, Split)>,
+    closed: VecDeque<Assigned>,
+    /// Splits that an earlier run has read to their ends.
+    done: Vec<Assigned>,
     merge: WatermarkMerge,
     effects: Vec<WatermarkEffect>,
     stopwatch: Stopwatch,
@@ -54,6 +46,8 @@ struct SourceCore {
     last: usize,
     ended: bool,
     ending: Ending,
+    /// Whether nothing is to be read for now: the job stops at a checkpoint.
+    paused: bool,
     /// Whether a message to go on is under way.
     turning: bool,
     alarm: Option<Instant>,
@@ -61,64 +55,6 @@ struct SourceCore {
     wanted: Option<Duration>,
     /// The split that is being opened.
     opening: Option<String>,
-}
-
-/// A split that is being read. Its place in the list is its number within the subtask.
-struct OpenSplit {
-    id: SplitId,
-    name: String,
-    readiness: Readiness,
-    watermark: Watermark,
-}
-
-impl OpenSplit {
-    fn begin(id: SplitId, split: Split) -> Self {
-        OpenSplit { id, name: split.name, readiness: Readiness::Ready, watermark: Watermark::MIN }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Readiness {
-    Ready,
-    /// Until a wake-up.
-    Pending,
-    Later(ProcessingTime),
-    Ended,
-}
-
-impl SourceActor {
-    pub(crate) fn new(launch: Launch<dyn SourceTask>, place: Place, splits: Vec<(SplitId, Split)>) -> Self {
-        SourceActor {
-            launch: Some(launch),
-            place: Some(place),
-            splits: Vec::new(),
-            closed: splits.into(),
-            core: None,
-            alarm: None,
-        }
-    }
-
-    /// Lets the source work for a turn; the next one comes by message, so that the other actors of the
-    /// arbiter have theirs.
-    fn work(&mut self, cx: &mut Context<Self>, prepare: impl FnOnce(&mut SourceCore)) {
-        let Some(core) = &mut self.core else { return };
-        prepare(core);
-        let mut more = false;
-        core.guard(|core| {
-            more = core.turn()?;
-            core.wanted = core.station.wait(core.task.chain());
-            Ok(())
-        });
-        if more && !core.turning {
-            core.turning = true;
-            cx.notify(Turn);
-        }
-        if let Some(wait) = core.alarm_to_set()
-            && let Some(farther) = self.alarm.replace(cx.notify_later(Alarm, wait))
-        {
-            cx.cancel_future(farther);
-        }
-    }
 }
 
 impl SourceCore {
@@ -147,7 +83,7 @@ impl SourceCore {
                 self.station.end(self.ending, self.task.chain_mut())?;
             } else if self.task.chain().deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
                 self.calls.push_back(Call::ProcessingTime);
-            } else if self.station.is_held() {
+            } else if self.paused || self.station.is_held() {
                 self.place.leave();
                 return Ok(false);
             } else if self.place.is_ahead() {
@@ -278,21 +214,39 @@ impl SourceCore {
     }
 
     fn open_next(&mut self) -> Result<(), TaskError> {
-        let Some((id, split)) = self.closed.pop_front() else { return Ok(()) };
-        self.opening = Some(split.name.clone());
-        self.task.open_split(&split, None)?;
+        let Some(assigned) = self.closed.pop_front() else { return Ok(()) };
+        self.opening = Some(assigned.split.name.clone());
+        self.task.open_split(&assigned.split, assigned.start())?;
         self.opening = None;
-        self.splits.push(OpenSplit::begin(id, split));
+        self.splits.push(OpenSplit::begin(assigned));
         Ok(())
     }
 
     /// Ends all splits where they are.
-    fn cancel(&mut self) {
-        self.ending = Ending::Cancelled;
+    fn drain(&mut self, ending: Ending) {
+        if self.ended || self.station.phase != Phase::Running {
+            return;
+        }
         self.place.leave();
-        self.closed.clear();
-        self.calls.push_back(Call::Drain);
+        self.ending = ending;
+        self.calls.push_back(match ending {
+            Ending::Complete => Call::Watermark(Watermark::MAX),
+            Ending::Cancelled => Call::Drain,
+        });
         self.ended = true;
+    }
+
+    /// Cuts the stream where the splits stand.
+    fn cut(&mut self, epoch: Epoch) -> Result<(), TaskError> {
+        let open = self.splits.iter().enumerate().map(|(number, open)| SplitCut {
+            split: open.id,
+            description: open.split.bytes.clone(),
+            position: self.task.position(number),
+            ended: open.readiness == Readiness::Ended,
+        });
+        let rest = self.done.iter().chain(&self.closed).map(Assigned::cut);
+        let splits = open.chain(rest).collect();
+        self.station.cut(epoch, Vec::new(), splits, self.task.chain_mut())
     }
 
     /// How long until an alarm is wanted, if that is before the one that is set.
@@ -326,7 +280,9 @@ impl SourceCore {
         let reading = self.splits.get(self.last);
         let origin = match (self.opening.take(), reading) {
             (Some(opening), _) => Some(format!("opening {opening}")),
-            (None, Some(split)) => Some(format!("reading {} near position {}", split.name, self.reached())),
+            (None, Some(split)) => {
+                Some(format!("reading {} near position {}", split.split.name, self.reached()))
+            }
             (None, None) => None,
         };
         self.station.fail(broken, origin);
@@ -335,152 +291,5 @@ impl SourceCore {
     /// How far the split that was read last had been read when that began.
     fn reached(&self) -> Position {
         self.station.cx.origin.map_or(Position(0), |origin| origin.position)
-    }
-}
-
-impl Actor for SourceActor {
-    type Context = Context<Self>;
-
-    fn started(&mut self, cx: &mut Self::Context) {
-        let launch = self.launch.as_mut().expect("an actor starts once");
-        launch.bell.hang(cx.address().recipient());
-        let (splits, closed, count) = (&mut self.splits, &mut self.closed, launch.config.open_splits);
-        open(launch, |task, cx| {
-            task.chain_mut().open(cx)?;
-            while splits.len() < count
-                && let Some((id, split)) = closed.pop_front()
-            {
-                task.open_split(&split, None)?;
-                splits.push(OpenSplit::begin(id, split));
-            }
-            Ok(())
-        });
-    }
-}
-
-impl Handler<Connect> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, message: Connect, cx: &mut Self::Context) {
-        let launch = self.launch.take().expect("a source is connected once");
-        let place = self.place.take().expect("a source is connected once");
-        place.join(Post::here(cx.address()).expect("a source lives on an arbiter that keeps vigil"));
-        let config = launch.config.clone();
-        let (station, task) = launch.station(message.outbound);
-        let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
-        self.core = Some(SourceCore {
-            station,
-            portion: Portion::new(config.poll_records, config.turn_within),
-            config,
-            place,
-            merge: WatermarkMerge::new(splits.len() + closed.len(), task.split_idle_after()),
-            task,
-            splits,
-            closed,
-            effects: Vec::new(),
-            stopwatch: Stopwatch::start(),
-            calls: VecDeque::new(),
-            last: 0,
-            ended: false,
-            ending: Ending::Complete,
-            turning: false,
-            alarm: None,
-            wanted: None,
-            opening: None,
-        });
-    }
-}
-
-impl Handler<Start> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Start, cx: &mut Self::Context) {
-        self.work(cx, |_| {});
-    }
-}
-
-impl Handler<CaughtUp> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: CaughtUp, cx: &mut Self::Context) {
-        vigil::received();
-        self.work(cx, |_| {});
-    }
-}
-
-impl Handler<Turn> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Turn, cx: &mut Self::Context) {
-        self.work(cx, |core| core.turning = false);
-    }
-}
-
-impl Handler<GiveBack> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, message: GiveBack, cx: &mut Self::Context) {
-        vigil::received();
-        let Some(core) = &mut self.core else { return };
-        let blocked = core.station.outbounds.is_blocked();
-        let behind = core.station.give_back(message);
-        // A turn is under way already unless the source had to stop for want of credit, or is idle.
-        if blocked || (behind && !core.turning) {
-            self.work(cx, |_| {});
-        }
-    }
-}
-
-impl Handler<Woken> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
-        self.work(cx, |core| {
-            core.station.hear();
-            for split in &mut core.splits {
-                if split.readiness == Readiness::Pending {
-                    split.readiness = Readiness::Ready;
-                }
-            }
-        });
-    }
-}
-
-impl Handler<Alarm> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Alarm, cx: &mut Self::Context) {
-        self.alarm = None;
-        self.work(cx, |core| core.alarm = None);
-    }
-}
-
-impl Handler<Cancel> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, _: Cancel, cx: &mut Self::Context) {
-        self.work(cx, SourceCore::cancel);
-    }
-}
-
-impl Handler<Commit> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, message: Commit, _: &mut Self::Context) {
-        let Some(core) = &mut self.core else { return };
-        core.guard(|core| core.station.commit(message.staged, core.task.chain_mut()));
-    }
-}
-
-impl Handler<Stop> for SourceActor {
-    type Result = ();
-
-    fn handle(&mut self, message: Stop, cx: &mut Self::Context) {
-        if let Some(core) = &mut self.core {
-            core.station.stop(message, core.task.chain_mut());
-        }
-        // What was opened for a job that did not start is dropped here, before the answer.
-        (self.core, self.launch) = (None, None);
-        cx.stop();
     }
 }

@@ -1,0 +1,189 @@
+//! What the coordinator machine wants, done.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix::prelude::*;
+use watershed_core::checkpoint::Manifest;
+use watershed_protocol::checkpoint::{
+    self, Answer, CoordinatorEffect, CoordinatorEvent, ParticipantEvent, Report, Swap, Swapped,
+};
+use watershed_state::retention::{self, Keep, Needs};
+use watershed_state::{MetaError, StoreError};
+
+use super::Coordinator;
+use super::run::{Launching, Stopping};
+use crate::element::Ending;
+use crate::message::{Drain, Hear, Trigger};
+use crate::storage::Storage;
+
+/// How long an object that no manifest names is left alone: its manifest may be about to be written.
+const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_secs(600);
+
+impl Coordinator {
+    pub(super) fn perform(&mut self, effect: CoordinatorEffect, cx: &mut Context<Self>) {
+        match effect {
+            CoordinatorEffect::Swap(swap) => self.swap(swap, cx),
+            CoordinatorEffect::ReadMeta => {
+                let meta = self.storage.meta.clone();
+                let read = async move { meta.read().await };
+                cx.spawn(read.into_actor(self).map(|read, coordinator, cx| {
+                    let event = read.map_or(CoordinatorEvent::MetaUnread, CoordinatorEvent::MetaRead);
+                    coordinator.feed(event, cx);
+                }));
+            }
+            CoordinatorEffect::LoadManifest(pointer) => {
+                let store = self.storage.store.clone();
+                let load = async move { store.manifest(&pointer).await };
+                cx.spawn(load.into_actor(self).map(|loaded, coordinator, cx| {
+                    let event = match loaded {
+                        Ok(manifest) => CoordinatorEvent::Loaded(manifest),
+                        Err(error) => CoordinatorEvent::LoadFailed(failure(&error)),
+                    };
+                    coordinator.feed(event, cx);
+                }));
+            }
+            CoordinatorEffect::Restore { authority, subtask, after, permit, part } => {
+                let launching = self.launching.get_or_insert_with(|| Launching {
+                    authority,
+                    after,
+                    resumes: permit.is_some(),
+                    parts: Default::default(),
+                });
+                launching.parts.insert(subtask, part);
+            }
+            CoordinatorEffect::Start { authority, subtask } => {
+                self.tell(subtask, ParticipantEvent::Start { authority });
+            }
+            CoordinatorEffect::Trigger { authority, epoch, intent, at } => {
+                for handle in at.into_iter().filter_map(|subtask| self.living(subtask)) {
+                    handle.trigger.do_send(Trigger { authority, epoch, intent });
+                }
+            }
+            CoordinatorEffect::AbortNote { authority, epoch } => {
+                for subtask in self.subtasks() {
+                    self.tell(subtask, ParticipantEvent::AbortNote { authority, epoch });
+                }
+            }
+            CoordinatorEffect::Drain { authority: _ } => {
+                // Open windows of a job that somebody ends stay open, since their input was not over.
+                let ending = if self.cancelled { Ending::Cancelled } else { Ending::Complete };
+                for subtask in self.subtasks() {
+                    if let Some(drain) = self.living(subtask).and_then(|handle| handle.drain.as_ref()) {
+                        drain.do_send(Drain(ending));
+                    }
+                }
+            }
+            CoordinatorEffect::WriteManifest(manifest) => self.write(*manifest, cx),
+            CoordinatorEffect::Commit { authority, permit, subtask, xids } => {
+                let epoch = permit.epoch();
+                self.tell(subtask, ParticipantEvent::Commit { authority, epoch, xids });
+            }
+            CoordinatorEffect::Forget { before } => self.forget(before),
+            CoordinatorEffect::EndRun { authority, reason, take_back_after } => {
+                tracing::info!(run = %authority.run, %reason, "the run ends");
+                self.launching = None;
+                self.stop(Stopping { authority, take_back_after }, cx);
+            }
+            CoordinatorEffect::Answer { request: _, answer: Answer::Done(_) } => {}
+            CoordinatorEffect::Answer { request: _, answer: Answer::Refused { wish, reason } } => {
+                tracing::warn!(?wish, reason, "a request is refused");
+            }
+            CoordinatorEffect::Report(report) => self.report(report),
+        }
+    }
+
+    fn tell(&self, subtask: watershed_core::SubtaskId, event: ParticipantEvent) {
+        // Whoever is gone already will be reported lost, and needs no word.
+        if let Some(handle) = self.living(subtask) {
+            handle.hear.do_send(Hear(event));
+        }
+    }
+
+    fn swap(&mut self, Swap { guard, change }: Swap, cx: &mut Context<Self>) {
+        let (meta, asked) = (self.storage.meta.clone(), change.clone());
+        let swap = async move { meta.cas(guard, asked).await };
+        cx.spawn(swap.into_actor(self).map(move |swapped, coordinator, cx| {
+            let result = match swapped {
+                Ok(meta) => Swapped::Done(meta),
+                Err(MetaError::Refused { current, .. }) => Swapped::Refused(*current),
+                Err(error @ MetaError::Failed { .. }) => {
+                    tracing::warn!(%error, "a decision was not made");
+                    Swapped::Failed
+                }
+                Err(error @ MetaError::Unknown { .. }) => {
+                    tracing::warn!(%error, "whether a decision was made is not known");
+                    Swapped::Unknown
+                }
+            };
+            coordinator.feed(CoordinatorEvent::Swapped { change, result }, cx);
+        }));
+    }
+
+    fn write(&mut self, mut manifest: Manifest, cx: &mut Context<Self>) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        manifest.taken_at = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        let (store, epoch) = (self.storage.store.clone(), manifest.epoch);
+        let write = async move { store.put_manifest(&manifest).await };
+        cx.spawn(write.into_actor(self).map(move |written, coordinator, cx| {
+            let event = match written {
+                Ok(pointer) => CoordinatorEvent::ManifestWritten { epoch, object: pointer.manifest },
+                Err(error) => CoordinatorEvent::ManifestFailed { epoch, reason: error.to_string() },
+            };
+            coordinator.feed(event, cx);
+        }));
+    }
+
+    /// Lets the checkpoints go that nobody needs any more, beside everything else. What fails here is done by the
+    /// next one.
+    fn forget(&mut self, before: watershed_core::Epoch) {
+        let Storage { meta, store, lasts } = self.storage.clone();
+        if !lasts {
+            return;
+        }
+        actix::spawn(async move {
+            let needs = Needs { keep: Keep::From(before), grace: ORPHAN_GRACE, ..Needs::default() };
+            let meta = match meta.read().await {
+                Ok(meta) => meta,
+                Err(error) => return tracing::warn!(%error, "old checkpoints are kept for now"),
+            };
+            if let Err(error) = retention::run(&store, &meta, &needs, SystemTime::now()).await {
+                tracing::warn!(%error, "old checkpoints are kept for now");
+            }
+        });
+    }
+
+    fn report(&mut self, report: Report) {
+        match report {
+            Report::Running { authority, base } => {
+                tracing::info!(run = %authority.run, ?base, "the run has begun");
+                self.board.began(base);
+            }
+            Report::Completed(pointer) => {
+                tracing::debug!(epoch = %pointer.epoch, "a checkpoint is complete");
+                self.board.completed(pointer.epoch);
+            }
+            Report::GivenUp { epoch, reason } => {
+                tracing::warn!(%epoch, reason, "a checkpoint was given up");
+            }
+            Report::Uncertain(epoch) => {
+                tracing::warn!(%epoch, "whether the checkpoint is complete is not known yet");
+            }
+            Report::Violated(epoch, violation) => {
+                tracing::error!(%epoch, %violation, "the votes of a checkpoint were no consistent cut");
+            }
+            Report::Committed(epoch) => tracing::debug!(%epoch, "all output of a checkpoint is committed"),
+            Report::Degraded { reason } => tracing::warn!(reason, "the job runs, but cannot checkpoint"),
+            Report::Healthy => tracing::info!("the job checkpoints again"),
+            Report::Restarting { reason } => {
+                tracing::warn!(%reason, "the job goes back to its last checkpoint");
+            }
+            Report::Following => tracing::warn!("another coordinator reigns"),
+            Report::Over(over) => self.outcome = Some(over),
+        }
+    }
+}
+
+fn failure(error: &StoreError) -> checkpoint::Failure {
+    let permanent = matches!(error, StoreError::Missing { .. } | StoreError::Damaged { .. });
+    checkpoint::Failure { reason: error.to_string(), permanent }
+}

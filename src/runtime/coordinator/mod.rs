@@ -1,0 +1,280 @@
+//! The coordinator actor: performs what the coordinator machine of a job decides.
+//!
+//! ```text
+//!                     +--- meta store: Swap, ReadMeta
+//!   the machine  <--> |--- checkpoint store: WriteManifest, LoadManifest, Forget
+//!                     |--- the run's subtasks: Restore, Start, Trigger, Commit, EndRun
+//!                     +--- whoever started the job: Report
+//! ```
+//!
+//! A job without a state directory is the same: its meta store is gone with the process, and its one checkpoint is
+//! its last. So a job that fails shows nothing rather than a part, except through sinks that stage nothing (a
+//! terminal, a socket).
+
+mod effects;
+mod run;
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use watershed_core::Plan;
+use watershed_core::checkpoint::Pointer;
+use watershed_core::plan::Fingerprint;
+use watershed_core::stage::TaskError;
+use watershed_protocol::checkpoint::{
+    self, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
+};
+use watershed_protocol::{Machine, Outcome, Tick};
+
+use crate::board::Board;
+use crate::config::Config;
+use crate::deploy::Deployment;
+use crate::element::Ending;
+use crate::error::{Cause, JobError};
+use crate::message::{Cancel, Ended, Failed, Refused, Tell};
+use crate::node::Node;
+use crate::storage::Storage;
+use run::{Launching, Run};
+
+/// How a job ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobEnd {
+    /// All input was read and worked on.
+    Complete,
+    /// Somebody asked for the end; what had been read by then was worked on.
+    Cancelled,
+    /// Somebody asked for the end; the job stopped at a checkpoint, from which it can go on.
+    Suspended(Pointer),
+}
+
+/// Drives one job.
+pub(crate) struct Coordinator {
+    machine: checkpoint::Coordinator,
+    plan: Rc<Plan>,
+    plan_hash: u64,
+    config: Config,
+    board: Arc<Board>,
+    node: Addr<Node>,
+    storage: Storage,
+    begun: Instant,
+    events: VecDeque<CoordinatorEvent>,
+    /// The alarm for the machine's deadline.
+    alarm: Option<(Tick, SpawnHandle)>,
+    /// What the effects of one event ask to be restored.
+    launching: Option<Launching>,
+    run: Run,
+    /// How many runs have been begun here.
+    runs: u32,
+    requests: u64,
+    cancelled: bool,
+    /// Why the run failed, in the words of whoever noticed.
+    cause: Option<JobError>,
+    /// How the job ended, once it has.
+    outcome: Option<Over>,
+    over: Option<oneshot::Sender<Result<JobEnd, JobError>>>,
+}
+
+/// To the coordinator, from itself: the time of the machine's deadline has come.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Deadline;
+
+impl Coordinator {
+    /// The coordinator of a job, which begins at once.
+    pub(crate) fn new(
+        plan: Rc<Plan>,
+        config: &Config,
+        storage: Storage,
+        board: &Arc<Board>,
+        node: Addr<Node>,
+        over: oneshot::Sender<Result<JobEnd, JobError>>,
+    ) -> Result<Self, JobError> {
+        plan.check_parallelism(config.parallelism)?;
+        let layout = |authority| {
+            let arbiters = config.arbiters.max(1);
+            Deployment::of(&plan, config.parallelism, config.batch_records, arbiters, authority)
+        };
+        let roster = layout(Authority::default()).roster(&plan);
+        let checkpoints = if storage.lasts {
+            config.checkpoints.clone()
+        } else {
+            // One checkpoint, at the end, and no other try.
+            CheckpointConfig {
+                interval: None,
+                restarts_max: 0,
+                timeout: Duration::MAX,
+                ..config.checkpoints.clone()
+            }
+        };
+        Ok(Coordinator {
+            machine: checkpoint::Coordinator::new(&plan.name, roster, checkpoints),
+            plan_hash: Fingerprint::of(&plan).hash(),
+            plan,
+            config: config.clone(),
+            board: board.clone(),
+            node,
+            storage,
+            begun: Instant::now(),
+            events: VecDeque::new(),
+            alarm: None,
+            launching: None,
+            run: Run::None,
+            runs: 0,
+            requests: 0,
+            cancelled: false,
+            cause: None,
+            outcome: None,
+            over: Some(over),
+        })
+    }
+
+    fn tick(&self) -> Tick {
+        Tick(u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Lets the machine hear an event, and performs what it decides.
+    fn feed(&mut self, event: CoordinatorEvent, cx: &mut Context<Self>) {
+        self.events.push_back(event);
+        while let Some(event) = self.events.pop_front() {
+            let mut effects: Vec<CoordinatorEffect> = Vec::new();
+            if self.machine.on(self.tick(), event, &mut effects) == Outcome::Unexpected {
+                tracing::warn!("the coordinator heard what no correct peer says");
+            }
+            for effect in effects {
+                self.perform(effect, cx);
+            }
+        }
+        self.launch(cx);
+        self.set_alarm(cx);
+        self.finish();
+    }
+
+    fn set_alarm(&mut self, cx: &mut Context<Self>) {
+        let deadline = self.machine.deadline().filter(|_| self.outcome.is_none());
+        if self.alarm.as_ref().map(|(at, _)| *at) == deadline {
+            return;
+        }
+        if let Some((_, alarm)) = self.alarm.take() {
+            cx.cancel_future(alarm);
+        }
+        if let Some(at) = deadline {
+            // A deadline so far off that timers do not reach it never comes.
+            let wait = at.since(self.tick()).min(Duration::from_secs(1 << 30));
+            self.alarm = Some((at, cx.notify_later(Deadline, wait)));
+        }
+    }
+
+    fn ask(&mut self, wish: Wish, cx: &mut Context<Self>) {
+        self.requests += 1;
+        self.feed(CoordinatorEvent::Request { request: RequestId(self.requests), wish }, cx);
+    }
+
+    /// Says how the job ended, once its last run has stopped.
+    fn finish(&mut self) {
+        if !matches!(self.run, Run::None) || self.launching.is_some() {
+            return;
+        }
+        let Some(outcome) = self.outcome.take() else { return };
+        let Some(over) = self.over.take() else { return };
+        let result = match outcome {
+            Over::Finished if self.cancelled => Ok(JobEnd::Cancelled),
+            Over::Finished => Ok(JobEnd::Complete),
+            Over::Cancelled => Ok(JobEnd::Cancelled),
+            Over::Suspended(pointer) => Ok(JobEnd::Suspended(pointer)),
+            Over::Failed { reason } => Err(self.cause.take().unwrap_or(JobError::Stopped { reason })),
+        };
+        // Whoever waited may have given up.
+        let _ = over.send(result);
+    }
+}
+
+impl Actor for Coordinator {
+    type Context = Context<Self>;
+
+    fn started(&mut self, cx: &mut Self::Context) {
+        let meta = self.storage.meta.clone();
+        let read = async move { meta.read().await };
+        cx.spawn(read.into_actor(self).map(|read, coordinator, cx| match read {
+            Ok(meta) => coordinator.feed(CoordinatorEvent::Campaign { meta, fork: None }, cx),
+            Err(error) => {
+                coordinator.outcome = Some(Over::Failed { reason: error.to_string() });
+                coordinator.finish();
+            }
+        }));
+    }
+}
+
+impl Handler<Deadline> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, _: Deadline, cx: &mut Self::Context) {
+        self.alarm = None;
+        self.feed(CoordinatorEvent::Deadline, cx);
+    }
+}
+
+impl Handler<Tell> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, message: Tell, cx: &mut Self::Context) {
+        self.feed(message.0, cx);
+    }
+}
+
+impl Handler<Ended> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, message: Ended, cx: &mut Self::Context) {
+        let Ended { authority, subtask, ending } = message;
+        self.cancelled |= ending == Ending::Cancelled;
+        self.feed(CoordinatorEvent::Ended { authority, subtask }, cx);
+    }
+}
+
+impl Handler<Refused> for Coordinator {
+    type Result = ();
+
+    /// A job that cannot begin is told so at once; one that ran before in this process may find its place again.
+    fn handle(&mut self, message: Refused, cx: &mut Self::Context) {
+        let Refused { authority, subtask, error } = message;
+        let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs <= 1 };
+        self.blame(authority, error);
+        self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
+    }
+}
+
+impl Handler<Failed> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, message: Failed, cx: &mut Self::Context) {
+        let Failed { authority, failure } = message;
+        let subtask = failure.subtask;
+        let permanent = matches!(&failure.cause, Cause::Error(TaskError::Sink(error)) if error.is_lost());
+        let lost = checkpoint::Failure { reason: failure.to_string(), permanent };
+        self.blame(authority, JobError::Failed(Box::new(failure)));
+        self.feed(CoordinatorEvent::Lost { authority, subtask, failure: lost }, cx);
+    }
+}
+
+impl Coordinator {
+    /// Notes why a run failed; the first to say so is right.
+    fn blame(&mut self, authority: Authority, error: JobError) {
+        if self.machine.authority() == Some(authority) {
+            self.cause = Some(error);
+        }
+    }
+}
+
+impl Handler<Cancel> for Coordinator {
+    type Result = ();
+
+    /// A job that lasts stops at a checkpoint; any other reads no more, and finishes what it has read.
+    fn handle(&mut self, _: Cancel, cx: &mut Self::Context) {
+        self.cancelled = true;
+        self.ask(if self.storage.lasts { Wish::Suspend } else { Wish::Drain }, cx);
+    }
+}

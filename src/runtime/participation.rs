@@ -1,0 +1,344 @@
+//! A subtask's part in checkpoints: performs what its participant machine wants.
+//!
+//! What takes time (reading what to go on from, writing state) happens beside the stream and comes back as a
+//! message; what touches the task (preparing, committing, taking the state out) happens between two of its calls.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use actix::{Addr, Recipient};
+use watershed_core::checkpoint::{ChannelCut, Payload, SplitCut, Staged, Vote, Xid};
+use watershed_core::stage::{TaskContext, TaskError};
+use watershed_core::state::{Layer, LayerKind};
+use watershed_core::task::Task;
+use watershed_core::{Epoch, KeyGroupRange};
+use watershed_protocol::checkpoint::{
+    Authority, CoordinatorEvent, Failure, Part, Participant, ParticipantEffect, ParticipantEvent,
+};
+use watershed_protocol::{Machine, Outcome, Tick};
+use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
+
+use crate::coordinator::Coordinator;
+use crate::message::{Fetched, Hear, Tell};
+use crate::storage::Storage;
+
+/// What is staged rides in the vote up to this size, in bytes; what is larger is an object of its own.
+const INLINE_BYTES_MAX: usize = 4 << 10;
+
+/// What a subtask needs to know to take part.
+#[derive(Clone)]
+pub(crate) struct Membership {
+    pub(crate) authority: Authority,
+    /// Epochs up to this one were handed out before this run.
+    pub(crate) after: Epoch,
+    /// Whether the job has a checkpoint to go on from.
+    pub(crate) resumes: bool,
+    /// The hash of the plan.
+    pub(crate) plan: u64,
+    /// Its key groups, where its input is keyed.
+    pub(crate) key_groups: Option<KeyGroupRange>,
+    /// What it goes on from.
+    pub(crate) part: Part,
+    pub(crate) storage: Storage,
+}
+
+/// How a subtask is reached by its own work beside the stream.
+pub(crate) struct Own {
+    pub(crate) hear: Recipient<Hear>,
+    pub(crate) fetched: Recipient<Fetched>,
+}
+
+/// A subtask's part in checkpoints.
+pub(crate) struct Participation {
+    machine: Participant,
+    effects: Vec<ParticipantEffect>,
+    membership: Membership,
+    own: Own,
+    coordinator: Addr<Coordinator>,
+    /// What is staged and not committed, by its name.
+    staged: BTreeMap<Xid, Vec<u8>>,
+}
+
+/// Where the cut of a checkpoint goes through the world of one subtask.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    pub(crate) received: Vec<ChannelCut>,
+    pub(crate) sent: Vec<ChannelCut>,
+    pub(crate) splits: Vec<SplitCut>,
+    /// Whether nothing will follow.
+    pub(crate) finished: bool,
+}
+
+/// What is left to do for the subtask when its participant has been heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// As before.
+    Same,
+    /// It may begin to work.
+    Begins,
+    /// The run is over for it.
+    Over,
+}
+
+impl Participation {
+    pub(crate) fn new(
+        membership: Membership,
+        own: Own,
+        coordinator: Addr<Coordinator>,
+        cx: &TaskContext,
+    ) -> Self {
+        let machine = Participant::new(cx.info.subtask, membership.authority);
+        Participation { machine, effects: Vec::new(), membership, own, coordinator, staged: BTreeMap::new() }
+    }
+
+    pub(crate) fn authority(&self) -> Authority {
+        self.membership.authority
+    }
+
+    /// Begins to restore.
+    pub(crate) fn restore(
+        &mut self,
+        task: &mut (impl Task + ?Sized),
+        cx: &TaskContext,
+    ) -> Result<(), TaskError> {
+        let (authority, after) = (self.membership.authority, self.membership.after);
+        let part = std::mem::take(&mut self.membership.part);
+        self.hear(ParticipantEvent::Restore { authority, after, part }, None, task, cx).map(|_| ())
+    }
+
+    /// Takes in what was read: commits what is decided, takes back what is not, and loads the state.
+    pub(crate) fn fetched(
+        &mut self,
+        fetched: Fetched,
+        task: &mut (impl Task + ?Sized),
+        cx: &TaskContext,
+    ) -> Result<Standing, TaskError> {
+        for staged in &fetched.staged {
+            task.commit(staged)?;
+        }
+        if self.membership.resumes {
+            task.resume()?;
+        }
+        for layer in &fetched.layers {
+            task.load(&layer.stages, cx)?;
+        }
+        self.hear(ParticipantEvent::Loaded, None, task, cx)
+    }
+
+    /// Lets the participant hear an event, and does what it wants. `cut` comes with the event of a cut.
+    pub(crate) fn hear(
+        &mut self,
+        event: ParticipantEvent,
+        mut cut: Option<Cut>,
+        task: &mut (impl Task + ?Sized),
+        cx: &TaskContext,
+    ) -> Result<Standing, TaskError> {
+        let mut standing = Standing::Same;
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let outcome = self.machine.on(Tick(0), event, &mut self.effects);
+            if outcome == Outcome::Unexpected {
+                tracing::warn!(subtask = %cx.info.subtask, "heard of a checkpoint what no correct peer says");
+            }
+            for effect in std::mem::take(&mut self.effects) {
+                match effect {
+                    ParticipantEffect::Begin => standing = Standing::Begins,
+                    ParticipantEffect::Exit => standing = Standing::Over,
+                    ParticipantEffect::Snapshot(epoch) => {
+                        let cut = cut.take().expect("a snapshot follows a cut");
+                        self.snapshot(epoch, cut, &mut events, task, cx)?;
+                    }
+                    effect => self.perform(effect, &mut events, task, cx)?,
+                }
+            }
+        }
+        Ok(standing)
+    }
+
+    fn perform(
+        &mut self,
+        effect: ParticipantEffect,
+        events: &mut VecDeque<ParticipantEvent>,
+        task: &mut (impl Task + ?Sized),
+        cx: &TaskContext,
+    ) -> Result<(), TaskError> {
+        use CoordinatorEvent as Word;
+        match effect {
+            ParticipantEffect::Begin | ParticipantEffect::Exit | ParticipantEffect::Snapshot(_) => {
+                unreachable!("these change the subtask and are handled by it")
+            }
+            // What is staged is read and committed together with the loading.
+            ParticipantEffect::Resolve { .. } => {}
+            ParticipantEffect::Load { after: _, part } => self.fetch(part, cx),
+            ParticipantEffect::Restored { authority, subtask } => {
+                self.coordinator.do_send(Tell(Word::Restored { authority, subtask }));
+            }
+            ParticipantEffect::Vote { authority, epoch, vote } => {
+                self.coordinator.do_send(Tell(Word::Voted { authority, epoch, vote }));
+            }
+            ParticipantEffect::Decline { authority, epoch, subtask, reason } => {
+                self.coordinator.do_send(Tell(Word::Declined { authority, epoch, subtask, reason }));
+            }
+            ParticipantEffect::Committed { authority, epoch, subtask } => {
+                self.coordinator.do_send(Tell(Word::Committed { authority, epoch, subtask }));
+            }
+            ParticipantEffect::Commit(Staged { xid, .. }) => {
+                let bytes =
+                    self.staged.get(&xid).expect("what this run staged is at hand until it is committed");
+                match task.commit(bytes) {
+                    Ok(()) => {
+                        self.staged.remove(&xid);
+                        events.push_back(ParticipantEvent::CommitDone { xid });
+                    }
+                    Err(error) if error.is_lost() || !self.membership.storage.lasts => return Err(error),
+                    Err(error) => {
+                        tracing::warn!(%xid, %error, "a commit has to be repeated");
+                        events.push_back(ParticipantEvent::CommitFailed { xid });
+                    }
+                }
+            }
+            ParticipantEffect::TakeBack(Staged { xid, .. }) => {
+                let Some(bytes) = self.staged.remove(&xid) else { return Ok(()) };
+                if let Err(error) = task.abort(&bytes) {
+                    tracing::warn!(%xid, %error, "what was staged could not be taken back");
+                }
+            }
+            // An upload that nobody waits for any more leaves an object that is collected later.
+            ParticipantEffect::Abandon(_) => {}
+            ParticipantEffect::Refuse { newest } => {
+                tracing::warn!(subtask = %cx.info.subtask, %newest, "a message of an older run is refused");
+            }
+        }
+        Ok(())
+    }
+
+    /// Stages the output, takes the state out, and lets both be written beside the stream.
+    fn snapshot(
+        &mut self,
+        epoch: Epoch,
+        cut: Cut,
+        events: &mut VecDeque<ParticipantEvent>,
+        task: &mut (impl Task + ?Sized),
+        cx: &TaskContext,
+    ) -> Result<(), TaskError> {
+        let Membership { authority, plan, key_groups, storage, .. } = &self.membership;
+        let prepared = match task.prepare(epoch) {
+            Ok(prepared) => prepared,
+            Err(error) if storage.lasts => {
+                events.push_back(ParticipantEvent::Failed { epoch, reason: error.to_string() });
+                return Ok(());
+            }
+            // There is no other try: the checkpoint is the job's only one.
+            Err(error) => return Err(error),
+        };
+        let subtask = cx.info.subtask;
+        let xid = Xid { lineage: authority.lineage, epoch, run: authority.run, subtask };
+        let vote = Vote {
+            subtask,
+            plan: *plan,
+            snapshot: Vec::new(),
+            key_groups: key_groups.clone(),
+            received: cut.received,
+            sent: cut.sent,
+            in_flight: Vec::new(),
+            splits: cut.splits,
+            staged: Vec::new(),
+            finished: cut.finished,
+        };
+        if let Some(bytes) = &prepared {
+            self.staged.insert(xid, bytes.clone());
+        }
+        if !storage.lasts {
+            let staged = prepared.map(|bytes| Staged { xid, payload: Payload::Inline(bytes) });
+            events.extend([
+                ParticipantEvent::Prepared { epoch, staged },
+                ParticipantEvent::Saved { epoch, vote },
+            ]);
+            return Ok(());
+        }
+        let stages = task.save(cx);
+        let layer = (!stages.is_empty()).then_some(Layer { kind: LayerKind::Full, stages });
+        let header = Header {
+            job: cx.info.job.clone(),
+            lineage: authority.lineage,
+            epoch,
+            run: authority.run,
+            subtask,
+            key_groups: cx.info.key_groups,
+            kind: LayerKind::Full,
+        };
+        let (store, hear) = (storage.store.clone(), self.own.hear.clone());
+        actix::spawn(async move {
+            let write = write(&store, xid, prepared, header, layer, vote, &hear);
+            let word = match write.await {
+                Ok(vote) => ParticipantEvent::Saved { epoch, vote },
+                Err(error) => ParticipantEvent::Failed { epoch, reason: error.to_string() },
+            };
+            hear.do_send(Hear(word));
+        });
+        Ok(())
+    }
+
+    /// Reads what to go on from, beside the stream.
+    fn fetch(&self, part: Part, cx: &TaskContext) {
+        let store = self.membership.storage.store.clone();
+        let keyed = self.membership.key_groups.is_some();
+        let (fetched, coordinator) = (self.own.fetched.clone(), self.coordinator.clone());
+        let (authority, subtask) = (self.membership.authority, cx.info.subtask);
+        actix::spawn(async move {
+            match read(&store, part, keyed).await {
+                Ok(read) => fetched.do_send(read),
+                Err(error) => {
+                    let permanent = matches!(error, StoreError::Missing { .. } | StoreError::Damaged { .. });
+                    let failure = Failure { reason: error.to_string(), permanent };
+                    coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                }
+            }
+        });
+    }
+}
+
+/// Writes what is staged, says so, and writes the state. The vote, but for what is staged.
+async fn write(
+    store: &CheckpointStore,
+    xid: Xid,
+    prepared: Option<Vec<u8>>,
+    header: Header,
+    layer: Option<Layer>,
+    mut vote: Vote,
+    hear: &Recipient<Hear>,
+) -> Result<Vote, StoreError> {
+    let Xid { lineage, epoch, run, subtask } = xid;
+    let payload = match prepared {
+        None => None,
+        Some(bytes) if bytes.len() <= INLINE_BYTES_MAX => Some(Payload::Inline(bytes)),
+        Some(bytes) => {
+            let key = ObjectKey { lineage, epoch, run, object: Object::Staged(subtask) };
+            Some(Payload::Object(store.put(key, bytes).await?))
+        }
+    };
+    let staged = payload.map(|payload| Staged { xid, payload });
+    hear.do_send(Hear(ParticipantEvent::Prepared { epoch, staged }));
+    if let Some(layer) = layer {
+        vote.snapshot = vec![store.put_layer(header, layer).await?];
+    }
+    Ok(vote)
+}
+
+/// Reads what a subtask goes on from.
+async fn read(store: &CheckpointStore, part: Part, keyed: bool) -> Result<Fetched, StoreError> {
+    let mut staged = Vec::with_capacity(part.staged.len());
+    for Staged { payload, .. } in part.staged {
+        staged.push(match payload {
+            Payload::Inline(bytes) => bytes,
+            Payload::Object(object) => store.get(&object).await?.to_vec(),
+        });
+    }
+    let nothing = KeyGroupRange(0..0);
+    let mut layers = Vec::new();
+    for share in part.snapshots {
+        // A subtask without keys has its pieces, by key group or not, for itself.
+        let range = if keyed { Some(share.key_groups.as_ref().unwrap_or(&nothing)) } else { None };
+        layers.extend(store.layers(&share.layers, range, share.whole).await?);
+    }
+    Ok(Fetched { staged, layers })
+}

@@ -1,0 +1,30 @@
+//! Where a job keeps what must outlive it.
+
+use std::sync::Arc;
+
+use watershed_core::checkpoint::Meta;
+use watershed_state::{CheckpointStore, MemoryMetaStore, MetaStore, StateDirectory};
+
+/// A job's meta store and checkpoint store.
+#[derive(Clone, Debug)]
+pub struct Storage {
+    pub(crate) meta: Arc<dyn MetaStore>,
+    pub(crate) store: CheckpointStore,
+    /// Whether anything outlives the process. Where nothing does, no state is saved.
+    pub(crate) lasts: bool,
+}
+
+impl Storage {
+    /// Storage that is gone with the process: the job takes one checkpoint, at its end, so that its sinks commit
+    /// together.
+    pub fn none() -> Self {
+        let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
+        Storage { meta, store: CheckpointStore::memory(), lasts: false }
+    }
+
+    /// Storage in a state directory.
+    pub fn directory(directory: &StateDirectory) -> Self {
+        let meta = Arc::new(directory.meta.clone());
+        Storage { meta, store: directory.store.clone(), lasts: true }
+    }
+}
