@@ -113,7 +113,7 @@ fn verdict(parameters: &Parameters, first: Option<&Measurement>, run: &Measureme
 fn run_as_text(run: u32, measurement: &Measurement, verdict: &Result<(), String>) -> String {
     let Measurement { system, seconds, tally, .. } = measurement;
     let mut line = format!(
-        "{:13} {system:12} run {run}: {:9.2} M events/s  {:8.5} CPU-s/M  {:7.1} MB  {seconds:6.2} s  sum {} results {} checksum {:016x}",
+        "{:13} {system:22} run {run}: {:9.2} M events/s  {:8.5} CPU-s/M  {:7.1} MB  {seconds:6.2} s  sum {} results {} checksum {:016x}",
         measurement.workload.name(),
         measurement.rate_m(),
         measurement.cpu_per_million(),
@@ -126,6 +126,12 @@ fn run_as_text(run: u32, measurement: &Measurement, verdict: &Result<(), String>
         line += &format!(
             "  p50 {:.2} p99 {:.2} p99.9 {:.2} max {:.2} ms",
             late.p50_ms, late.p99_ms, late.p99_9_ms, late.max_ms
+        );
+    }
+    if let Some(of) = &measurement.checkpoints {
+        line += &format!(
+            "  {} checkpoints, pause p50 {:.2} p99 {:.2} max {:.2} ms",
+            of.completed, of.pause_p50_ms, of.pause_p99_ms, of.pause_max_ms
         );
     }
     line + if verdict.is_ok() { "  right" } else { "  WRONG" }
@@ -171,6 +177,7 @@ mod tests {
             peak_bytes: 1,
             tally,
             latency: None,
+            checkpoints: None,
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::latency::Latency;
-use crate::system::System;
+use crate::system::{Checkpoints, System};
 use crate::tally::Tally;
 use crate::workload::{Parameters, Workload};
 
@@ -43,6 +43,8 @@ pub(crate) struct Measurement {
     pub(crate) tally: Tally,
     /// How late the results were, in the `latency` workload.
     pub(crate) latency: Option<Latency>,
+    /// What checkpoints cost, where there were any.
+    pub(crate) checkpoints: Option<Checkpoints>,
 }
 
 impl Measurement {
@@ -80,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
         peak_bytes: peak_bytes()?,
         tally: finished.tally,
         latency: finished.latency,
+        checkpoints: finished.checkpoints,
     };
     let line = serde_json::to_string(&measurement).expect("a measurement is numbers and names");
     writeln!(io::stdout(), "{line}").map_err(Error::Write)

@@ -5,6 +5,7 @@ mod timely;
 mod watershed;
 
 use std::fmt;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub(crate) enum System {
     TimelyTuned,
     /// Watershed with two subtasks.
     Watershed,
+    /// The same with a state directory and a checkpoint now and then.
+    WatershedCheckpointed,
 }
 
 impl System {
@@ -39,6 +42,7 @@ impl System {
             Self::Timely => "timely",
             Self::TimelyTuned => "timely-tuned",
             Self::Watershed => "watershed",
+            Self::WatershedCheckpointed => "watershed-checkpointed",
         }
     }
 
@@ -48,7 +52,10 @@ impl System {
             Self::Handwritten => handwritten::run(parameters),
             Self::Timely => timely::run(parameters, timely::Distribution::Stock),
             Self::TimelyTuned => timely::run(parameters, timely::Distribution::Tuned),
-            Self::Watershed => watershed::run(parameters),
+            Self::Watershed => watershed::run(parameters, None),
+            Self::WatershedCheckpointed => {
+                watershed::run(parameters, Some(Duration::from_millis(parameters.interval_ms)))
+            }
         }
     }
 }
@@ -68,6 +75,21 @@ pub(crate) struct Finished {
     pub(crate) tally: Tally,
     /// How late the results were, in the `latency` workload.
     pub(crate) latency: Option<Latency>,
+    /// What checkpoints cost, where there were any.
+    pub(crate) checkpoints: Option<Checkpoints>,
+}
+
+/// The checkpoints of a run, and how long their barriers held subtasks up.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Checkpoints {
+    /// How many were completed.
+    pub(crate) completed: u64,
+    /// The longest pause of 50 in 100 barriers, in ms.
+    pub(crate) pause_p50_ms: f64,
+    /// The longest of 99 in 100.
+    pub(crate) pause_p99_ms: f64,
+    /// The longest.
+    pub(crate) pause_max_ms: f64,
 }
 
 #[cfg(test)]

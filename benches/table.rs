@@ -26,6 +26,8 @@ pub(crate) struct Row {
     to_handwritten: Option<f64>,
     /// Events per second as a multiple of timely's, if that ran.
     to_timely: Option<f64>,
+    /// Events per second as a multiple of Watershed's without checkpoints, if that ran.
+    to_watershed: Option<f64>,
     latency: Option<Latency>,
 }
 
@@ -37,6 +39,7 @@ impl Table {
             (!rates.is_empty()).then(|| median(rates))
         };
         let (handwritten, timely) = (rate(System::Handwritten), rate(System::Timely));
+        let watershed = rate(System::Watershed);
         let row = |system: &System| {
             let figures = |figure: fn(&Measurement) -> f64| {
                 median(of_system(*system, measurements).map(figure).collect())
@@ -50,6 +53,7 @@ impl Table {
                 peak_mb: figures(Measurement::peak_mb),
                 to_handwritten: handwritten.map(|rate| m_events_per_second / rate),
                 to_timely: timely.map(|rate| m_events_per_second / rate),
+                to_watershed: watershed.map(|rate| m_events_per_second / rate),
                 latency: median_latency(of_system(*system, measurements)),
             }
         };
@@ -73,19 +77,20 @@ impl Row {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:12} {:>4} {:>12} {:>10} {:>8}", "system", "runs", "M events/s", "CPU-s/M", "MB")?;
+        write!(f, "{:22} {:>4} {:>12} {:>10} {:>8}", "system", "runs", "M events/s", "CPU-s/M", "MB")?;
         if self.rows.iter().any(|row| row.latency.is_some()) {
             write!(f, " {:>8} {:>8} {:>8} {:>8}", "p50 ms", "p99", "p99.9", "max")?;
         }
-        write!(f, " {:>14} {:>9}", "x handwritten", "x timely")?;
+        write!(f, " {:>14} {:>9} {:>12}", "x handwritten", "x timely", "x watershed")?;
         for row in &self.rows {
             let Row { system, runs, m_events_per_second, cpu_seconds_per_million, peak_mb, .. } = row;
-            write!(f, "\n{system:12} {runs:>4} {m_events_per_second:>12.2} {cpu_seconds_per_million:>10.5}")?;
+            write!(f, "\n{system:22} {runs:>4} {m_events_per_second:>12.2} {cpu_seconds_per_million:>10.5}")?;
             write!(f, " {peak_mb:>8.1}")?;
             if let Some(Latency { p50_ms, p99_ms, p99_9_ms, max_ms }) = &row.latency {
                 write!(f, " {p50_ms:>8.2} {p99_ms:>8.2} {p99_9_ms:>8.2} {max_ms:>8.2}")?;
             }
-            write!(f, " {:>14} {:>9}", ratio(row.to_handwritten), ratio(row.to_timely))?;
+            let (handwritten, timely) = (ratio(row.to_handwritten), ratio(row.to_timely));
+            write!(f, " {handwritten:>14} {timely:>9} {:>12}", ratio(row.to_watershed))?;
         }
         Ok(())
     }
@@ -133,6 +138,7 @@ mod tests {
             peak_bytes: 2_000_000,
             tally: Tally::default(),
             latency: None,
+            checkpoints: None,
         }
     }
 

@@ -70,6 +70,9 @@ pub(crate) struct Parameters {
     /// Events per second of the latency workload
     #[arg(long, default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rate: u64,
+    /// Milliseconds between the checkpoints of watershed-checkpointed
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) interval_ms: u64,
     /// Size of the word file, in bytes
     #[arg(long, default_value_t = 256 << 20)]
     pub(crate) bytes: u64,
@@ -90,6 +93,7 @@ impl Parameters {
             format!("--keys={}", self.keys),
             format!("--rate={}", self.rate),
             format!("--bytes={}", self.bytes),
+            format!("--interval-ms={}", self.interval_ms),
         ]);
         if self.combine {
             arguments.push("--combine".into());

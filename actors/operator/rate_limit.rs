@@ -3,8 +3,8 @@
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use watershed_core::state::{Sections, State};
-use watershed_core::{Data, EventTime, KeyGroups, Output, ProcessingTime, StateError, Transform};
+use watershed_core::state::{Saving, Sections, State};
+use watershed_core::{Data, EventTime, Output, ProcessingTime, StateError, Transform};
 
 /// Lets at most so many records a second through each subtask, by pausing its input.
 ///
@@ -72,7 +72,7 @@ struct Level {
 }
 
 impl State for Bucket {
-    fn save(&self, _groups: KeyGroups, _sections: &mut Sections) {}
+    fn save(&self, _saving: &mut Saving) {}
 
     fn load(&mut self, _sections: &Sections) -> Result<(), StateError> {
         Ok(())

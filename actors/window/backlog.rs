@@ -3,8 +3,8 @@
 //! A window of a million keys does not fit one batch. What has been handed over and what has not must be
 //! told apart in a checkpoint too, so the rest is state: saved by key group, emitted before anything else.
 
-use watershed_core::state::{KeyedMap, Sections, State};
-use watershed_core::{Data, EventTime, Key, KeyGroups, Output, StateError, Step};
+use watershed_core::state::{KeyedMap, Saving, Sections, State};
+use watershed_core::{Data, EventTime, Key, Output, StateError, Step};
 
 use super::{Firing, Span, Windowed};
 
@@ -88,12 +88,12 @@ impl<K: Key, R: Data, O: Output<Windowed<K, R>>> Emitter<'_, K, R, O> {
 }
 
 impl<K: Key, R: Data> State for Backlog<K, R> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
+    fn save(&self, saving: &mut Saving) {
         let mut by_key = KeyedMap::<K, Vec<(EventTime, Windowed<K, R>)>>::default();
         for entry in &self.0 {
             by_key.get_or_insert_ref(&entry.1.key, Vec::new).push(entry.clone());
         }
-        by_key.save(groups, sections);
+        by_key.save(saving);
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

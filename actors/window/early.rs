@@ -1,7 +1,7 @@
 //! Which windows have changed since their results were last said, and when to say them next.
 
-use watershed_core::state::{KeyedMap, Panes, Sections, State};
-use watershed_core::{EventTime, Key, KeyGroups, ProcessingTime, StateError, Watermark};
+use watershed_core::state::{KeyedMap, Panes, Saving, Sections, State};
+use watershed_core::{EventTime, Key, ProcessingTime, StateError, Watermark};
 
 use super::Every;
 
@@ -64,10 +64,10 @@ impl<K: Key> Early<K> {
 }
 
 impl<K: Key> State for Early<K> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.changed.save(groups, sections.part("changed"));
-        sections.part("due").put_whole(&self.due);
-        sections.part("beat").put_whole(&self.beat);
+    fn save(&self, saving: &mut Saving) {
+        self.changed.save(saving.part("changed"));
+        saving.part("due").put_whole(self.due);
+        saving.part("beat").put_whole(self.beat);
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -3,10 +3,9 @@
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::state::{KeyedMap, Sections, State};
+use watershed_core::state::{KeyedMap, Saving, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform,
-    Watermark,
+    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform, Watermark,
 };
 
 use super::backlog::Backlog;
@@ -84,10 +83,10 @@ impl<K, A, R> Default for GlobalState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for GlobalState<K, A, R> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.keys.save(groups, sections.part("keys"));
-        self.early.save(groups, sections.part("early"));
-        self.backlog.save(groups, sections.part("backlog"));
+    fn save(&self, saving: &mut Saving) {
+        self.keys.save(saving.part("keys"));
+        self.early.save(saving.part("early"));
+        self.backlog.save(saving.part("backlog"));
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use watershed_core::state::Sections;
+use watershed_core::state::{Saving, Sections};
 use watershed_core::{Key, KeyGroup, KeyGroups, StateError};
 
 /// The number of the window that closes next.
@@ -44,11 +44,14 @@ impl Progress {
     }
 
     /// Saves it for the key groups that have saved anything else.
-    pub(super) fn save(&self, sections: &mut Sections) {
-        for group in sections.groups() {
-            let next = self.ahead.get(&group).copied().or(self.next);
-            sections.part("next").put(group, &(group, next));
-        }
+    pub(super) fn save(&self, saving: &mut Saving) {
+        let (own, ahead) = (self.next, self.ahead.clone());
+        saving.later(move |sections| {
+            for group in sections.groups() {
+                let next = ahead.get(&group).copied().or(own);
+                sections.part("next").put(group, &(group, next));
+            }
+        });
     }
 
     pub(super) fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
@@ -71,12 +74,12 @@ mod tests {
         let (left, right) = (1_u64, 2_u64);
         let mut saved = Sections::default();
         for (key, next) in [(left, 5), (right, 7)] {
-            let mut subtask = Sections::default();
-            subtask.part("panes").put(groups.of(&key), &());
+            let mut subtask = Saving::new(groups);
+            subtask.part("panes").later(move |sections| sections.put(groups.of(&key), &()));
             let mut progress = Progress::default();
             progress.close(next);
             progress.save(&mut subtask);
-            saved.merge(subtask);
+            saved.merge(subtask.encode());
         }
         let mut progress = Progress::default();
         progress.load(&saved).unwrap();

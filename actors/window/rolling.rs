@@ -5,8 +5,8 @@
 //! slice is merged three times, however many windows it is in.
 
 use serde::{Deserialize, Serialize};
-use watershed_core::state::{KeyedMap, Panes, Sections, State};
-use watershed_core::{Data, EventTime, Key, KeyGroups, StateError};
+use watershed_core::state::{KeyedMap, Panes, Saving, Sections, State};
+use watershed_core::{Data, EventTime, Key, StateError};
 
 use crate::aggregate::Aggregate;
 
@@ -115,9 +115,9 @@ impl<K: Key, A: Data> Rolling<K, A> {
 }
 
 impl<K: Key, A: Data> State for Rolling<K, A> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.totals.save(groups, sections.part("totals"));
-        self.stacks.save(groups, sections.part("stacks"));
+    fn save(&self, saving: &mut Saving) {
+        self.totals.save(saving.part("totals"));
+        self.stacks.save(saving.part("stacks"));
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -11,10 +11,10 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::state::{KeyedMap, Sections, State, Timers};
+use watershed_core::state::{KeyedMap, Saving, Sections, State, Timers};
 use watershed_core::{
-    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform,
-    Watermark, millis,
+    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform, Watermark,
+    millis,
 };
 
 use super::backlog::Backlog;
@@ -100,11 +100,11 @@ impl<K, A, R> Default for SessionState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for SessionState<K, A, R> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.sessions.save(groups, sections.part("sessions"));
-        self.timers.save(groups, sections.part("timers"));
-        self.early.save(groups, sections.part("early"));
-        self.backlog.save(groups, sections.part("backlog"));
+    fn save(&self, saving: &mut Saving) {
+        self.sessions.save(saving.part("sessions"));
+        self.timers.save(saving.part("timers"));
+        self.early.save(saving.part("early"));
+        self.backlog.save(saving.part("backlog"));
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

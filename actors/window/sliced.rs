@@ -6,10 +6,10 @@
 
 use std::marker::PhantomData;
 
-use watershed_core::state::{KeyedMap, Panes, Sections, State};
+use watershed_core::state::{KeyedMap, Panes, Saving, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, Record, StateError, Step,
-    Transform, Watermark,
+    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, Record, StateError, Step, Transform,
+    Watermark,
 };
 
 use super::backlog::Backlog;
@@ -54,12 +54,12 @@ impl<K, A, R> Default for SlicedState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for SlicedState<K, A, R> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.panes.save(groups, sections.part("panes"));
-        self.rolling.save(groups, sections.part("rolling"));
-        self.early.save(groups, sections.part("early"));
-        self.backlog.save(groups, sections.part("backlog"));
-        self.progress.save(sections);
+    fn save(&self, saving: &mut Saving) {
+        self.panes.save(saving.part("panes"));
+        self.rolling.save(saving.part("rolling"));
+        self.early.save(saving.part("early"));
+        self.backlog.save(saving.part("backlog"));
+        self.progress.save(saving);
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -14,7 +14,7 @@ pub use source::{SourceHead, SplitTask};
 use std::time::Duration;
 
 use crate::spi::{Polled, SourceError};
-use crate::stage::{Snapshot, TaskContext, TaskError};
+use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
 use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
 
 /// One subtask's chain, from its input to its tail.
@@ -72,8 +72,8 @@ pub trait Task: Send {
     /// Where the output could not be taken back.
     fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError>;
 
-    /// Saves the state of all stages.
-    fn save(&self, cx: &TaskContext) -> Snapshot;
+    /// Takes the state of all stages out, to be written beside the stream.
+    fn save(&self, cx: &TaskContext) -> Taken;
 
     /// Restores the state of all stages, before the first record.
     ///

@@ -1,7 +1,9 @@
 //! What a running job shows of itself: counters that subtasks raise once a batch and anybody may read.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use watershed_core::stage::Counters;
 use watershed_core::{Epoch, EventTime, Plan, VertexId, Watermark};
@@ -14,6 +16,33 @@ pub(crate) struct Board {
     completed: AtomicU64,
     /// How many runs have begun here.
     runs: AtomicU64,
+    /// How long barriers have held subtasks up, the newest last.
+    pauses: Arc<Pauses>,
+}
+
+/// How long barriers have held subtasks up.
+#[derive(Debug, Default)]
+pub(crate) struct Pauses(Mutex<VecDeque<Duration>>);
+
+/// How many pauses are remembered.
+const PAUSES_MAX: usize = 10_000;
+
+impl Pauses {
+    /// A subtask has handled a barrier: flushed, prepared, and taken its state out.
+    pub(crate) fn paused(&self, pause: Duration) {
+        let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pauses.len() == PAUSES_MAX {
+            pauses.pop_front();
+        }
+        pauses.push_back(pause);
+    }
+
+    fn sorted(&self) -> Vec<Duration> {
+        let pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sorted: Vec<Duration> = pauses.iter().copied().collect();
+        sorted.sort_unstable();
+        sorted
+    }
 }
 
 /// How the checkpoints of a job stand.
@@ -23,6 +52,14 @@ pub struct CheckpointReport {
     pub completed: Option<Epoch>,
     /// How many runs have begun in this process: one more than it has failed.
     pub runs: u64,
+    /// How many barriers subtasks have handled, of those remembered.
+    pub barriers: usize,
+    /// How long one of them held its subtask up: the longest of 50 in 100.
+    pub pause_p50: Duration,
+    /// The longest of 99 in 100.
+    pub pause_p99: Duration,
+    /// The longest.
+    pub pause_max: Duration,
 }
 
 /// The counters of a vertex's subtasks.
@@ -68,7 +105,12 @@ impl Board {
             is_sink: vertex.is_sink,
             subtasks: subtasks(vertex.id),
         });
-        Board { vertices: vertices.collect(), completed: AtomicU64::new(0), runs: AtomicU64::new(0) }
+        Board {
+            vertices: vertices.collect(),
+            completed: AtomicU64::new(0),
+            runs: AtomicU64::new(0),
+            pauses: Arc::default(),
+        }
     }
 
     pub(crate) fn subtask(&self, vertex: VertexId, index: u32) -> Arc<SubtaskBoard> {
@@ -89,7 +131,23 @@ impl Board {
     /// How the checkpoints stand.
     pub(crate) fn checkpoints(&self) -> CheckpointReport {
         let completed = Some(Epoch(self.completed.load(Relaxed))).filter(|epoch| epoch.0 > 0);
-        CheckpointReport { completed, runs: self.runs.load(Relaxed) }
+        let pauses = self.pauses.sorted();
+        let of =
+            |percent: usize| pauses.get((pauses.len() * percent / 100).min(pauses.len().saturating_sub(1)));
+        let of = |percent| of(percent).copied().unwrap_or_default();
+        CheckpointReport {
+            completed,
+            runs: self.runs.load(Relaxed),
+            barriers: pauses.len(),
+            pause_p50: of(50),
+            pause_p99: of(99),
+            pause_max: of(100),
+        }
+    }
+
+    /// Where subtasks tell how long barriers held them up.
+    pub(crate) fn pauses(&self) -> Arc<Pauses> {
+        self.pauses.clone()
     }
 
     /// What each vertex has done so far.

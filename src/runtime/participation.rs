@@ -4,10 +4,12 @@
 //! message; what touches the task (preparing, committing, taking the state out) happens between two of its calls.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use watershed_core::checkpoint::{ChannelCut, Payload, SplitCut, Staged, Vote, Xid};
-use watershed_core::stage::{TaskContext, TaskError};
+use watershed_core::stage::{Taken, TaskContext, TaskError};
 use watershed_core::state::{Layer, LayerKind};
 use watershed_core::task::Task;
 use watershed_core::{Epoch, KeyGroupRange};
@@ -17,6 +19,7 @@ use watershed_protocol::checkpoint::{
 use watershed_protocol::{Machine, Outcome, Tick};
 use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
 
+use crate::board::Pauses;
 use crate::coordinator::Coordinator;
 use crate::message::{Fetched, Hear, Tell};
 use crate::storage::Storage;
@@ -39,6 +42,7 @@ pub(crate) struct Membership {
     /// What it goes on from.
     pub(crate) part: Part,
     pub(crate) storage: Storage,
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 /// How a subtask is reached by its own work beside the stream.
@@ -88,6 +92,11 @@ impl Participation {
     ) -> Self {
         let machine = Participant::new(cx.info.subtask, membership.authority);
         Participation { machine, effects: Vec::new(), membership, own, coordinator, staged: BTreeMap::new() }
+    }
+
+    /// Notes how long a barrier has held the subtask up.
+    pub(crate) fn paused(&self, pause: Duration) {
+        self.membership.pauses.paused(pause);
     }
 
     pub(crate) fn authority(&self) -> Authority {
@@ -256,7 +265,7 @@ impl Participation {
             return Ok(());
         }
         let stages = task.save(cx);
-        let layer = (!stages.is_empty()).then_some(Layer { kind: LayerKind::Full, stages });
+        let taken = (!stages.is_empty()).then_some(stages);
         let header = Header {
             job: cx.info.job.clone(),
             lineage: authority.lineage,
@@ -268,7 +277,7 @@ impl Participation {
         };
         let (store, hear) = (storage.store.clone(), self.own.hear.clone());
         actix::spawn(async move {
-            let write = write(&store, xid, prepared, header, layer, vote, &hear);
+            let write = write(&store, xid, prepared, header, taken, vote, &hear);
             let word = match write.await {
                 Ok(vote) => ParticipantEvent::Saved { epoch, vote },
                 Err(error) => ParticipantEvent::Failed { epoch, reason: error.to_string() },
@@ -303,7 +312,7 @@ async fn write(
     xid: Xid,
     prepared: Option<Vec<u8>>,
     header: Header,
-    layer: Option<Layer>,
+    taken: Option<Taken>,
     mut vote: Vote,
     hear: &Recipient<Hear>,
 ) -> Result<Vote, StoreError> {
@@ -318,10 +327,23 @@ async fn write(
     };
     let staged = payload.map(|payload| Staged { xid, payload });
     hear.do_send(Hear(ParticipantEvent::Prepared { epoch, staged }));
-    if let Some(layer) = layer {
+    if let Some(taken) = taken {
+        let layer = encode(taken).await?;
         vote.snapshot = vec![store.put_layer(header, layer).await?];
     }
     Ok(vote)
+}
+
+/// Writes the state as MessagePack, on a thread where nothing streams.
+async fn encode(taken: Taken) -> Result<Layer, StoreError> {
+    let encode = move || taken.into_iter().map(|(uid, saving)| (uid, saving.encode())).collect();
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    let stages = encoded.map_err(|error| StoreError::Io {
+        action: "encode",
+        path: "state".to_owned(),
+        source: std::io::Error::other(error),
+    })?;
+    Ok(Layer { kind: LayerKind::Full, stages })
 }
 
 /// Reads what a subtask goes on from.

@@ -240,6 +240,7 @@ impl Station {
         splits: Vec<SplitCut>,
         task: &mut (impl Task + ?Sized),
     ) -> Result<(), TaskError> {
+        let begun = Instant::now();
         let finished = match self.phase {
             Phase::Running => {
                 self.flush(task)?;
@@ -252,6 +253,7 @@ impl Station {
         };
         let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished };
         let standing = self.participation.hear(ParticipantEvent::Cut { epoch }, Some(cut), task, &self.cx)?;
+        self.participation.paused(begun.elapsed());
         self.take_up(standing);
         Ok(())
     }

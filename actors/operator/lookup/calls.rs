@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use watershed_core::state::{Sections, State};
-use watershed_core::{Data, EventTime, KeyGroups, ProcessingTime, Record, StateError};
+use watershed_core::state::{Saving, Sections, State};
+use watershed_core::{Data, EventTime, ProcessingTime, Record, StateError};
 
 use super::call::{Answer, Asking, Call, Phase};
 use super::waker::Woken;
@@ -156,9 +156,10 @@ impl<T, O> Calls<T, O> {
 }
 
 impl<T: Data, O: Data> State for Calls<T, O> {
-    fn save(&self, _groups: KeyGroups, sections: &mut Sections) {
-        let records: Vec<_> = self.calls.values().map(|call| Record::new(&call.record, call.time)).collect();
-        sections.put_whole(&records);
+    fn save(&self, saving: &mut Saving) {
+        let records: Vec<_> =
+            self.calls.values().map(|call| Record::new(call.record.clone(), call.time)).collect();
+        saving.put_whole(records);
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use watershed_core::state::{Sections, State};
+use watershed_core::state::{Saving, Sections, State};
 use watershed_core::{
     Data, DeadLetter, EventTime, KeyGroups, Output, ProcessingTime, SideOutput, Step, Watermark,
 };
@@ -125,8 +125,9 @@ where
             let mut emitted = Vec::new();
             let mut save = |mut subtask: Subtask<'_, X, R>, calls| {
                 subtask.watermark(MIDDLE, calls);
-                let mut sections = Sections::default();
-                subtask.state.save(groups, &mut sections);
+                let mut saving = Saving::new(groups);
+                subtask.state.save(&mut saving);
+                let sections = saving.encode();
                 saved.merge(sections);
                 emitted.extend(subtask.out.emitted);
             };

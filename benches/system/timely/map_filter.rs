@@ -61,5 +61,10 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
         run_to_end(worker);
         tally.get()
     });
-    Finished { events, tally: tallies.into_iter().fold(Tally::default(), Tally::merge), latency: None }
+    Finished {
+        events,
+        tally: tallies.into_iter().fold(Tally::default(), Tally::merge),
+        latency: None,
+        checkpoints: None,
+    }
 }

@@ -14,18 +14,18 @@ use crate::tally::Tally;
 use crate::workload::{Parameters, SLIDES, WINDOW_MS, event_time_ms, key_of};
 
 /// Windows of one second.
-pub(super) fn tumbling(parameters: &Parameters) -> Finished {
-    count(parameters, Tumbling::of(SECOND))
+pub(super) fn tumbling(parameters: &Parameters, interval: Option<Duration>) -> Finished {
+    count(parameters, Tumbling::of(SECOND), interval)
 }
 
 /// Windows of ten seconds every second.
-pub(super) fn sliding(parameters: &Parameters) -> Finished {
-    count(parameters, Sliding::of(SECOND * SLIDES as u32, SECOND))
+pub(super) fn sliding(parameters: &Parameters, interval: Option<Duration>) -> Finished {
+    count(parameters, Sliding::of(SECOND * SLIDES as u32, SECOND), interval)
 }
 
 const SECOND: Duration = Duration::from_millis(WINDOW_MS as u64);
 
-fn count(parameters: &Parameters, windows: impl Assigner) -> Finished {
+fn count(parameters: &Parameters, windows: impl Assigner, interval: Option<Duration>) -> Finished {
     let (events, keys) = (parameters.events, parameters.keys);
     let (sink, tallies) = Fold::new(Tally::default, |tally: &mut Tally, result: Windowed<u64, u64>, _| {
         tally.add(result.key, result.window.start.as_millis(), result.value);
@@ -38,7 +38,7 @@ fn count(parameters: &Parameters, windows: impl Assigner) -> Finished {
         .window(windows)
         .aggregate(Count)
         .sink(sink);
-    finish(&pipeline);
+    let checkpoints = finish(&pipeline, interval);
     let tally = tallies.take().into_iter().fold(Tally::default(), Tally::merge);
-    Finished { events, tally, latency: None }
+    Finished { events, tally, latency: None, checkpoints }
 }

@@ -16,7 +16,7 @@ use crate::system::Finished;
 use crate::workload::{Parameters, SUBTASKS, WINDOW_MS, key_of};
 
 /// Runs the workload.
-pub(super) fn run(parameters: &Parameters) -> Finished {
+pub(super) fn run(parameters: &Parameters, interval: Option<Duration>) -> Finished {
     let pace = Pace::start(parameters);
     let sinks = Arc::new(Mutex::new(Vec::new()));
     let pipeline = pipeline();
@@ -26,10 +26,10 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
         .window(Tumbling::of(Duration::from_millis(WINDOW_MS.unsigned_abs())))
         .aggregate(Count)
         .sink(Timed { pace, sinks: sinks.clone() });
-    finish(&pipeline);
+    let checkpoints = finish(&pipeline, interval);
     let sinks = std::mem::take(&mut *sinks.lock().expect("no sink panics"));
     let (tally, latency) = Latency::of(sinks);
-    Finished { events: parameters.events, tally, latency: Some(latency) }
+    Finished { events: parameters.events, tally, latency: Some(latency), checkpoints }
 }
 
 /// Events that are due by the wall clock, dealt out to the subtasks in turn.

@@ -1,5 +1,7 @@
 //! Counts words of a file.
 
+use std::time::Duration;
+
 use compact_str::CompactString;
 use watershed_actors::sink::Fold;
 use watershed_actors::source::{Decode, Lines, Refusal};
@@ -13,7 +15,7 @@ use crate::text::{self, key_of_word, words_of};
 use crate::workload::Parameters;
 
 /// Runs the workload.
-pub(super) fn run(parameters: &Parameters) -> Result<Finished, Error> {
+pub(super) fn run(parameters: &Parameters, interval: Option<Duration>) -> Result<Finished, Error> {
     let path = text::path(parameters)?;
     let (sink, tallies) =
         Fold::new(Tally::default, |tally: &mut Tally, (word, count): (CompactString, u64), _| {
@@ -21,9 +23,9 @@ pub(super) fn run(parameters: &Parameters) -> Result<Finished, Error> {
         });
     let pipeline = pipeline();
     pipeline.source(Lines::at(path).decode(Words)).key_by(CompactString::clone).process(CountAll).sink(sink);
-    finish(&pipeline);
+    let checkpoints = finish(&pipeline, interval);
     let tally = tallies.take().into_iter().fold(Tally::default(), Tally::merge);
-    Ok(Finished { events: tally.sum, tally, latency: None })
+    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints })
 }
 
 /// Cuts a line into words.

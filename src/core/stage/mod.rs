@@ -35,11 +35,14 @@ pub use with_key::{WithKey, WithKeys, WithLeftKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::state::{Sections, StateError};
+use crate::state::{Saving, Sections, StateError};
 use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// The saved state of a chain: sections by the uid of their stage.
 pub type Snapshot = BTreeMap<String, Sections>;
+
+/// The state of a chain that has been taken and is to be written: by the uid of its stage.
+pub type Taken = BTreeMap<String, Saving>;
 
 /// An operator inside a chain, with its state.
 ///
@@ -122,9 +125,9 @@ pub trait Stage: Clone + Send + 'static {
         None
     }
 
-    /// Writes the stage's state under the uid that `uids` holds for its number.
-    fn save(&self, groups: KeyGroups, uids: &[String], snapshot: &mut Snapshot) {
-        let _ = (groups, uids, snapshot);
+    /// Takes the stage's state out under the uid that `uids` holds for its number.
+    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
+        let _ = (groups, uids, taken);
     }
 
     /// Adds what was saved.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Downstream, Snapshot, Stage, TaskContext};
+use crate::stage::{Downstream, Snapshot, Stage, Taken, TaskContext};
 use crate::state::StateError;
 use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
@@ -102,9 +102,9 @@ impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
         self.1.split_idle_after().or_else(|| self.0.split_idle_after())
     }
 
-    fn save(&self, groups: KeyGroups, uids: &[String], snapshot: &mut Snapshot) {
-        self.0.save(groups, uids, snapshot);
-        self.1.save(groups, uids, snapshot);
+    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
+        self.0.save(groups, uids, taken);
+        self.1.save(groups, uids, taken);
     }
 
     fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {

@@ -4,8 +4,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::spi::{Output, SideOutput, Transform};
-use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, TaskContext};
-use crate::state::{State, StateError};
+use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, Taken, TaskContext};
+use crate::state::{Saving, State, StateError};
 use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// A transform with its state.
@@ -120,10 +120,11 @@ impl<X: Transform> Stage for Transformed<X> {
         trace.leave();
     }
 
-    fn save(&self, groups: KeyGroups, uids: &[String], snapshot: &mut Snapshot) {
-        let sections = snapshot.entry(uids[self.number as usize].clone()).or_default();
-        sections.part("watermark").put_whole(&self.watermark);
-        self.state.save(groups, sections.part("state"));
+    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
+        let uid = uids[self.number as usize].clone();
+        let saving = taken.entry(uid).or_insert_with(|| Saving::new(groups));
+        saving.part("watermark").put_whole(self.watermark);
+        self.state.save(saving.part("state"));
     }
 
     /// The watermark of a restored stage is the least that was saved: a record is late after the restore

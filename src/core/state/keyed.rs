@@ -1,8 +1,6 @@
 //! One value for each key.
 
-use std::collections::BTreeMap;
-
-use crate::state::{Sections, State, StateError};
+use crate::state::{Saving, Sections, State, StateError};
 use crate::{Data, Key, KeyGroup, KeyGroups, key::KeyHashBuilder};
 
 /// An open-addressing map from keys to values, saved by key group.
@@ -86,23 +84,32 @@ impl<K: Key, V> KeyedMap<K, V> {
     }
 }
 
-/// Groups what is to be saved by the key group of its key.
-pub(super) fn by_group<'a, K: Key, E: 'a>(
+/// Deals entries out by the key group of their key; groups without any are left out.
+pub(super) fn by_group<K: Key, E>(
     groups: KeyGroups,
-    entries: impl Iterator<Item = (&'a K, E)>,
-) -> BTreeMap<KeyGroup, Vec<E>> {
-    let mut pieces: BTreeMap<KeyGroup, Vec<E>> = BTreeMap::new();
-    for (key, entry) in entries {
-        pieces.entry(groups.of(key)).or_default().push(entry);
+    entries: Vec<E>,
+    key: impl Fn(&E) -> &K,
+) -> impl Iterator<Item = (KeyGroup, Vec<E>)> {
+    let share = entries.len() / usize::from(groups.count());
+    let mut pieces: Vec<Vec<E>> = Vec::new();
+    // A little more than an even share, so that most groups grow at most once.
+    pieces.resize_with(usize::from(groups.count()), || Vec::with_capacity(share + share / 4));
+    for entry in entries {
+        pieces[usize::from(groups.of(key(&entry)).0)].push(entry);
     }
-    pieces
+    let all = (0..).map(KeyGroup).zip(pieces);
+    all.filter(|(_, piece)| !piece.is_empty())
 }
 
 impl<K: Key, V: Data> State for KeyedMap<K, V> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        for (group, entries) in by_group(groups, self.iter().map(|entry| (entry.0, entry))) {
-            sections.put(group, &entries);
-        }
+    fn save(&self, saving: &mut Saving) {
+        let groups = saving.key_groups();
+        let entries: Vec<(K, V)> = self.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        saving.later(move |sections| {
+            for (group, entries) in by_group(groups, entries, |entry| &entry.0) {
+                sections.put(group, &entries);
+            }
+        });
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
@@ -124,8 +131,9 @@ mod tests {
         (0..1000_u64).for_each(|key| {
             all.insert(key, key * 2);
         });
-        let mut saved = Sections::default();
-        all.save(groups, &mut saved);
+        let mut saving = Saving::new(groups);
+        all.save(&mut saving);
+        let saved = saving.encode();
 
         let mut seen = 0;
         for index in 0..3 {
@@ -142,8 +150,9 @@ mod tests {
     fn bytes_of_another_type_are_refused() {
         let mut strings = KeyedMap::default();
         strings.insert(1_u64, "text".to_owned());
-        let mut saved = Sections::default();
-        strings.save(KeyGroups::default(), &mut saved);
+        let mut saving = Saving::new(KeyGroups::default());
+        strings.save(&mut saving);
+        let saved = saving.encode();
         assert!(KeyedMap::<u64, u64>::default().load(&saved).is_err());
     }
 }

@@ -3,25 +3,26 @@
 mod keyed;
 mod layer;
 mod panes;
+mod saving;
 mod sections;
 mod timers;
 
 pub use keyed::KeyedMap;
 pub use layer::{Changed, Layer, LayerKind};
 pub use panes::Panes;
+pub use saving::Saving;
 pub use sections::{Sections, StateError};
 pub use timers::Timers;
-
-use crate::KeyGroups;
 
 /// What a [`Transform`](crate::Transform) keeps between records, and what a checkpoint saves.
 ///
 /// State of a keyed stream is written per key group, so that a restore at another parallelism can deal
 /// the groups out anew. [`KeyedMap`], [`Panes`], [`Timers`], `()` and tuples of them are states; an author's own struct
-/// forwards to its fields, each under a name: `self.panes.save(groups, sections.part("panes"))`.
+/// forwards to its fields, each under a name: `self.panes.save(saving.part("panes"))`.
 pub trait State: Default + Send + 'static {
-    /// Called at a barrier: writes everything.
-    fn save(&self, groups: KeyGroups, sections: &mut Sections);
+    /// Called at a barrier: takes everything out, by copying it. The stream waits meanwhile, so the writing is
+    /// [put off](Saving::later).
+    fn save(&self, saving: &mut Saving);
 
     /// Called once after a restore, before the first record: adds what was saved. The sections hold
     /// this subtask's key groups only.
@@ -33,7 +34,7 @@ pub trait State: Default + Send + 'static {
 }
 
 impl State for () {
-    fn save(&self, _groups: KeyGroups, _sections: &mut Sections) {}
+    fn save(&self, _saving: &mut Saving) {}
 
     fn load(&mut self, _sections: &Sections) -> Result<(), StateError> {
         Ok(())
@@ -41,9 +42,9 @@ impl State for () {
 }
 
 impl<A: State, B: State> State for (A, B) {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.0.save(groups, sections.part("0"));
-        self.1.save(groups, sections.part("1"));
+    fn save(&self, saving: &mut Saving) {
+        self.0.save(saving.part("0"));
+        self.1.save(saving.part("1"));
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use crate::state::keyed::by_group;
-use crate::state::{KeyedMap, Sections, State, StateError};
-use crate::{Data, EventTime, Key, KeyGroup, KeyGroups};
+use crate::state::{KeyedMap, Saving, Sections, State, StateError};
+use crate::{Data, EventTime, Key, KeyGroup};
 
 /// The panes of a subtask: for each slice of time, named by its start, a map from keys to accumulators.
 #[derive(Clone, Debug)]
@@ -149,16 +149,23 @@ impl<K: Key, A> Panes<K, A> {
 }
 
 impl<K: Key, A: Data> State for Panes<K, A> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        let mut pieces: BTreeMap<KeyGroup, Vec<(EventTime, Vec<(&K, &A)>)>> = BTreeMap::new();
-        for (start, pane) in self.iter() {
-            for (group, entries) in by_group(groups, pane.iter().map(|entry| (entry.0, entry))) {
-                pieces.entry(group).or_default().push((start, entries));
+    fn save(&self, saving: &mut Saving) {
+        let groups = saving.key_groups();
+        let entries =
+            |pane: &KeyedMap<K, A>| pane.iter().map(|(key, kept)| (key.clone(), kept.clone())).collect();
+        let panes: Vec<(EventTime, Vec<(K, A)>)> =
+            self.iter().map(|(start, pane)| (start, entries(pane))).collect();
+        saving.later(move |sections| {
+            let mut pieces: BTreeMap<KeyGroup, Vec<(EventTime, Vec<(K, A)>)>> = BTreeMap::new();
+            for (start, entries) in panes {
+                for (group, entries) in by_group(groups, entries, |entry| &entry.0) {
+                    pieces.entry(group).or_default().push((start, entries));
+                }
             }
-        }
-        for (group, piece) in pieces {
-            sections.put(group, &piece);
-        }
+            for (group, piece) in pieces {
+                sections.put(group, &piece);
+            }
+        });
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
@@ -177,6 +184,7 @@ impl<K: Key, A: Data> State for Panes<K, A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::KeyGroups;
 
     fn at(millis: i64) -> EventTime {
         EventTime::from_millis(millis)
@@ -228,8 +236,9 @@ mod tests {
         for key in 0..100 {
             panes.pane(at(key as i64 / 10)).insert(key, key + 1);
         }
-        let mut saved = Sections::default();
-        panes.save(KeyGroups::default(), &mut saved);
+        let mut saving = Saving::new(KeyGroups::default());
+        panes.save(&mut saving);
+        let saved = saving.encode();
         let mut back = Panes::<u64, u64>::default();
         back.load(&saved).unwrap();
         let flat = |panes: &Panes<u64, u64>| {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::key::KeyHashBuilder;
 use crate::state::keyed::by_group;
-use crate::state::{Sections, State, StateError};
-use crate::{Data, EventTime, Key, KeyGroups, ProcessingTime, Watermark};
+use crate::state::{Saving, Sections, State, StateError};
+use crate::{Data, EventTime, Key, ProcessingTime, Watermark};
 
 /// The timers of all keys of a subtask, in event time and in processing time.
 ///
@@ -67,9 +67,9 @@ impl<K: Key> Timers<K> {
 }
 
 impl<K: Key> State for Timers<K> {
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        self.event.save(groups, sections.part("event"));
-        self.processing.save(groups, sections.part("processing"));
+    fn save(&self, saving: &mut Saving) {
+        self.event.save(saving.part("event"));
+        self.processing.save(saving.part("processing"));
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
@@ -127,10 +127,14 @@ impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
         }
     }
 
-    fn save(&self, groups: KeyGroups, sections: &mut Sections) {
-        for (group, timers) in by_group(groups, self.ordered.iter().map(|timer| (&timer.1, timer))) {
-            sections.put(group, &timers);
-        }
+    fn save(&self, saving: &mut Saving) {
+        let groups = saving.key_groups();
+        let timers: Vec<(T, K)> = self.ordered.iter().cloned().collect();
+        saving.later(move |sections| {
+            for (group, timers) in by_group(groups, timers, |timer| &timer.1) {
+                sections.put(group, &timers);
+            }
+        });
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {

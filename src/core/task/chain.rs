@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::stage::{Snapshot, Stage, Tail, TaskContext, TaskError};
+use crate::stage::{Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
 use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
 use crate::{AnyBatch, Epoch, PortId, ProcessingTime, Record, SourceError, StateError, Step, Watermark};
@@ -99,10 +99,10 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
         self.tail.abort(staged)
     }
 
-    fn save(&self, cx: &TaskContext) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut snapshot);
-        snapshot
+    fn save(&self, cx: &TaskContext) -> Taken {
+        let mut taken = Taken::new();
+        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut taken);
+        taken
     }
 
     fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError> {

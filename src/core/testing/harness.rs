@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::spi::{CoOperator, Operator, RoundRobin, Transform};
 use crate::stage::{
     CoProcess, Counters, DEAD_LETTERS, Exchange, MAIN, OutputInfo, Process, SideFactory, SideOf, Snapshot,
-    Stage, Tail, TaskContext, TaskInfo, Transformed,
+    Stage, Tail, Taken, TaskContext, TaskInfo, Transformed,
 };
 use crate::{
     Data, DeadLetter, EventTime, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run, SideOutput,
@@ -279,9 +279,9 @@ impl<S: Stage<Out: Data>> Harness<S> {
 
     /// Saves the operator's state.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot::new();
-        self.stage.save(self.cx.info.key_groups, &self.cx.info.uids, &mut snapshot);
-        snapshot
+        let mut taken = Taken::new();
+        self.stage.save(self.cx.info.key_groups, &self.cx.info.uids, &mut taken);
+        taken.into_iter().map(|(uid, saving)| (uid, saving.encode())).collect()
     }
 
     /// Adds saved state; to be called before the first record.

@@ -77,6 +77,7 @@ impl Coordinator {
                     key_groups: key_groups_of(&self.plan, subtask, placement.info.parallelism),
                     part: parts.remove(&subtask).unwrap_or_default(),
                     storage: self.storage.clone(),
+                    pauses: self.board.pauses(),
                 },
                 info: placement.info,
                 task: self.plan.vertices[subtask.vertex.0 as usize].factory.task(),
