@@ -70,6 +70,7 @@ const SINKS: &[(&str, Checked)] = &[
     ("Discard", Otherwise("nothing is ever seen of it")),
     ("Files", By("verify_sink", "sink/files/tests.rs", "fresh")),
     ("Fold", Otherwise("it is for tests, and shows what it has at prepare")),
+    ("PostgresTable", By("verify_sink", "tests/postgres/staged.rs", "fresh")),
     ("Print", Otherwise(SHOWN)),
     ("SqliteTable", By("verify_sink", "sink/sqlite/tests.rs", "fresh")),
     ("TcpSink", Otherwise(SHOWN)),

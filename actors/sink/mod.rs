@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`Files`] | CSV, JSON lines, MessagePack or a format of your own, in a file or a folder of parts | once |
 //! | [`SqliteTable`] | a row of a table | once |
+//! | `PostgresTable` (feature `postgres`) | a row of a table | once, or written again over itself |
 //! | [`Collect`] | an entry of a vector | once |
 //! | [`TcpSink`] | a line or a frame on a connection | sent again, or lost with the peer |
 //! | [`DeadLetterFile`] | a line of JSON, at once | kept, and written again |
@@ -28,6 +29,8 @@ mod failure;
 mod fields;
 mod files;
 mod fold;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod print;
 mod row;
 mod sqlite;
@@ -41,6 +44,10 @@ pub use discard::Discard;
 pub use encode::{Encode, EncodeError, FramedMessagePack, JsonLines, MessagePack, TextLines};
 pub use files::{Files, FilesWriter, StagedFiles};
 pub use fold::{Fold, FoldWriter, Folded};
+#[cfg(feature = "postgres")]
+pub use postgres::{
+    InDoubt, Mode, PostgresTable, PostgresWriter, PreparedTransactions, StagedOutput, StagedTransaction,
+};
 pub use print::{AsDebug, AsDisplay, AsJson, Line, Print, PrintWriter};
 pub use row::staged::StagedRows;
 pub use sqlite::{SqliteTable, SqliteWriter};

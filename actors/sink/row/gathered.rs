@@ -20,9 +20,6 @@ pub(crate) struct Gathered<T> {
     of: PhantomData<fn(T)>,
 }
 
-/// Why a database has no place for a row.
-pub(crate) type Storable = fn(&[Column], &[Cell<'_>]) -> Result<(), String>;
-
 impl<T: Serialize> Gathered<T> {
     pub(crate) fn new(columns: Vec<Column>, bytes_max: u64) -> Self {
         Gathered { columns, rows: Packed::default(), bytes_max, of: PhantomData }
@@ -30,7 +27,11 @@ impl<T: Serialize> Gathered<T> {
 
     /// Adds a record. An error, and nothing is added, where it is no row, where the database could not store it, or
     /// where there are too many.
-    pub(crate) fn push(&mut self, record: &T, storable: Storable) -> Result<(), String> {
+    pub(crate) fn push(
+        &mut self,
+        record: &T,
+        storable: impl FnOnce(&[Column], &[Cell<'_>]) -> Result<(), String>,
+    ) -> Result<(), String> {
         if self.rows.size() >= self.bytes_max {
             return Err(format!(
                 "{} rows of {} bytes wait for the next checkpoint: let there be more checkpoints, or say \
@@ -43,6 +44,25 @@ impl<T: Serialize> Gathered<T> {
         storable(&self.columns, &row)?;
         self.rows.push(&row);
         Ok(())
+    }
+
+    /// How many rows there are.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn count(&self) -> u64 {
+        self.rows.count()
+    }
+
+    /// Takes the rows as they are; nothing where there are none.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn take_rows(&mut self) -> Option<Packed> {
+        (self.rows.count() > 0).then(|| std::mem::take(&mut self.rows))
+    }
+
+    /// Puts rows back that could not be staged, before those that have come since.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn put_back(&mut self, rows: Packed) {
+        let since = std::mem::replace(&mut self.rows, rows);
+        self.rows.append(since);
     }
 
     /// Takes the rows for staging; nothing where there are none.

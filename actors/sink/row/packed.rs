@@ -21,6 +21,13 @@ impl Packed {
         self.count += 1;
     }
 
+    /// Adds the rows of another behind its own.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn append(&mut self, mut other: Packed) {
+        self.bytes.append(&mut other.bytes);
+        self.count += other.count;
+    }
+
     /// How many rows there are.
     pub(crate) fn count(&self) -> u64 {
         self.count
