@@ -276,10 +276,16 @@ impl Participation {
             kind: LayerKind::Full,
         };
         let (store, hear) = (storage.store.clone(), self.own.hear.clone());
+        let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
             let write = write(&store, xid, prepared, header, taken, vote, &hear);
             let word = match write.await {
                 Ok(vote) => ParticipantEvent::Saved { epoch, vote },
+                // What the disk has lost without a word cannot be saved by another try: the process has to end.
+                Err(error) if error.is_fatal() => {
+                    let failure = Failure { reason: error.to_string(), permanent: true };
+                    return coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                }
                 Err(error) => ParticipantEvent::Failed { epoch, reason: error.to_string() },
             };
             hear.do_send(Hear(word));

@@ -106,6 +106,7 @@ impl Coordinator {
             let result = match swapped {
                 Ok(meta) => Swapped::Done(meta),
                 Err(MetaError::Refused { current, .. }) => Swapped::Refused(*current),
+                Err(error) if error.is_fatal() => return coordinator.give_up(&error, cx),
                 Err(error @ MetaError::Failed { .. }) => {
                     tracing::warn!(%error, "a decision was not made");
                     Swapped::Failed
@@ -119,6 +120,18 @@ impl Coordinator {
         }));
     }
 
+    /// Ends the job, since its store cannot be trusted any more: what a failed sync has lost is not known, and no
+    /// later one tells. The next process reads what is really there.
+    fn give_up(&mut self, error: &dyn std::error::Error, cx: &mut Context<Self>) {
+        let reason = error.to_string();
+        tracing::error!(reason, "the job ends: its state directory cannot be trusted any more");
+        let living = self.subtasks().first().copied();
+        if let (Some(authority), Some(subtask)) = (self.machine.authority(), living) {
+            let failure = checkpoint::Failure { reason, permanent: true };
+            self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
+        }
+    }
+
     fn write(&mut self, mut manifest: Manifest, cx: &mut Context<Self>) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         manifest.taken_at = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
@@ -126,6 +139,7 @@ impl Coordinator {
         let write = async move { store.put_manifest(&manifest).await };
         cx.spawn(write.into_actor(self).map(move |written, coordinator, cx| {
             let event = match written {
+                Err(error) if error.is_fatal() => return coordinator.give_up(&error, cx),
                 Ok(pointer) => CoordinatorEvent::ManifestWritten { epoch, object: pointer.manifest },
                 Err(error) => CoordinatorEvent::ManifestFailed { epoch, reason: error.to_string() },
             };
