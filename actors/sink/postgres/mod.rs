@@ -164,7 +164,9 @@ impl<T> PostgresTable<T> {
     }
 
     /// How long the job's own thread waits for an answer: 2 s if nothing is said. Nothing is lost where it takes longer;
-    /// a commit is asked for again, and a checkpoint that could not be prepared in time is taken again.
+    /// a commit is asked for again, and a checkpoint that could not be prepared in time is taken again. Up to the first
+    /// commit, and while a job recovers, it waits as long as the server goes on: a job without checkpoints has no other
+    /// try.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;

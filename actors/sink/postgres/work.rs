@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use watershed_core::checkpoint::Xid;
 use watershed_core::{SinkError, SinkPlace};
 
 use crate::sink::postgres::Mode;
@@ -83,7 +84,7 @@ impl Work {
         Ok(fence)
     }
 
-    /// Goes on behind the commits of a checkpoint. What earlier runs of this subtask have prepared beyond it goes.
+    /// Goes on behind the commits of a checkpoint. What earlier runs have prepared beyond it goes.
     pub(super) fn resume(&mut self) -> Result<Fence, SinkError> {
         let Opened { fences, prepared, .. } = self.opened();
         let (place, target) = (&self.place, &self.target);
@@ -101,9 +102,7 @@ impl Work {
             Ok(fence)
         })?;
         if self.mode == Mode::Prepared {
-            prepared.sweep(&mut self.session, |found| {
-                found.subtask.index == place.subtask.index && found.run < place.run
-            })?;
+            prepared.sweep(&mut self.session, |found| is_stray(place, found))?;
         }
         self.settled = true;
         Ok(fence)
@@ -158,17 +157,21 @@ impl Clerk for Work {
         SWEEP_EVERY
     }
 
-    /// Rolls back what earlier runs prepare even now, because somebody had paused them, and what subtasks have left
-    /// that are no more.
+    /// Rolls back what earlier runs prepare even now, because somebody had paused them.
     fn look_after(&mut self) {
         if self.mode != Mode::Prepared || !self.settled {
             return;
         }
-        let SinkPlace { run, subtask, parallelism, .. } = self.place;
         let Opened { prepared, .. } = self.opened();
+        let place = &self.place;
         // What fails now is looked for again.
-        let _ = prepared.sweep(&mut self.session, |found| {
-            found.run < run && found.subtask.index % parallelism == subtask.index
-        });
+        let _ = prepared.sweep(&mut self.session, |found| is_stray(place, found));
     }
+}
+
+/// Whether nobody will decide a transaction that is found behind the commits of a checkpoint, and whether it is for this
+/// subtask to take it back. A subtask that is no more has left its staged output to the one whose number is the rest of a
+/// division by the parallelism, and what it has prepared beyond that too.
+fn is_stray(place: &SinkPlace, found: &Xid) -> bool {
+    found.run < place.run && found.subtask.index % place.parallelism == place.subtask.index
 }

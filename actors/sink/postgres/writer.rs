@@ -17,6 +17,10 @@ use crate::sink::row::fence::Fence;
 use crate::sink::row::gathered::Gathered;
 use crate::sink::row::staged::StagedRows;
 
+/// How long an only try is waited for: the one commit of a job without checkpoints, which nobody repeats, and those of a
+/// job that recovers, which has nothing else to do. The server has to answer all the while; where it does not, the limits
+/// of the session end it sooner.
+const ONLY_TRY: Duration = Duration::from_secs(300);
 /// How many rows go on their way at once in [`Mode::Upsert`].
 const BATCH_ROWS: u64 = 1000;
 /// How many batches may be on their way.
@@ -64,6 +68,8 @@ pub struct PostgresWriter<T> {
     commits: BTreeMap<Xid, Answer<Result<(), SinkError>>>,
     /// The beginning of the names of prepared transactions.
     prefix: String,
+    /// Whether a commit has been seen through since the writer began or went on: then there are more to come.
+    goes_on: bool,
     /// Transactions that may have been prepared, or may not: their rows are gathered still.
     doubtful: Vec<String>,
     /// Batches on their way.
@@ -93,6 +99,7 @@ impl<T: Data> PostgresWriter<T> {
             fence: None,
             commits: BTreeMap::new(),
             prefix,
+            goes_on: false,
             doubtful: Vec::new(),
             batches: VecDeque::new(),
             broken: None,
@@ -104,11 +111,15 @@ impl<T: Data> PostgresWriter<T> {
         &self,
         task: impl FnOnce(&mut Work) -> Result<R, SinkError> + Send + 'static,
     ) -> Result<R, SinkError> {
-        self.desk.ask(task).within(self.manner.patience).unwrap_or_else(|| Err(self.late()))
+        self.desk.ask(task).within(self.patience()).unwrap_or_else(|| Err(self.late()))
+    }
+
+    fn patience(&self) -> Duration {
+        if self.goes_on { self.manner.patience } else { self.manner.patience.max(ONLY_TRY) }
     }
 
     fn late(&self) -> SinkError {
-        let patience = self.manner.patience;
+        let patience = self.patience();
         self.target.refused(format!("the database has not answered for {patience:?}; it goes on trying"))
     }
 
@@ -167,7 +178,7 @@ impl<T: Data> PostgresWriter<T> {
     /// Waits until no more than so many batches are on their way.
     fn settle(&mut self, left: usize) -> Result<(), SinkError> {
         while self.batches.len() > left {
-            match self.batches.front().expect("there is one").within(self.manner.patience) {
+            match self.batches.front().expect("there is one").within(self.patience()) {
                 None => return Err(self.late()),
                 Some(arrived) => {
                     self.batches.pop_front();
@@ -234,7 +245,7 @@ impl<T: Data> Writer for PostgresWriter<T> {
                 })
             }),
         });
-        let Some(committed) = answer.within(self.manner.patience) else {
+        let Some(committed) = answer.within(self.patience()) else {
             self.commits.insert(xid, answer);
             return Err(self.late());
         };
@@ -243,6 +254,7 @@ impl<T: Data> Writer for PostgresWriter<T> {
             && (self.place.lineage, self.place.subtask.index) == (xid.lineage, xid.subtask.index)
         {
             fence.epoch = fence.epoch.max(xid.epoch);
+            self.goes_on = true;
         }
         Ok(())
     }

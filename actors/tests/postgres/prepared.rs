@@ -57,6 +57,19 @@ fn what_was_prepared_and_never_voted_for_is_rolled_back() {
 }
 
 #[test]
+fn what_subtasks_that_are_no_more_have_prepared_is_rolled_back_by_their_heirs() {
+    let Some(site) = Site::new("prepared::what_subtasks_that_are_no_more_have_prepared") else { return };
+    let mut old: Vec<_> = (0..4).map(|index| site.open(Mode::Prepared, &run(1).of(index, 4))).collect();
+    old.iter_mut().for_each(|writer| drop(stage(writer, "undecided", 1)));
+    drop(old);
+    let mut next: Vec<_> = (0..2).map(|index| site.open(Mode::Prepared, &run(2).of(index, 2))).collect();
+    next[0].resume().unwrap();
+    assert_eq!(site.prepared(), [site.gid("0/1/1/1/1"), site.gid("0/3/1/1/1")]);
+    next[1].resume().unwrap();
+    assert_eq!(site.prepared(), [""; 0]);
+}
+
+#[test]
 fn what_other_subtasks_have_still_to_commit_is_left_alone() {
     let Some(site) = Site::new("prepared::what_other_subtasks_have_still_to_commit_is_left_alone") else {
         return;
