@@ -110,10 +110,12 @@ fn each_kind_of_value_is_stored_as_what_it_is() {
 fn a_row_replaces_that_of_the_same_key() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("a.db");
-    for _ in 0..2 {
-        run(SqliteTable::new(&path, "readings").primary_key(["sensor"]), [reading(1), reading(2)]);
-    }
-    assert_eq!(sensors(&path), ["s1", "s2"]);
+    let sink = || SqliteTable::new(&path, "readings").primary_key(["sensor"]);
+    let changed = |number, value| Reading { value: Some(value), ..reading(number) };
+    run(sink(), [reading(1), reading(2), changed(1, 7.0)]);
+    run(sink(), [changed(2, 8.0)]);
+    let rows = query(&path, "SELECT sensor || value FROM readings ORDER BY sensor");
+    assert_eq!(rows, ["s17.0", "s28.0"]);
 }
 
 #[test]
