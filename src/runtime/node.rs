@@ -111,6 +111,8 @@ impl Handler<Deploy> for Node {
 
     fn handle(&mut self, message: Deploy, _: &mut Self::Context) -> Self::Result {
         let Deploy { orders, coordinator } = message;
+        // The subtasks of an earlier run have stopped, whatever was still on its way to them.
+        self.seats.iter().for_each(|seat| seat.vigil.settle());
         let mut convoys: BTreeMap<VertexId, Arc<Convoy>> = BTreeMap::new();
         let bring = |order: Order| {
             let (subtask, parallelism) = (order.info.subtask, order.info.parallelism);

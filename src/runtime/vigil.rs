@@ -66,6 +66,12 @@ impl Vigil {
         })
     }
 
+    /// Forgets the messages that were sent to actors which stopped before they received them. To be called where
+    /// none lives on the arbiter that could still receive one.
+    pub(crate) fn settle(&self) {
+        self.received.store(self.sent.load(Acquire), Relaxed);
+    }
+
     /// Looks out for a message: called when nothing is left to do.
     fn keep(&self) {
         let from = self.begun.elapsed();
