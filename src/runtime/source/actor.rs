@@ -60,7 +60,10 @@ impl SourceActor {
         });
         if more && !core.turning {
             core.turning = true;
-            cx.notify(Turn);
+            // Not by `notify`: what an actor notifies itself of it hears before its arbiter looks at anybody else, so
+            // that a source that never waits for credit would have the thread for itself.
+            let own = cx.address();
+            actix::spawn(async move { own.do_send(Turn) });
         }
         if let Some(wait) = core.alarm_to_set()
             && let Some(farther) = self.alarm.replace(cx.notify_later(Alarm, wait))
