@@ -80,6 +80,16 @@ impl Offline {
         self.meta.as_ref()
     }
 
+    /// The objects.
+    pub fn store(&self) -> &CheckpointStore {
+        &self.store
+    }
+
+    /// Whose directory it is, where that can be read.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+
     /// Finds a checkpoint and reads its manifest.
     ///
     /// # Errors

@@ -72,6 +72,10 @@ impl Offline {
     /// Verifies every checkpoint that is listed. Manifests that cannot be read are problems of the reports'
     /// last.
     ///
+    /// A job that runs lets old checkpoints go meanwhile. It takes the manifest before what that names, so what is
+    /// missing of a checkpoint whose manifest is still there afterwards has been lost, and a checkpoint whose manifest
+    /// is gone was let go and is left out.
+    ///
     /// # Errors
     ///
     /// Where the store cannot be listed.
@@ -82,9 +86,17 @@ impl Offline {
         let listing = self.list().await?;
         let mut reports = Vec::new();
         for summary in &listing.checkpoints {
-            reports.push(self.verify(Which::Epoch(summary.epoch), certificate).await?);
+            match self.verify(Which::Epoch(summary.epoch), certificate).await {
+                Ok(report) if report.is_sound() => reports.push(report),
+                found if self.is_listed(&summary.manifest).await? => reports.push(found?),
+                Ok(_) | Err(_) => {}
+            }
         }
         Ok((reports, listing.unread))
+    }
+
+    async fn is_listed(&self, path: &str) -> Result<bool, InspectError> {
+        Ok(self.store.list().await?.iter().any(|stored| stored.path == path))
     }
 
     /// The manifest that this one came from, where it is still there.

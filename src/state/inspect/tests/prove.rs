@@ -134,3 +134,28 @@ async fn state_that_is_another_subtasks_or_not_in_order_is_found_though_its_hash
     let report = verify(&store, &with(vec![full, twice], 0..128)).await;
     assert_eq!(problems(&report)[0], "it is named twice, with another length or hash");
 }
+
+#[tokio::test]
+async fn a_checkpoint_that_a_job_lets_go_meanwhile_is_left_out_and_a_damaged_one_is_not() {
+    let root = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::local(root.path()).unwrap();
+    let (meta, [(first, _), _]) = two(&store).await;
+    let offline = Offline::of(store, Some(meta));
+    let complaint = |manifest: &Manifest, _: Option<&Manifest>| {
+        if manifest.epoch == Epoch(1) { vec!["half of it is missing".to_owned()] } else { Vec::new() }
+    };
+    let (reports, _) = offline.verify_all(&complaint).await.unwrap();
+    assert_eq!(reports.iter().map(Report::is_sound).collect::<Vec<_>>(), [false, true]);
+    let let_go = |manifest: &Manifest, base: Option<&Manifest>| {
+        if manifest.epoch == Epoch(1) {
+            fs::remove_file(root.path().join(&first.manifest.path)).unwrap();
+        }
+        complaint(manifest, base)
+    };
+    let (reports, unread) = offline.verify_all(&let_go).await.unwrap();
+    assert_eq!(
+        reports.iter().map(|report| (report.epoch, report.is_sound())).collect::<Vec<_>>(),
+        [(Epoch(2), true)]
+    );
+    assert_eq!(unread, [] as [String; 0]);
+}
