@@ -1,14 +1,15 @@
 //! Runs pipelines inside a program or a test, without a command line.
 
+pub(crate) mod state;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use watershed_core::plan::Fingerprint;
-use watershed_core::{KeyGroups, Pipeline, Plan};
+use watershed_core::{Epoch, KeyGroups, Pipeline, Plan};
 use watershed_runtime::{Config, JobError, JobHandle, Storage, Summary};
-use watershed_state::{Adopt, Identity, StateDirectory};
 
 use crate::Error;
+use state::State;
 
 /// Runs a pipeline in this process, with default limits, and returns when it is over.
 ///
@@ -40,7 +41,7 @@ pub fn run(describe: impl FnOnce(&Pipeline) -> Result<(), Error>) -> Result<Summ
 pub struct Job {
     plan: Rc<Plan>,
     config: Config,
-    state: Option<PathBuf>,
+    state: Option<State>,
 }
 
 impl Job {
@@ -83,7 +84,23 @@ impl Job {
     /// [`Config::checkpoints`] for when they are taken.
     #[must_use]
     pub fn state_directory(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state = Some(path.into());
+        self.state = Some(State::at(path.into()));
+        self
+    }
+
+    /// Goes on also where the state directory is of another plan, if this one can go on from its newest checkpoint:
+    /// see [`watershed_runtime::migration()`] for when. From then on the directory is this plan's.
+    #[must_use]
+    pub fn allow_other_plan(mut self, allow: bool) -> Self {
+        self.state = self.state.map(|state| State { other_plan: allow, ..state });
+        self
+    }
+
+    /// Goes back to an older checkpoint of the state directory, as a new history (lineage). What came after it has
+    /// been shown already, and will come again.
+    #[must_use]
+    pub fn from_checkpoint(mut self, epoch: Option<Epoch>) -> Self {
+        self.state = self.state.map(|state| State { back_to: epoch, ..state });
         self
     }
 
@@ -110,12 +127,7 @@ impl Job {
     pub fn run_observed(&self, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
         let storage = match &self.state {
             None => Storage::none(),
-            Some(path) => {
-                let (job, key_groups) = (self.plan.name.clone(), self.plan.key_groups);
-                let identity = Identity { job, key_groups, plan: Fingerprint::of(&self.plan) };
-                let directory = StateDirectory::open(path, identity, Adopt::SamePlan)?;
-                Storage::directory(&directory)
-            }
+            Some(state) => state.open(&self.plan, &self.config)?,
         };
         watershed_runtime::run(&self.plan, &self.config, storage, observe)
     }

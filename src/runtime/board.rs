@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use watershed_core::stage::Counters;
 use watershed_core::{Epoch, EventTime, Plan, VertexId, Watermark};
@@ -14,10 +14,15 @@ pub(crate) struct Board {
     vertices: Vec<VertexBoard>,
     /// The newest checkpoint that is complete, 0 before the first.
     completed: AtomicU64,
+    /// When it was completed, in milliseconds since `begun`; `NEVER` where that was not here.
+    completed_at: AtomicU64,
+    begun: Instant,
     /// How many runs have begun here.
     runs: AtomicU64,
     /// How long barriers have held subtasks up, the newest last.
     pauses: Arc<Pauses>,
+    /// How often the job has gone back to its last checkpoint.
+    restarts: AtomicU64,
 }
 
 /// How long barriers have held subtasks up.
@@ -45,12 +50,17 @@ impl Pauses {
     }
 }
 
+/// A time that does not come.
+const NEVER: u64 = u64::MAX;
+
 /// How the checkpoints of a job stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CheckpointReport {
     /// The newest that is complete.
     pub completed: Option<Epoch>,
-    /// How many runs have begun in this process: one more than it has failed.
+    /// How long ago that was, where it was in this process.
+    pub age: Option<Duration>,
+    /// How many runs have begun in this process, restored and all.
     pub runs: u64,
     /// How many barriers subtasks have handled, of those remembered.
     pub barriers: usize,
@@ -60,6 +70,8 @@ pub struct CheckpointReport {
     pub pause_p99: Duration,
     /// The longest.
     pub pause_max: Duration,
+    /// How often the job has failed here and gone back to its last checkpoint.
+    pub restarts: u64,
 }
 
 /// The counters of a vertex's subtasks.
@@ -108,7 +120,10 @@ impl Board {
         Board {
             vertices: vertices.collect(),
             completed: AtomicU64::new(0),
+            completed_at: AtomicU64::new(NEVER),
+            begun: Instant::now(),
             runs: AtomicU64::new(0),
+            restarts: AtomicU64::new(0),
             pauses: Arc::default(),
         }
     }
@@ -126,6 +141,13 @@ impl Board {
     /// A checkpoint is complete.
     pub(crate) fn completed(&self, epoch: Epoch) {
         self.completed.store(epoch.0, Relaxed);
+        let since = self.begun.elapsed().as_millis();
+        self.completed_at.store(u64::try_from(since).unwrap_or(NEVER), Relaxed);
+    }
+
+    /// The job goes back to its last checkpoint.
+    pub(crate) fn restarted(&self) {
+        self.restarts.fetch_add(1, Relaxed);
     }
 
     /// How the checkpoints stand.
@@ -135,9 +157,12 @@ impl Board {
         let of =
             |percent: usize| pauses.get((pauses.len() * percent / 100).min(pauses.len().saturating_sub(1)));
         let of = |percent| of(percent).copied().unwrap_or_default();
+        let at = Some(self.completed_at.load(Relaxed)).filter(|at| *at != NEVER).map(Duration::from_millis);
         CheckpointReport {
             completed,
+            age: at.filter(|_| completed.is_some()).map(|at| self.begun.elapsed().saturating_sub(at)),
             runs: self.runs.load(Relaxed),
+            restarts: self.restarts.load(Relaxed),
             barriers: pauses.len(),
             pause_p50: of(50),
             pause_p99: of(99),

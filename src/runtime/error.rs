@@ -4,6 +4,9 @@ use std::fmt;
 
 use watershed_core::{KeyGroup, PlanError, SourceError, SubtaskId, stage::TaskError};
 use watershed_state::StoreError;
+use watershed_state::inspect::InspectError;
+
+use crate::migration::{Migration, Obstacle, Reshaped};
 
 /// Why a job did not finish.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,12 @@ pub enum JobError {
     /// The state directory is not this job's, is in use, or cannot be read.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// There is no such checkpoint to go back to.
+    #[error(transparent)]
+    Checkpoint(#[from] InspectError),
+    /// The state directory is of another plan, and this one cannot go on from it, or nobody has allowed it.
+    #[error("{}", other_plan(.0))]
+    OtherPlan(Box<Migration>),
     /// The job cannot go on, for a reason that no subtask told.
     #[error("the job cannot go on: {reason}")]
     Stopped {
@@ -39,6 +48,30 @@ impl JobError {
     pub(crate) fn input(operator: String, error: SourceError) -> Self {
         JobError::Start { operator, error: error.into() }
     }
+}
+
+/// Says in a line what is different, and what to do.
+fn other_plan(migration: &Migration) -> String {
+    let Migration { checkpoint, added, removed, reshaped, obstacles, .. } = migration;
+    if !obstacles.is_empty() {
+        let told = obstacles.iter().map(|Obstacle { operator, what }| match operator {
+            Some(operator) => format!("{operator}: {what}"),
+            None => what.clone(),
+        });
+        let told: Vec<_> = told.collect();
+        return format!("the plan cannot go on from checkpoint {checkpoint}: {}", told.join("; "));
+    }
+    let changes = added.iter().map(|uid| format!("+ {uid}"));
+    let changes = changes.chain(removed.iter().map(|uid| format!("- {uid}")));
+    let reshaped = reshaped
+        .iter()
+        .map(|Reshaped { operator, before, now }| format!("~ {operator}: emitted {before}, emits {now}"));
+    let changes: Vec<_> = changes.chain(reshaped).collect();
+    let changes = if changes.is_empty() { "the order or the routing".to_owned() } else { changes.join("; ") };
+    format!(
+        "the state directory is of another plan ({changes}), and this one can go on from its checkpoint \
+         {checkpoint}: allow it (--allow-other-plan), or choose another state directory"
+    )
 }
 
 /// What failed, and where.

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::{Plan, PlanError};
+use watershed_protocol::checkpoint::Wish;
 
 use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd};
 use crate::error::JobError;
-use crate::message::Cancel;
+use crate::message::{Ask, Cancel};
 use crate::node::{Node, Seat};
+use crate::request::Asked;
 use crate::storage::Storage;
 use crate::vigil::Vigil;
 
@@ -52,6 +54,14 @@ impl JobHandle {
     /// it has read. Windows that are open stay so.
     pub fn cancel(&self) {
         self.coordinator.do_send(Cancel);
+    }
+
+    /// Asks the job for a savepoint, or for an end of a certain kind. The request outlives a failure of the job: what
+    /// one run could not do, the next one does.
+    pub fn ask(&self, wish: Wish) -> Asked {
+        let (answer, asked) = oneshot::channel();
+        self.coordinator.do_send(Ask { wish, answer });
+        Asked::new(wish, asked)
     }
 }
 

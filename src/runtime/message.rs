@@ -1,9 +1,10 @@
 //! The control messages between coordinator, node and subtasks.
 
 use actix::{Message, Recipient};
+use tokio::sync::oneshot;
 use watershed_core::state::Layer;
 use watershed_core::{Epoch, SubtaskId};
-use watershed_protocol::checkpoint::{Authority, CoordinatorEvent, Intent, ParticipantEvent};
+use watershed_protocol::checkpoint::{Answer, Authority, CoordinatorEvent, Intent, ParticipantEvent, Wish};
 
 use crate::deploy::Inlet;
 use crate::element::{Deliver, Ending, GiveBack};
@@ -116,6 +117,14 @@ pub(crate) struct Failed {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Cancel;
+
+/// To the coordinator: somebody wants something, and waits for the answer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Ask {
+    pub(crate) wish: Wish,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
 
 /// How the coordinator and others reach a subtask.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use watershed_core::checkpoint::Meta;
+use watershed_protocol::checkpoint::Fork;
 use watershed_state::{CheckpointStore, MemoryMetaStore, MetaStore, StateDirectory};
 
 /// A job's meta store and checkpoint store.
@@ -12,6 +13,8 @@ pub struct Storage {
     pub(crate) store: CheckpointStore,
     /// Whether anything outlives the process. Where nothing does, no state is saved.
     pub(crate) lasts: bool,
+    /// Where the job is to go back to before it goes on.
+    pub(crate) fork: Option<Fork>,
 }
 
 impl Storage {
@@ -19,12 +22,19 @@ impl Storage {
     /// together.
     pub fn none() -> Self {
         let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-        Storage { meta, store: CheckpointStore::memory(), lasts: false }
+        Storage { meta, store: CheckpointStore::memory(), lasts: false, fork: None }
     }
 
     /// Storage in a state directory.
     pub fn directory(directory: &StateDirectory) -> Self {
         let meta = Arc::new(directory.meta.clone());
-        Storage { meta, store: directory.store.clone(), lasts: true }
+        Storage { meta, store: directory.store.clone(), lasts: true, fork: None }
+    }
+
+    /// The same storage, for a job that goes back to where a person wants it and begins a new history there. What
+    /// its newest checkpoint has staged is committed before.
+    #[must_use]
+    pub fn going_back_to(self, fork: Fork) -> Self {
+        Storage { fork: Some(fork), ..self }
     }
 }

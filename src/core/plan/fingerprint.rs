@@ -5,6 +5,7 @@ use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
 
+use crate::VertexId;
 use crate::key::KeyHasher;
 use crate::plan::Plan;
 
@@ -49,6 +50,11 @@ impl Fingerprint {
         self.hash
     }
 
+    /// The operators of the plan, as its words tell them: also of a plan that only a checkpoint remembers.
+    pub fn operators(&self) -> impl Iterator<Item = PlannedOperator<'_>> {
+        self.words.lines().filter_map(PlannedOperator::of_line)
+    }
+
     /// The lines in which another plan differs from this one: `-` ours, `+` theirs. Empty where equal.
     pub fn difference(&self, other: &Fingerprint) -> String {
         let (ours, theirs): (Vec<&str>, Vec<&str>) =
@@ -60,6 +66,28 @@ impl Fingerprint {
             writeln!(lines, "{sign} {line}").expect("writing to a string succeeds");
         }
         lines
+    }
+}
+
+/// An operator as the words of a fingerprint tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedOperator<'a> {
+    /// The vertex that it is part of.
+    pub vertex: VertexId,
+    /// What kind of operator it is.
+    pub kind: &'a str,
+    /// What its state is filed under.
+    pub uid: &'a str,
+    /// The shape of what it emits.
+    pub emits: &'a str,
+}
+
+impl<'a> PlannedOperator<'a> {
+    fn of_line(line: &'a str) -> Option<Self> {
+        let (vertex, operator) = line.strip_prefix("vertex ")?.split_once(": ")?;
+        let (kind, operator) = operator.split_once(' ')?;
+        let (uid, emits) = operator.split_once(" -> ")?;
+        Some(PlannedOperator { vertex: VertexId(vertex.parse().ok()?), kind, uid, emits })
     }
 }
 

@@ -9,7 +9,7 @@ mod tests;
 
 pub use build::{PlanBuilder, Upstream};
 pub use error::PlanError;
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, PlannedOperator};
 
 use std::fmt;
 use std::sync::Arc;

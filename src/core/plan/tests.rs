@@ -125,6 +125,17 @@ fn a_fingerprint_changes_with_types_and_graph_and_not_with_names_or_parallelism(
 }
 
 #[test]
+fn a_fingerprint_tells_the_operators_in_their_order() {
+    let plan = plan(|pipeline| {
+        pipeline.source(Numbers::up_to(1)).uid("the numbers").rebalance().map(|n| n as i32).discard();
+    });
+    let fingerprint = Fingerprint::of(&plan.unwrap());
+    let told: Vec<_> =
+        fingerprint.operators().map(|one| (one.vertex.0, one.kind, one.uid, one.emits)).collect();
+    assert_eq!(told, [(0, "source", "the numbers", "u64"), (1, "map", "map-1", "i32")]);
+}
+
+#[test]
 fn fingerprints_are_golden() {
     let plan = plan(|pipeline| pipeline.source(Numbers::up_to(1)).rebalance().map(|n| n).discard());
     assert_eq!(Fingerprint::of(&plan.unwrap()).to_string(), "a14e62a28be84067");

@@ -67,6 +67,7 @@ impl Coordinator {
             CoordinatorEffect::Drain { authority: _ } => {
                 // Open windows of a job that somebody ends stay open, since their input was not over.
                 let ending = if self.cancelled { Ending::Cancelled } else { Ending::Complete };
+                self.drained |= !self.cancelled;
                 for subtask in self.subtasks() {
                     if let Some(drain) = self.living(subtask).and_then(|handle| handle.drain.as_ref()) {
                         drain.do_send(Drain(ending));
@@ -84,10 +85,14 @@ impl Coordinator {
                 self.launching = None;
                 self.stop(Stopping { authority, take_back_after }, cx);
             }
-            CoordinatorEffect::Answer { request: _, answer: Answer::Done(_) } => {}
-            CoordinatorEffect::Answer { request: _, answer: Answer::Refused { wish, reason } } => {
-                tracing::warn!(?wish, reason, "a request is refused");
-            }
+            CoordinatorEffect::Answer { request, answer } => match (self.asked.remove(&request), answer) {
+                // Whoever asked may have given up.
+                (Some(asked), answer) => drop(asked.send(answer)),
+                (None, Answer::Done(_)) => {}
+                (None, Answer::Refused { wish, reason }) => {
+                    tracing::warn!(?wish, reason, "a request is refused");
+                }
+            },
             CoordinatorEffect::Report(report) => self.report(report),
         }
     }
@@ -150,7 +155,7 @@ impl Coordinator {
     /// Lets the checkpoints go that nobody needs any more, beside everything else. What fails here is done by the
     /// next one.
     fn forget(&mut self, before: watershed_core::Epoch) {
-        let Storage { meta, store, lasts } = self.storage.clone();
+        let Storage { meta, store, lasts, fork: _ } = self.storage.clone();
         if !lasts {
             return;
         }
@@ -190,6 +195,7 @@ impl Coordinator {
             Report::Healthy => tracing::info!("the job checkpoints again"),
             Report::Restarting { reason } => {
                 tracing::warn!(%reason, "the job goes back to its last checkpoint");
+                self.board.restarted();
             }
             Report::Following => tracing::warn!("another coordinator reigns"),
             Report::Over(over) => self.outcome = Some(over),

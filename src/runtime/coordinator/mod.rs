@@ -14,7 +14,7 @@
 mod effects;
 mod run;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ use watershed_core::checkpoint::Pointer;
 use watershed_core::plan::Fingerprint;
 use watershed_core::stage::TaskError;
 use watershed_protocol::checkpoint::{
-    self, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
+    self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
 use watershed_protocol::{Machine, Outcome, Tick};
 
@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::deploy::Deployment;
 use crate::element::Ending;
 use crate::error::{Cause, JobError};
-use crate::message::{Cancel, Ended, Failed, Refused, Tell};
+use crate::message::{Ask, Cancel, Ended, Failed, Refused, Tell};
 use crate::node::Node;
 use crate::storage::Storage;
 use run::{Launching, Run};
@@ -49,6 +49,9 @@ pub enum JobEnd {
     Cancelled,
     /// Somebody asked for the end; the job stopped at a checkpoint, from which it can go on.
     Suspended(Pointer),
+    /// Somebody asked that no more be read; what had been read by then was worked on as if it were all, and the job
+    /// has come to its end.
+    Drained,
 }
 
 /// Drives one job.
@@ -70,7 +73,11 @@ pub(crate) struct Coordinator {
     /// How many runs have been begun here.
     runs: u32,
     requests: u64,
+    /// Who waits for the answer to a request.
+    asked: BTreeMap<RequestId, oneshot::Sender<Answer>>,
     cancelled: bool,
+    /// Whether the sources were told to end as if their input were over.
+    drained: bool,
     /// Why the run failed, in the words of whoever noticed.
     cause: Option<JobError>,
     /// How the job ended, once it has.
@@ -125,7 +132,9 @@ impl Coordinator {
             run: Run::None,
             runs: 0,
             requests: 0,
+            asked: BTreeMap::new(),
             cancelled: false,
+            drained: false,
             cause: None,
             outcome: None,
             over: Some(over),
@@ -168,9 +177,11 @@ impl Coordinator {
         }
     }
 
-    fn ask(&mut self, wish: Wish, cx: &mut Context<Self>) {
+    fn ask(&mut self, wish: Wish, answer: Option<oneshot::Sender<Answer>>, cx: &mut Context<Self>) {
         self.requests += 1;
-        self.feed(CoordinatorEvent::Request { request: RequestId(self.requests), wish }, cx);
+        let request = RequestId(self.requests);
+        self.asked.extend(answer.map(|answer| (request, answer)));
+        self.feed(CoordinatorEvent::Request { request, wish }, cx);
     }
 
     /// Says how the job ended, once its last run has stopped.
@@ -182,6 +193,7 @@ impl Coordinator {
         let Some(over) = self.over.take() else { return };
         let result = match outcome {
             Over::Finished if self.cancelled => Ok(JobEnd::Cancelled),
+            Over::Finished if self.drained => Ok(JobEnd::Drained),
             Over::Finished => Ok(JobEnd::Complete),
             Over::Cancelled => Ok(JobEnd::Cancelled),
             Over::Suspended(pointer) => Ok(JobEnd::Suspended(pointer)),
@@ -199,7 +211,10 @@ impl Actor for Coordinator {
         let meta = self.storage.meta.clone();
         let read = async move { meta.read().await };
         cx.spawn(read.into_actor(self).map(|read, coordinator, cx| match read {
-            Ok(meta) => coordinator.feed(CoordinatorEvent::Campaign { meta, fork: None }, cx),
+            Ok(meta) => {
+                let fork = coordinator.storage.fork.clone();
+                coordinator.feed(CoordinatorEvent::Campaign { meta, fork }, cx);
+            }
             Err(error) => {
                 coordinator.outcome = Some(Over::Failed { reason: error.to_string() });
                 coordinator.finish();
@@ -253,7 +268,12 @@ impl Handler<Failed> for Coordinator {
     fn handle(&mut self, message: Failed, cx: &mut Self::Context) {
         let Failed { authority, failure } = message;
         let subtask = failure.subtask;
-        let permanent = matches!(&failure.cause, Cause::Error(TaskError::Sink(error)) if error.is_lost());
+        let permanent = match &failure.cause {
+            Cause::Error(TaskError::Sink(error)) => error.is_lost(),
+            // What was saved will not be read by the next run either.
+            Cause::Error(TaskError::State(_)) => true,
+            Cause::Error(_) | Cause::Panic { .. } => false,
+        };
         let lost = checkpoint::Failure { reason: failure.to_string(), permanent };
         self.blame(authority, JobError::Failed(Box::new(failure)));
         self.feed(CoordinatorEvent::Lost { authority, subtask, failure: lost }, cx);
@@ -275,6 +295,14 @@ impl Handler<Cancel> for Coordinator {
     /// A job that lasts stops at a checkpoint; any other reads no more, and finishes what it has read.
     fn handle(&mut self, _: Cancel, cx: &mut Self::Context) {
         self.cancelled = true;
-        self.ask(if self.storage.lasts { Wish::Suspend } else { Wish::Drain }, cx);
+        self.ask(if self.storage.lasts { Wish::Suspend } else { Wish::Drain }, None, cx);
+    }
+}
+
+impl Handler<Ask> for Coordinator {
+    type Result = ();
+
+    fn handle(&mut self, Ask { wish, answer }: Ask, cx: &mut Self::Context) {
+        self.ask(wish, Some(answer), cx);
     }
 }

@@ -169,7 +169,9 @@ impl Coordinator {
             let saved =
                 subtasks.map(|subtask| (subtask, parts.get(&subtask).and_then(|part| part.splits.as_ref())));
             let saved: Vec<_> = saved.collect();
-            if saved.iter().any(|(_, splits)| splits.is_some()) {
+            // A checkpoint in which the vertex had none to read, perhaps because it was not there yet, leaves nothing to
+            // go on from.
+            if saved.iter().any(|(_, splits)| splits.is_some_and(|splits| !splits.is_empty())) {
                 for (subtask, splits) in saved {
                     let splits = splits.into_iter().flatten().map(|cut| restored(plan, vertex.id, cut));
                     dealt.insert(subtask, splits.collect::<Result<_, _>>()?);

@@ -1,5 +1,6 @@
 //! Jobs from end to end, with sources and sinks made for the purpose.
 
+mod asked;
 mod waiting;
 
 use std::rc::Rc;

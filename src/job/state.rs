@@ -1,0 +1,95 @@
+//! How a job comes to its state directory: its own, another plan's that it can go on from, or an older checkpoint.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use watershed_core::plan::Fingerprint;
+use watershed_core::{Epoch, Plan};
+use watershed_runtime::{Config, Fork, JobError, Storage, migration};
+use watershed_state::inspect::{Offline, Standing, Which};
+use watershed_state::{Adopt, Identity, StateDirectory, StoreError};
+
+/// Where a job keeps its checkpoints, and how it begins there.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) path: PathBuf,
+    /// Whether it may be another plan's.
+    pub(super) other_plan: bool,
+    /// The checkpoint to go back to; `None` goes on from the newest.
+    pub(super) back_to: Option<Epoch>,
+}
+
+impl State {
+    pub(super) fn at(path: PathBuf) -> Self {
+        State { path, other_plan: false, back_to: None }
+    }
+
+    /// Opens the directory for a plan. Whatever hinders that is found before anything is changed.
+    pub(super) fn open(&self, plan: &Plan, config: &Config) -> Result<Storage, JobError> {
+        let (job, key_groups) = (plan.name.clone(), plan.key_groups);
+        let ours = Identity { job, key_groups, plan: Fingerprint::of(plan) };
+        let found = if self.path.is_dir() { StateDirectory::identity_of(&self.path)? } else { None };
+        let offline = if found.is_some() { Some(Offline::open(&self.path)?) } else { None };
+        let fork = match (self.back_to, &offline) {
+            (None, _) => None,
+            (Some(epoch), Some(offline)) => Some(wait(chosen(offline, epoch))?),
+            (Some(epoch), None) => {
+                let directory = self.path.display().to_string();
+                let reason =
+                    format!("it holds no checkpoints, so none can be gone back to (asked for: {epoch})");
+                return Err(StoreError::Foreign { directory, reason }.into());
+            }
+        };
+        if let (Some(found), Some(offline)) = (found, &offline)
+            && (&found.job, found.key_groups) == (&ours.job, ours.key_groups)
+            && found.plan != ours.plan
+        {
+            self.judge(plan, config, offline)?;
+        }
+        let adopt = if self.other_plan { Adopt::OtherPlan } else { Adopt::SamePlan };
+        let storage = Storage::directory(&StateDirectory::open(&self.path, ours, adopt)?);
+        Ok(match fork {
+            Some(fork) => storage.going_back_to(fork),
+            None => storage,
+        })
+    }
+
+    /// Refuses a plan that cannot go on from the checkpoint, and any other one that nobody has allowed.
+    fn judge(&self, plan: &Plan, config: &Config, offline: &Offline) -> Result<(), JobError> {
+        let which = match self.back_to {
+            Some(epoch) => Which::Epoch(epoch),
+            None if offline.meta().is_some_and(|meta| meta.completed.is_some()) => Which::Newest,
+            // Nothing was saved, so nothing can be lost.
+            None => return Ok(()),
+        };
+        let judged = wait(async {
+            let (_, manifest) = offline.manifest(which).await?;
+            Ok::<_, JobError>(migration(plan, config, offline.store(), &manifest).await?)
+        })?;
+        if judged.is_possible() && self.other_plan { Ok(()) } else { Err(JobError::OtherPlan(judged.into())) }
+    }
+}
+
+/// The checkpoint that a person has chosen to go back to.
+async fn chosen(offline: &Offline, epoch: Epoch) -> Result<Fork, JobError> {
+    let (pointer, _) = offline.manifest(Which::Epoch(epoch)).await?;
+    let listing = offline.list().await?;
+    let listed = listing.checkpoints.iter().find(|one| one.manifest == pointer.manifest.path);
+    match listed.map(|one| one.standing) {
+        Some(Standing::NotDecided) => {
+            let reason = format!(
+                "checkpoint {epoch} was written and never decided, so its history went on without it; choose another"
+            );
+            Err(StoreError::Foreign { directory: offline.store().name(), reason }.into())
+        }
+        Some(Standing::Newest | Standing::Decided | Standing::Unknown) | None => {
+            Ok(Fork::Checkpoint(pointer))
+        }
+    }
+}
+
+/// Waits for a look at the store, before the job's own threads are there.
+pub(crate) fn wait<T>(look: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a thread can wait for its own files").block_on(look)
+}
