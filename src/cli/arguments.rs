@@ -1,10 +1,15 @@
 //! What can be written on the command line.
 
+mod ask;
+mod look;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::app::App;
+pub(super) use ask::{Cancel, Savepoint};
+pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
 
 /// The command line.
 #[derive(Parser)]
@@ -33,6 +38,16 @@ pub(super) enum Command {
     Pipelines,
     /// Show how a pipeline would run: its chains and how records pass between them
     Plan(Plan),
+    /// Look at the checkpoints in a state directory, prove them, compare them
+    #[command(subcommand)]
+    Checkpoint(Checkpoint),
+    /// Look at the state that a checkpoint has saved
+    #[command(subcommand)]
+    State(State),
+    /// Ask a running job for a checkpoint that is kept
+    Savepoint(Savepoint),
+    /// Ask a running job to end: at once, behind a savepoint, or drained
+    Cancel(Cancel),
 }
 
 /// How to run a pipeline.
@@ -48,8 +63,15 @@ pub(super) struct Run {
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
     /// How often a checkpoint is taken, with --state-dir. [default: 1s]
-    #[arg(long, value_name = "DURATION", requires = "state_dir")]
+    #[arg(long, value_name = "DURATION")]
     pub(super) checkpoint_interval: Option<String>,
+    /// Go back to checkpoint N of --state-dir and begin a new history there. What came after it has been shown already
+    /// and comes again; give this once, not at every start
+    #[arg(long, value_name = "N")]
+    pub(super) from_savepoint: Option<u64>,
+    /// Go on also where the pipeline has changed, if what is saved has its place in it (see `checkpoint migrate`)
+    #[arg(long)]
+    pub(super) allow_other_plan: bool,
 }
 
 /// How to show a plan.
@@ -91,6 +113,10 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("run", |run| run.after_help(words(RUN_HELP)))
         .mut_subcommand("pipelines", |pipelines| pipelines.after_help(words(PIPELINES_HELP)))
         .mut_subcommand("plan", |plan| plan.after_help(words(PLAN_HELP)))
+        .mut_subcommand("checkpoint", |look| look.after_help(words(look::CHECKPOINT_HELP)))
+        .mut_subcommand("state", |look| look.after_help(words(look::STATE_HELP)))
+        .mut_subcommand("savepoint", |ask| ask.after_help(words(ask::SAVEPOINT_HELP)))
+        .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)))
 }
 
 const RUN_HELP: &str = "\
@@ -98,6 +124,7 @@ Examples:
   {binary} run {pipeline} --set {set}
   {binary} run {pipeline} --parallelism 1 --quiet > output.txt
   {binary} run {pipeline} --json | tail -n 1
+  {binary} run {pipeline} --state-dir state/ --checkpoint-interval 5s
 
 Standard output belongs to the pipeline; progress, the summary and errors go to standard error. With --json the
 summary (or the error) is one JSON object, the last line of standard output.
@@ -115,11 +142,12 @@ Examples:
 
 const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
-  watershed.toml       quiet, json, dead_letters
+  watershed.toml       quiet, json, dead_letters, state_dir
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
+                       [checkpoints] interval, pause_min, timeout, back_off, retain, restarts_max, ..
                        [pipelines.NAME] the pipeline's parameters
-  environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_BATCH_RECORDS, ..; WATERSHED_CONFIG
+  environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG
                        names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level
 
-Exit codes: 0 done, 1 the job failed or the answer could not be written, 2 usage or configuration (nothing has run),
-130 stopped by a second Ctrl-C.";
+Exit codes: 0 done, 1 the job failed, or what was asked for is damaged, refused or could not be written, 2 usage or
+configuration (nothing has run), 3 no job answers, 130 stopped by a second Ctrl-C.";

@@ -22,6 +22,12 @@ pub(super) enum Failure {
         /// The dead letters that came before.
         letters: Option<KeptLetters>,
     },
+    /// It could not be done: what it was asked about is damaged, or somebody said no.
+    #[error("{0}")]
+    Unable(String),
+    /// There is nobody to ask.
+    #[error("{0}")]
+    Unreachable(String),
     /// What was asked for could not be written.
     #[error("standard output cannot be written: {0}; see that there is room behind it")]
     Output(std::io::Error),
@@ -53,11 +59,12 @@ impl Failure {
     /// The exit code of usage and configuration errors.
     pub(super) const USAGE: u8 = 2;
 
-    /// 1 where a job failed or its answer was not written, 2 where nothing has run.
+    /// 1 where a job failed or its answer was not written, 2 where nothing has run, 3 where nobody answers.
     fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => Failure::USAGE,
-            Failure::Job { .. } | Failure::Output(_) => 1,
+            Failure::Job { .. } | Failure::Unable(_) | Failure::Output(_) => 1,
+            Failure::Unreachable(_) => 3,
         }
     }
 
@@ -65,7 +72,7 @@ impl Failure {
     pub(super) fn report(&self, json: bool) -> ExitCode {
         let letters = match self {
             Failure::Job { letters, .. } => letters.as_ref(),
-            Failure::Usage(_) | Failure::Output(_) => None,
+            Failure::Usage(_) | Failure::Unable(_) | Failure::Unreachable(_) | Failure::Output(_) => None,
         };
         // Where standard output cannot be written, standard error is what is left.
         let told = json && !matches!(self, Failure::Output(_)) && {
@@ -94,9 +101,11 @@ impl From<PlanError> for Failure {
 impl From<JobError> for Failure {
     fn from(error: JobError) -> Self {
         match error {
-            JobError::Plan(_) | JobError::Start { .. } | JobError::State(_) => {
-                Failure::Usage(error.to_string())
-            }
+            JobError::Plan(_)
+            | JobError::Start { .. }
+            | JobError::State(_)
+            | JobError::Checkpoint(_)
+            | JobError::OtherPlan(_) => Failure::Usage(error.to_string()),
             _ => Failure::Job { message: error.to_string(), letters: None },
         }
     }

@@ -2,21 +2,29 @@
 //!
 //! | goes to | what |
 //! | --- | --- |
-//! | standard output | what the pipeline prints, and answers: `pipelines`, `plan`, every JSON object |
+//! | standard output | what the pipeline prints, and answers: `pipelines`, `plan`, `checkpoint`, .., every JSON object |
 //! | standard error | progress, the summary, errors, the log |
 //!
 //! So a pipeline's output can be piped on while its progress is watched. With `--json`, the summary or the error
 //! is one object in one line, the last line of standard output.
 
 mod arguments;
+mod ask;
+#[cfg(test)]
+mod changed_plan;
+mod checkpoint;
 mod dead_letters;
 mod failure;
+mod look;
 mod pipelines;
 mod plan;
 mod progress;
+mod requests;
+mod resume;
 mod run;
 mod settings;
 mod signals;
+mod state;
 mod streams;
 mod summary;
 
@@ -35,10 +43,11 @@ use streams::answer;
 
 /// Gives an application the command line: the whole `main` of its binary.
 ///
-/// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run;
-/// `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
-/// written, and 2 where the command or
-/// its configuration is wrong and nothing has run.
+/// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run,
+/// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one; `--help` says
+/// the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
+/// written, 2 where the command or
+/// its configuration is wrong and nothing has run, and 3 where no job answers.
 pub fn main(app: App) -> ExitCode {
     let matches = arguments::command(&app).try_get_matches();
     let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -69,16 +78,21 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
             settings.options.set("state_dir", path.to_string_lossy(), "--state-dir");
         }
         if let Some(interval) = &arguments.checkpoint_interval {
-            settings.limits.set("checkpoint_interval", interval, "--checkpoint-interval");
+            settings.checkpoints.set("interval", interval, "--checkpoint-interval");
         }
     }
     let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
+    let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     let result = match &arguments.command {
-        Command::Run(arguments) => run::run(app, &arguments.choice, settings, &options),
-        Command::Pipelines => pipelines::list(app, &options),
-        Command::Plan(arguments) => plan::show(app, arguments, settings, &options),
+        Command::Run(arguments) => done(run::run(app, arguments, settings, &options)),
+        Command::Pipelines => done(pipelines::list(app, &options)),
+        Command::Plan(arguments) => done(plan::show(app, arguments, settings, &options)),
+        Command::Checkpoint(look) => checkpoint::look(app, look, settings, &options),
+        Command::State(look) => done(state::look(look, &options)),
+        Command::Savepoint(arguments) => done(ask::savepoint(arguments, &options)),
+        Command::Cancel(arguments) => done(ask::cancel(arguments, &options)),
     };
-    result.map(|()| ExitCode::SUCCESS).map_err(|failure| (failure, options.json))
+    result.map_err(|failure| (failure, options.json))
 }
 
 /// Answers a command line that is none, or that asks for help.
@@ -163,7 +177,7 @@ mod tests {
     fn usage(arguments: &[&str]) -> String {
         match failure(arguments) {
             Failure::Usage(message) => message,
-            failure @ (Failure::Job { .. } | Failure::Output(_)) => panic!("it ran, and failed: {failure}"),
+            failure => panic!("it was not refused: {failure}"),
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use watershed_core::{Plan, Watermark};
-use watershed_runtime::{JobHandle, VertexReport};
+use watershed_runtime::{CheckpointReport, JobHandle, VertexReport};
 
 use super::dead_letters;
 use super::streams::tell;
@@ -39,7 +39,8 @@ impl Progress {
         let thread = std::thread::spawn(move || {
             let mut rate = Rate::default();
             while stopped.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let line = line(&name, &job.report(), beside, &mut rate);
+                let checkpoints = checkpoints(&job.checkpoints());
+                let line = line(&name, &job.report(), beside, &mut rate) + &checkpoints;
                 match &bar {
                     Some(bar) => {
                         bar.set_message(line);
@@ -99,6 +100,19 @@ fn line(name: &str, report: &[VertexReport], beside: Option<usize>, rate: &mut R
     format!("{name}: {} records read, {per_second}/s, watermark {}", HumanCount(read), time_of(watermark))
 }
 
+/// How the checkpoints stand, behind the rest of the line; nothing where the job has none.
+fn checkpoints(report: &CheckpointReport) -> String {
+    let newest = match (report.completed, report.age) {
+        (None, _) => String::new(),
+        (Some(epoch), None) => format!(", checkpoint {epoch}"),
+        (Some(epoch), Some(age)) => format!(", checkpoint {epoch} ({:.1} s ago)", age.as_secs_f64()),
+    };
+    match report.restarts {
+        0 => newest,
+        restarts => format!("{newest}, restarts: {restarts}"),
+    }
+}
+
 /// A watermark as RFC 3339 where it is a time that a calendar has.
 fn time_of(watermark: Watermark) -> String {
     match watermark {
@@ -116,8 +130,8 @@ const YEAR_1: i64 = -62_135_596_800_000;
 
 #[cfg(test)]
 mod tests {
-    use watershed_core::EventTime;
     use watershed_core::stage::Counters;
+    use watershed_core::{Epoch, EventTime};
 
     use super::*;
 
@@ -137,6 +151,15 @@ mod tests {
         let line = line("hello", &report, Some(2), &mut Rate::default());
         assert!(line.starts_with("hello: 1,500 records read, "), "{line}");
         assert!(line.ends_with("/s, watermark 1970-01-01T00:00:02Z"), "{line}");
+    }
+
+    #[test]
+    fn a_line_ends_with_the_newest_checkpoint_its_age_and_what_went_wrong() {
+        let none = CheckpointReport::default();
+        let restored = CheckpointReport { completed: Some(Epoch(71)), ..none };
+        let taken = CheckpointReport { age: Some(Duration::from_millis(430)), restarts: 2, ..restored };
+        let shown = [none, restored, taken].map(|report| checkpoints(&report));
+        assert_eq!(shown, ["", ", checkpoint 71", ", checkpoint 71 (0.4 s ago), restarts: 2"]);
     }
 
     #[test]

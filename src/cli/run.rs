@@ -1,15 +1,19 @@
 //! `run`: a pipeline in this process, from its first record to its last.
 
+use std::io::IsTerminal;
+
 use indicatif::MultiProgress;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use watershed_actors::sink::DeadLetterFile;
-use watershed_core::Plan;
+use watershed_core::{Epoch, Plan};
 use watershed_runtime::Config;
 
-use super::arguments::Choice;
+use super::arguments::{self, Choice};
 use super::failure::Failure;
 use super::progress::Progress;
+use super::requests::Requests;
+use super::resume::Resumed;
 use super::settings::{Options, Settings};
 use super::streams::{answer, tell};
 use super::summary::Account;
@@ -18,23 +22,46 @@ use crate::app::App;
 use crate::job::Job;
 
 /// Runs a pipeline and tells how it ended.
-pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Options) -> Result<(), Failure> {
-    let Prepared { plan, config, dead_letters } = prepare(app, choice, settings, options)?;
+pub(super) fn run(
+    app: &App,
+    arguments: &arguments::Run,
+    settings: Settings,
+    options: &Options,
+) -> Result<(), Failure> {
+    needs_directory(arguments, options)?;
+    let Prepared { plan, config, dead_letters } = prepare(app, &arguments.choice, settings, options)?;
     let screen = MultiProgress::new();
     log_to(&screen);
+    let back_to = arguments.from_savepoint.map(Epoch);
     let mut job = Job::new(plan).config(config);
     if let Some(directory) = &options.state_dir {
-        job = job.state_directory(directory);
+        job = job.state_directory(directory).allow_other_plan(arguments.allow_other_plan);
+        job = job.from_checkpoint(back_to);
     }
-    let (mut progress, mut begun) = (None, None);
+    let directory = options.state_dir.as_deref();
+    let resumed = directory.and_then(|directory| Resumed::from(directory, back_to));
+    let (mut progress, mut begun, mut requests) = (None, None, None);
     let result = job.run_observed(|handle| {
         begun = Some(handle.clone());
         let quiet = options.quiet || options.json;
+        if let Some(resumed) = resumed.as_ref().filter(|_| !quiet) {
+            tell(&resumed.to_string());
+        }
+        requests = directory.and_then(|directory| match Requests::take(directory, handle.clone()) {
+            Ok(requests) => Some(requests),
+            Err(error) => {
+                tracing::warn!(%error, "`savepoint` and `cancel` cannot reach this job");
+                None
+            }
+        });
         if !quiet {
             progress = Some(Progress::start(handle.clone(), job.plan(), &screen));
         }
-        signals::watch(handle, screen.clone(), quiet);
+        signals::watch(handle, screen.clone(), quiet, directory.is_some());
     });
+    if let Some(requests) = requests {
+        requests.finish();
+    }
     if let Some(progress) = progress {
         progress.finish();
     }
@@ -44,9 +71,10 @@ pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Opti
             let letters = dead_letters::of_failed(job.plan(), &reports, &dead_letters);
             Failure::Job { message, letters }
         }
-        other @ (Failure::Usage(_) | Failure::Output(_)) => other,
+        other => other,
     })?;
     let account = Account::new(job.plan(), &summary, &dead_letters.path());
+    let account = account.lasting(directory, resumed, &summary.checkpoints);
     if options.json {
         return answer(&account.to_json());
     }
@@ -54,6 +82,21 @@ pub(super) fn run(app: &App, choice: &Choice, settings: Settings, options: &Opti
         tell(account.to_text().trim_end());
     }
     Ok(())
+}
+
+/// Flags that speak of a state directory, without one, were meant otherwise.
+fn needs_directory(arguments: &arguments::Run, options: &Options) -> Result<(), Failure> {
+    let flags = [
+        ("--checkpoint-interval", arguments.checkpoint_interval.is_some()),
+        ("--from-savepoint", arguments.from_savepoint.is_some()),
+        ("--allow-other-plan", arguments.allow_other_plan),
+    ];
+    match flags.iter().find(|(_, given)| *given && options.state_dir.is_none()) {
+        Some((flag, _)) => {
+            Err(Failure::Usage(format!("{flag} needs a state directory: add --state-dir DIR")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// A pipeline with everything that was set, ready to be run.
@@ -88,8 +131,12 @@ fn log_to(screen: &MultiProgress) {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
     let screen = screen.clone();
     let lines = move || LogLine(screen.clone());
+    // Colours are for eyes; a file or a collector of logs would have their codes between the words.
+    let colours =
+        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(lines);
     // A program that embeds the command line may have a log of its own.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).try_init();
+    let _ = log.try_init();
 }
 
 /// Writes above the progress bar.

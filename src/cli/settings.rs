@@ -1,5 +1,7 @@
 //! What is set for a command: defaults, then the file, then the environment, then flags.
 
+mod checkpoints;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -9,11 +11,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::KeyGroups;
-use watershed_runtime::{CheckpointConfig, Config};
+use watershed_runtime::Config;
 
 use super::failure::Failure;
 use crate::app::App;
 use crate::parameters::{ParameterError, Values, nearest, parameters_of};
+use checkpoints::Checkpoints;
 
 /// The file that is read where nobody names another.
 const DEFAULT_FILE: &str = "watershed.toml";
@@ -24,11 +27,16 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// What every variable of ours begins with.
 const PREFIX: &str = "WATERSHED_";
 
+/// What follows in those that set the limits of checkpoints.
+const CHECKPOINT: &str = "checkpoint_";
+
 /// What is set, before anybody asks what it means.
 #[derive(Default)]
 pub(super) struct Settings {
     /// The runtime's limits.
     pub(super) limits: Values,
+    /// The limits of checkpoints.
+    pub(super) checkpoints: Values,
     /// The command's own options.
     pub(super) options: Values,
     /// The parameters of each pipeline, from the file.
@@ -66,7 +74,6 @@ struct Limits {
     idle_tick: Duration,
     convoy_tick: Duration,
     vigil: Duration,
-    checkpoint_interval: Duration,
     stop_within: Duration,
 }
 
@@ -89,7 +96,6 @@ impl Default for Limits {
             idle_tick: config.idle_tick,
             convoy_tick: config.convoy_tick,
             vigil: config.vigil,
-            checkpoint_interval: config.checkpoints.interval.unwrap_or_default(),
             stop_within: config.stop_within,
         }
     }
@@ -138,21 +144,25 @@ impl Settings {
                 ("runtime", toml::Value::Table(limits)) => {
                     set_all(&mut self.limits, limits, &format!("{place} [runtime]"))?;
                 }
+                ("checkpoints", toml::Value::Table(limits)) => {
+                    set_all(&mut self.checkpoints, limits, &format!("{place} [checkpoints]"))?;
+                }
                 ("pipelines", toml::Value::Table(pipelines)) => self.set_pipelines(app, pipelines, &place)?,
-                ("runtime" | "pipelines", _) => {
+                ("runtime" | "checkpoints" | "pipelines", _) => {
                     return Err(Failure::Usage(format!("{place}: {name} has to be a table, [{name}]")));
                 }
                 (option, value) if options.iter().any(|known| known == option) => {
                     self.options.set(option, text_of(&value, &place, option)?, place.clone());
                 }
                 (unknown, _) => {
-                    let tables = ["runtime".to_owned(), "pipelines".to_owned()];
+                    let tables = ["runtime", "checkpoints", "pipelines"].map(str::to_owned);
                     return Err(unknown_name(&place, unknown, options.iter().chain(&tables)));
                 }
             }
         }
         // Names are checked even where the command does not use their values.
         self.limits.read::<Limits>()?;
+        self.checkpoints.read::<Checkpoints>()?;
         Ok(())
     }
 
@@ -173,18 +183,25 @@ impl Settings {
 
     fn read_variables(&mut self, variables: BTreeMap<String, String>) -> Result<(), Failure> {
         let (limits, options) = (names_of::<Limits>(), names_of::<Options>());
+        let checkpoints: Vec<String> =
+            names_of::<Checkpoints>().iter().map(|name| format!("{CHECKPOINT}{name}")).collect();
         for (variable, value) in variables {
             let (name, origin) = (variable.to_lowercase(), format!("{PREFIX}{variable}"));
             if let Some(parameter) = name.strip_prefix("set_") {
                 self.variables.push((parameter.to_owned(), value, origin));
             } else if limits.contains(&name) {
                 self.limits.set(name, value, origin);
+            } else if let Some(limit) = name.strip_prefix(CHECKPOINT)
+                && checkpoints.contains(&name)
+            {
+                self.checkpoints.set(limit, value, origin);
             } else if options.contains(&name) {
                 self.options.set(name, value, origin);
             } else {
                 let config = "config".to_owned();
                 let known: Vec<String> = limits
                     .iter()
+                    .chain(&checkpoints)
                     .chain(&options)
                     .chain([&config])
                     .map(|known| format!("{PREFIX}{}", known.to_uppercase()))
@@ -257,10 +274,7 @@ impl Settings {
             idle_tick: limits.idle_tick,
             convoy_tick: limits.convoy_tick,
             vigil: limits.vigil,
-            checkpoints: CheckpointConfig {
-                interval: Some(limits.checkpoint_interval),
-                ..CheckpointConfig::default()
-            },
+            checkpoints: checkpoints::config(&self.checkpoints)?,
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))

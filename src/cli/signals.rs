@@ -9,7 +9,8 @@ use super::streams::tell;
 const INTERRUPTED: i32 = 130;
 
 /// Cancels a job at the first signal and exits at the second. Called on the thread that drives the job.
-pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool) {
+/// `lasts` says whether the job stops at a checkpoint.
+pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool, lasts: bool) {
     actix_rt::spawn(async move {
         let Ok(mut signals) = Signals::new() else {
             // Where signals cannot be heard, they end the process, as they do without us.
@@ -18,7 +19,10 @@ pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool) {
         signals.next().await;
         job.cancel();
         if !quiet {
-            screen.suspend(|| tell("stopping: finishing what has been read (again to exit at once)"));
+            let how =
+                if lasts { "stopping at a checkpoint" } else { "stopping: finishing what has been read" };
+            let line = format!("{how} (again to exit at once)");
+            screen.suspend(|| tell(&line));
         }
         signals.next().await;
         std::process::exit(INTERRUPTED);

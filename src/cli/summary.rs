@@ -6,17 +6,17 @@ use std::path::Path;
 use indicatif::HumanCount;
 use serde::Serialize;
 use watershed_core::{Plan, VertexId};
-use watershed_runtime::{JobEnd, Summary};
+use watershed_runtime::{CheckpointReport, JobEnd, Summary};
 
 use super::dead_letters;
 use super::failure::one_line;
+use super::resume::Resumed;
 
 /// The closing account of a job.
 #[derive(Serialize)]
 pub(super) struct Account {
     pipeline: String,
-    /// `complete`, or `cancelled`.
-    end: &'static str,
+    end: End,
     elapsed_seconds: f64,
     records_read: u64,
     records_read_per_second: f64,
@@ -27,6 +27,33 @@ pub(super) struct Account {
     dead_letters_kept: Option<String>,
     sources: Vec<Edge>,
     sinks: Vec<Edge>,
+    /// How the checkpoints stand, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoints: Option<Checkpoints>,
+}
+
+/// How a job ended.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum End {
+    Complete,
+    /// The job had come to its end in an earlier process; nothing has run.
+    CompleteBefore,
+    Cancelled,
+    Suspended,
+    Drained,
+}
+
+/// How the checkpoints of a job stand once it is over.
+#[derive(Serialize)]
+struct Checkpoints {
+    state_dir: String,
+    /// What the job went on from.
+    resumed: Option<Resumed>,
+    /// The newest one.
+    newest: Option<u64>,
+    /// How often the job went back to its last one.
+    restarts: u64,
 }
 
 /// A source or a sink, and how many records passed through it.
@@ -65,9 +92,11 @@ impl Account {
         Account {
             pipeline: plan.name.clone(),
             end: match summary.end {
-                JobEnd::Complete => "complete",
-                JobEnd::Cancelled => "cancelled",
-                JobEnd::Suspended(_) => "suspended",
+                JobEnd::Complete if summary.checkpoints.runs == 0 => End::CompleteBefore,
+                JobEnd::Complete => End::Complete,
+                JobEnd::Cancelled => End::Cancelled,
+                JobEnd::Suspended(_) => End::Suspended,
+                JobEnd::Drained => End::Drained,
             },
             elapsed_seconds,
             records_read,
@@ -78,7 +107,25 @@ impl Account {
             dead_letters_kept: (dead_letters > 0 && beside.is_some()).then(|| kept.display().to_string()),
             sources,
             sinks,
+            checkpoints: None,
         }
+    }
+
+    /// The account of a job that keeps its checkpoints in a directory, where it does.
+    pub(super) fn lasting(
+        mut self,
+        directory: Option<&Path>,
+        resumed: Option<Resumed>,
+        report: &CheckpointReport,
+    ) -> Self {
+        let newest = report.completed.or(resumed.as_ref().map(Resumed::checkpoint));
+        self.checkpoints = directory.map(|directory| Checkpoints {
+            state_dir: directory.display().to_string(),
+            resumed,
+            newest: newest.map(|epoch| epoch.0),
+            restarts: report.restarts,
+        });
+        self
     }
 
     /// The account as a JSON object in one line.
@@ -95,9 +142,15 @@ impl Account {
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let time = time_of(self.elapsed_seconds);
+        if self.end == End::CompleteBefore {
+            return self.write_complete_before(text);
+        }
         let end = match self.end {
-            "complete" => format!("done in {time}"),
-            _ => format!("cancelled after {time}, what had been read is finished"),
+            End::Complete | End::CompleteBefore => format!("done in {time}"),
+            End::Cancelled if self.checkpoints.is_some() => format!("cancelled after {time}"),
+            End::Cancelled => format!("cancelled after {time}, what had been read is finished"),
+            End::Suspended => format!("suspended after {time}"),
+            End::Drained => format!("drained after {time}"),
         };
         writeln!(
             text,
@@ -120,6 +173,41 @@ impl Account {
             Some(path) => writeln!(text, ", kept in {}", one_line(path)),
             None if self.dead_letters > 0 => writeln!(text, ", taken by the pipeline"),
             None => writeln!(text),
+        }?;
+        self.checkpoints.as_ref().map_or(Ok(()), |checkpoints| checkpoints.write(self.end, text))
+    }
+
+    /// A job that is started once more, after its end.
+    fn write_complete_before(&self, text: &mut String) -> std::fmt::Result {
+        let (directory, newest) = match &self.checkpoints {
+            Some(Checkpoints { state_dir, newest: Some(newest), .. }) => {
+                (one_line(state_dir), format!(" (checkpoint {newest})"))
+            }
+            Some(Checkpoints { state_dir, newest: None, .. }) => (one_line(state_dir), String::new()),
+            None => (String::new(), String::new()),
+        };
+        writeln!(text, "{}: the job has come to its end before{newest}, and nothing was run", self.pipeline)?;
+        writeln!(
+            text,
+            "  to run it again, choose another directory than {directory}, or go back with --from-savepoint N"
+        )
+    }
+}
+
+impl Checkpoints {
+    fn write(&self, end: End, text: &mut String) -> std::fmt::Result {
+        let newest = self.newest.map_or("none".to_owned(), |newest| newest.to_string());
+        let directory = one_line(&self.state_dir);
+        writeln!(text, "  newest checkpoint: {newest}, restarts: {}, kept in {directory}", self.restarts)?;
+        match end {
+            End::Suspended => {
+                writeln!(text, "  the same command goes on behind the last record that was read")
+            }
+            End::Cancelled if self.newest.is_some() => {
+                writeln!(text, "  the same command goes on from that checkpoint")
+            }
+            End::Cancelled => writeln!(text, "  the same command begins from the start"),
+            End::Complete | End::CompleteBefore | End::Drained => Ok(()),
         }
     }
 }

@@ -6,8 +6,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+mod checkpoints;
 mod failures;
+mod lasting;
 mod place;
+mod requests;
 
 use place::{Ended, Place, refused, run};
 
@@ -162,6 +165,48 @@ fn the_runtime_limits_have_their_names_in_file_and_environment() {
 }
 
 #[test]
+fn the_limits_of_checkpoints_have_their_names_in_file_and_environment() {
+    let place = Place::new();
+    let kept = |ended: Ended| {
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let listing = place.run(&["checkpoint", "list", "state", "--json"]).json();
+        std::fs::remove_dir_all(place.path().join("state")).expect("the directory is ours");
+        listing["checkpoints"].as_array().map(Vec::len)
+    };
+    let run = ["run", "hello", "--quiet", "--set", "times=1000000", "--state-dir", "state"];
+    place.write("watershed.toml", "[checkpoints]\ninterval = \"1ms\"\nretain = 1\n");
+    let quietly = |variables: &[(&str, &str)]| {
+        let mut command = place.command(&run);
+        command.envs(variables.iter().copied()).stdout(Stdio::null());
+        Ended::of(command.output().unwrap())
+    };
+    assert_eq!(kept(quietly(&[])), Some(1));
+    assert_eq!(kept(quietly(&[("WATERSHED_CHECKPOINT_RETAIN", "2")])), Some(2));
+    let says = |text: &str, expected: &str| {
+        place.write("watershed.toml", text);
+        assert_eq!(refused(&place, &["run", "hello"]), format!("error: {expected}\n"));
+    };
+    says("[checkpoints]\nretain = 0", "[checkpoints] retain is 0: it must be at least 1");
+    says("[checkpoints]\ntimeout = \"0s\"", "[checkpoints] timeout is 0: write a duration, as 1s");
+    says(
+        "[checkpoints]\nretian = 2",
+        "watershed.toml [checkpoints]: there is no \"retian\", did you mean \"retain\"?",
+    );
+    place.write("watershed.toml", "");
+    for flag in [&["--checkpoint-interval", "1s"][..], &["--from-savepoint", "1"], &["--allow-other-plan"]] {
+        let told = refused(&place, &[&["run", "hello"], flag].concat());
+        assert_eq!(told, format!("error: {} needs a state directory: add --state-dir DIR\n", flag[0]));
+    }
+}
+
+#[test]
+fn the_log_has_no_colours_where_nobody_sees_them() {
+    let logged = Place::new().run_with(&[("RUST_LOG", "info")], &["run", "hello"]);
+    assert!(logged.err.contains("the run has begun"), "{logged:?}");
+    assert!(!logged.err.contains('\u{1b}'), "{logged:?}");
+}
+
+#[test]
 fn a_wrong_setting_is_named_with_its_place_and_the_nearest_known_one() {
     let place = Place::new();
     let says = |text: &str, expected: &str| {
@@ -213,7 +258,7 @@ fn a_job_that_fails_on_the_way_exits_with_one() {
 
 #[test]
 fn every_command_has_a_help_with_an_example() {
-    for command in ["run", "pipelines", "plan"] {
+    for command in ["run", "pipelines", "plan", "checkpoint", "state", "savepoint", "cancel"] {
         let ended = run(&[command, "--help"]);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
         assert!(ended.out.contains(&format!("  watershed {command}")), "{ended:?}");

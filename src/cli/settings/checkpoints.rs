@@ -1,0 +1,108 @@
+//! `[checkpoints]`: when checkpoints are taken, and what is borne.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use watershed_runtime::CheckpointConfig;
+
+use crate::cli::failure::Failure;
+use crate::parameters::Values;
+
+/// The limits of checkpoints under the names by which they are set; see [`CheckpointConfig`] for what they mean.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Checkpoints {
+    /// 0 takes only those that are asked for and the last one.
+    interval: Duration,
+    pause_min: Duration,
+    timeout: Duration,
+    back_off: Duration,
+    back_off_max: Duration,
+    failures_tolerated: u32,
+    pending_max: usize,
+    retain: usize,
+    block: u64,
+    restore_timeout: Duration,
+    commit_retry: Duration,
+    store_retry: Duration,
+    restarts_max: u32,
+    restart_pause: Duration,
+    halt_on_violation: bool,
+}
+
+impl Default for Checkpoints {
+    fn default() -> Self {
+        let CheckpointConfig {
+            interval,
+            pause_min,
+            timeout,
+            back_off,
+            back_off_max,
+            failures_tolerated,
+            pending_max,
+            retain,
+            block,
+            restore_timeout,
+            commit_retry,
+            store_retry,
+            restarts_max,
+            restart_pause,
+            halt_on_violation,
+        } = CheckpointConfig::default();
+        Checkpoints {
+            interval: interval.unwrap_or_default(),
+            pause_min,
+            timeout,
+            back_off,
+            back_off_max,
+            failures_tolerated,
+            pending_max,
+            retain,
+            block,
+            restore_timeout,
+            commit_retry,
+            store_retry,
+            restarts_max,
+            restart_pause,
+            halt_on_violation,
+        }
+    }
+}
+
+/// The limits that are set, as the runtime takes them.
+pub(super) fn config(values: &Values) -> Result<CheckpointConfig, Failure> {
+    let set: Checkpoints = values.read()?;
+    let counts =
+        [("pending_max", set.pending_max as u64), ("retain", set.retain as u64), ("block", set.block)];
+    if let Some((name, _)) = counts.iter().find(|(_, count)| *count == 0) {
+        return Err(Failure::Usage(format!("[checkpoints] {name} is 0: it must be at least 1")));
+    }
+    let waits = [
+        ("timeout", set.timeout),
+        ("restore_timeout", set.restore_timeout),
+        ("back_off", set.back_off),
+        ("back_off_max", set.back_off_max),
+        ("commit_retry", set.commit_retry),
+        ("store_retry", set.store_retry),
+    ];
+    if let Some((name, _)) = waits.iter().find(|(_, wait)| wait.is_zero()) {
+        return Err(Failure::Usage(format!("[checkpoints] {name} is 0: write a duration, as 1s")));
+    }
+    Ok(CheckpointConfig {
+        interval: Some(set.interval).filter(|interval| !interval.is_zero()),
+        pause_min: set.pause_min,
+        timeout: set.timeout,
+        back_off: set.back_off,
+        back_off_max: set.back_off_max,
+        failures_tolerated: set.failures_tolerated,
+        pending_max: set.pending_max,
+        retain: set.retain,
+        block: set.block,
+        restore_timeout: set.restore_timeout,
+        commit_retry: set.commit_retry,
+        store_retry: set.store_retry,
+        restarts_max: set.restarts_max,
+        restart_pause: set.restart_pause,
+        halt_on_violation: set.halt_on_violation,
+    })
+}
