@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watershed_core::SubtaskId;
-use watershed_core::checkpoint::{Manifest, Meta};
+use watershed_core::checkpoint::{Manifest, Meta, Vote};
 
 use super::effect::{CoordinatorEffect, EndReason};
 use super::event::Failure;
 use super::running::{Cx, Leave, Running};
 use super::{Coordinator, Phase};
 use crate::checkpoint::recovery::deal;
-use crate::checkpoint::{Authority, Part, Permit};
+use crate::checkpoint::{Authority, Part, Permit, Roster};
 use crate::{Outcome, Tick};
 
 /// A run whose subtasks are being restored.
@@ -36,6 +36,18 @@ impl Restoring {
     pub(super) fn until(&self) -> Tick {
         self.until
     }
+}
+
+/// What is still needed of the newest decision of a history that a person leaves: what it staged, to be committed. Its
+/// state is not read, which may be damaged, or another program's: the reason to leave it.
+fn left_behind(mut manifest: Manifest, roster: &Roster) -> Manifest {
+    let has_place = |vote: &Vote| roster.parallelism(vote.subtask.vertex) > 0;
+    manifest.votes.retain(|vote| has_place(vote) || !vote.staged.is_empty());
+    for vote in &mut manifest.votes {
+        vote.snapshot.clear();
+        vote.in_flight.clear();
+    }
+    manifest
 }
 
 impl Coordinator {
@@ -88,6 +100,7 @@ impl Coordinator {
             self.leave(now, Leave::Fail(reason), effects);
             return Outcome::Applied;
         }
+        let manifest = if self.fork.is_some() { left_behind(manifest, &self.roster) } else { manifest };
         match deal(&manifest, &self.roster) {
             Ok(parts) => self.restore(now, authority, meta, Some(Box::new(manifest)), parts, effects),
             Err(error) => self.leave(now, Leave::Fail(error.to_string()), effects),

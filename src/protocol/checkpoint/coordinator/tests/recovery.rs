@@ -1,5 +1,7 @@
 //! What follows a failure: another run from the newest decision, or none.
 
+use watershed_core::VertexId;
+
 use super::*;
 use crate::checkpoint::Role;
 use crate::checkpoint::small_job::sink;
@@ -178,8 +180,20 @@ fn going_back_to_an_older_checkpoint_first_resolves_the_newest_decision() {
     bench.campaign(Some(Fork::Checkpoint(pointer(1))));
     assert_eq!(bench.swap(), [swap(2, 1, Change::BeginRun)]);
     assert_eq!(bench.swap(), [Effect::LoadManifest(pointer(2))]);
-    let manifest = manifest(1, 2, None, vec![source_vote(6), sink_vote(6, vec![staged(1, 1), staged(1, 2)])]);
-    bench.feed(Event::Loaded(manifest));
+    let mut voted = vec![source_vote(6), sink_vote(6, vec![staged(1, 1), staged(1, 2)])];
+    voted[0].snapshot = vec![pointer(2).manifest];
+    // A vertex that the program had when it took the checkpoint, and has no more.
+    let vertex = VertexId(9);
+    voted.push(Vote { subtask: SubtaskId { vertex, index: 0 }, staged: Vec::new(), ..voted[0].clone() });
+    let effects = bench.feed(Event::Loaded(manifest(1, 2, None, voted)));
+    let splits = Some(source_vote(6).splits);
+    let source = Part { splits, ..Part::default() };
+    let sink = Part { splits: Some(vec![]), staged: vec![staged(1, 1), staged(1, 2)], ..Part::default() };
+    let restore = |subtask, part| {
+        let (authority, after, permit) = (authority(2, 2), Epoch(64), Some(permit_for(2)));
+        Effect::Restore { authority, subtask, after, permit, part }
+    };
+    assert_eq!(effects, [restore(SOURCE, source), restore(SINK, sink)]);
     bench.feed(restored(2, 2, SOURCE));
     let effects = bench.feed(restored(2, 2, SINK));
     let base = Some(pointer(1));
