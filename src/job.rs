@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use watershed_core::{Epoch, KeyGroups, Pipeline, Plan};
-use watershed_runtime::{Config, JobError, JobHandle, Storage, Summary};
+use watershed_runtime::{Config, JobError, JobHandle, Summary};
 
 use crate::Error;
 use state::State;
@@ -41,13 +41,13 @@ pub fn run(describe: impl FnOnce(&Pipeline) -> Result<(), Error>) -> Result<Summ
 pub struct Job {
     plan: Rc<Plan>,
     config: Config,
-    state: Option<State>,
+    state: State,
 }
 
 impl Job {
     /// A job that runs a plan, with default limits.
     pub fn new(plan: Plan) -> Self {
-        Job { plan: Rc::new(plan), config: Config::default(), state: None }
+        Job { plan: Rc::new(plan), config: Config::default(), state: State::default() }
     }
 
     /// A job that runs the pipeline which a function describes, with default limits.
@@ -84,7 +84,7 @@ impl Job {
     /// [`Config::checkpoints`] for when they are taken.
     #[must_use]
     pub fn state_directory(mut self, path: impl Into<PathBuf>) -> Self {
-        self.state = Some(State::at(path.into()));
+        self.state.path = Some(path.into());
         self
     }
 
@@ -92,7 +92,7 @@ impl Job {
     /// see [`watershed_runtime::migration()`] for when. From then on the directory is this plan's.
     #[must_use]
     pub fn allow_other_plan(mut self, allow: bool) -> Self {
-        self.state = self.state.map(|state| State { other_plan: allow, ..state });
+        self.state.other_plan = allow;
         self
     }
 
@@ -100,7 +100,7 @@ impl Job {
     /// been shown already, and will come again.
     #[must_use]
     pub fn from_checkpoint(mut self, epoch: Option<Epoch>) -> Self {
-        self.state = self.state.map(|state| State { back_to: epoch, ..state });
+        self.state.back_to = epoch;
         self
     }
 
@@ -125,10 +125,7 @@ impl Job {
     ///
     /// As [`Job::run`].
     pub fn run_observed(&self, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
-        let storage = match &self.state {
-            None => Storage::none(),
-            Some(state) => state.open(&self.plan, &self.config)?,
-        };
+        let storage = self.state.open(&self.plan, &self.config)?;
         watershed_runtime::run(&self.plan, &self.config, storage, observe)
     }
 }

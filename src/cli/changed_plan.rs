@@ -141,7 +141,7 @@ fn operators_behind_the_others_may_be_added_where_it_is_allowed() {
     let (place, changed) = (Place::begun(), app::<Seen>(Version { behind: true, ..FIRST }));
     assert_eq!(place.migrates(&changed), ExitCode::SUCCESS);
     let told = place.run(&changed, &[]).expect_err("nobody has allowed it");
-    assert!(told.starts_with("the state directory is of another plan (+ behind; "), "{told}");
+    assert!(told.starts_with("the state directory is of another plan (+ behind), and "), "{told}");
     assert!(told.contains("allow it (--allow-other-plan)"), "{told}");
     assert_eq!(place.suspended(&changed, &["--allow-other-plan"]), Ok(ExitCode::SUCCESS));
     assert_eq!(place.suspended(&changed, &[]), Ok(ExitCode::SUCCESS), "the directory is the new plan's");
@@ -150,6 +150,8 @@ fn operators_behind_the_others_may_be_added_where_it_is_allowed() {
         told.contains("behind: it has positions in its input, and no operator of the plan has its uid"),
         "{told}"
     );
+    let back = ["--from-savepoint", "1", "--allow-other-plan"];
+    assert_eq!(place.suspended(&app::<Seen>(FIRST), &back), Ok(ExitCode::SUCCESS), "there is a way back");
 }
 
 #[test]

@@ -10,9 +10,10 @@ use watershed_state::inspect::{Offline, Standing, Which};
 use watershed_state::{Adopt, Identity, StateDirectory, StoreError};
 
 /// Where a job keeps its checkpoints, and how it begins there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct State {
-    pub(super) path: PathBuf,
+    /// The directory; `None` keeps nothing.
+    pub(super) path: Option<PathBuf>,
     /// Whether it may be another plan's.
     pub(super) other_plan: bool,
     /// The checkpoint to go back to; `None` goes on from the newest.
@@ -20,34 +21,33 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn at(path: PathBuf) -> Self {
-        State { path, other_plan: false, back_to: None }
-    }
-
     /// Opens the directory for a plan. Whatever hinders that is found before anything is changed.
     pub(super) fn open(&self, plan: &Plan, config: &Config) -> Result<Storage, JobError> {
+        let Some(path) = &self.path else {
+            return match self.back_to {
+                None => Ok(Storage::none()),
+                Some(epoch) => Err(none_to_go_back_to("the job without a state directory", epoch)),
+            };
+        };
         let (job, key_groups) = (plan.name.clone(), plan.key_groups);
         let ours = Identity { job, key_groups, plan: Fingerprint::of(plan) };
-        let found = if self.path.is_dir() { StateDirectory::identity_of(&self.path)? } else { None };
-        let offline = if found.is_some() { Some(Offline::open(&self.path)?) } else { None };
-        let fork = match (self.back_to, &offline) {
-            (None, _) => None,
-            (Some(epoch), Some(offline)) => Some(wait(chosen(offline, epoch))?),
-            (Some(epoch), None) => {
-                let directory = self.path.display().to_string();
-                let reason =
-                    format!("it holds no checkpoints, so none can be gone back to (asked for: {epoch})");
-                return Err(StoreError::Foreign { directory, reason }.into());
+        let found = if path.is_dir() { StateDirectory::identity_of(path)? } else { None };
+        let fork = match (&found, self.back_to) {
+            (Some(found), back_to) => {
+                let offline = Offline::open(path)?;
+                let fork = back_to.map(|epoch| wait(chosen(&offline, epoch))).transpose()?;
+                if (&found.job, found.key_groups) == (&ours.job, ours.key_groups)
+                    && (found.plan != ours.plan || fork.is_some())
+                {
+                    self.judge(plan, &ours, config, &offline)?;
+                }
+                fork
             }
+            (None, Some(epoch)) => return Err(none_to_go_back_to(&path.display().to_string(), epoch)),
+            (None, None) => None,
         };
-        if let (Some(found), Some(offline)) = (found, &offline)
-            && (&found.job, found.key_groups) == (&ours.job, ours.key_groups)
-            && found.plan != ours.plan
-        {
-            self.judge(plan, config, offline)?;
-        }
         let adopt = if self.other_plan { Adopt::OtherPlan } else { Adopt::SamePlan };
-        let storage = Storage::directory(&StateDirectory::open(&self.path, ours, adopt)?);
+        let storage = Storage::directory(&StateDirectory::open(path, ours, adopt)?);
         Ok(match fork {
             Some(fork) => storage.going_back_to(fork),
             None => storage,
@@ -55,7 +55,13 @@ impl State {
     }
 
     /// Refuses a plan that cannot go on from the checkpoint, and any other one that nobody has allowed.
-    fn judge(&self, plan: &Plan, config: &Config, offline: &Offline) -> Result<(), JobError> {
+    fn judge(
+        &self,
+        plan: &Plan,
+        ours: &Identity,
+        config: &Config,
+        offline: &Offline,
+    ) -> Result<(), JobError> {
         let which = match self.back_to {
             Some(epoch) => Which::Epoch(epoch),
             None if offline.meta().is_some_and(|meta| meta.completed.is_some()) => Which::Newest,
@@ -64,10 +70,24 @@ impl State {
         };
         let judged = wait(async {
             let (_, manifest) = offline.manifest(which).await?;
-            Ok::<_, JobError>(migration(plan, config, offline.store(), &manifest).await?)
+            if manifest.plan == ours.plan {
+                return Ok(None);
+            }
+            Ok::<_, JobError>(Some(migration(plan, config, offline.store(), &manifest).await?))
         })?;
-        if judged.is_possible() && self.other_plan { Ok(()) } else { Err(JobError::OtherPlan(judged.into())) }
+        match judged {
+            Some(judged) if !(judged.is_possible() && self.other_plan) => {
+                Err(JobError::OtherPlan(judged.into()))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
+}
+
+fn none_to_go_back_to(directory: &str, epoch: Epoch) -> JobError {
+    let reason =
+        format!("it holds no checkpoints, so it cannot go back to {epoch}; name the directory that does");
+    StoreError::Foreign { directory: directory.to_owned(), reason }.into()
 }
 
 /// The checkpoint that a person has chosen to go back to.
