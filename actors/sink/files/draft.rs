@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use watershed_core::SinkError;
+use watershed_core::{Run, SinkError};
 
 use crate::sink::failure;
 use crate::sink::files::layout::Layout;
@@ -31,11 +31,16 @@ pub(super) struct Sealed {
 impl Draft {
     /// Creates the draft of a subtask with the first number, from `number` on, that is free; says which. The
     /// folder of drafts is there: the subtask's claim lies in it.
-    pub(super) fn create(layout: &Layout, subtask: u32, number: u32) -> Result<(Draft, u32), SinkError> {
+    pub(super) fn create(
+        layout: &Layout,
+        subtask: u32,
+        run: Run,
+        number: u32,
+    ) -> Result<(Draft, u32), SinkError> {
         let folder = layout.in_progress();
         let mut number = number;
         loop {
-            let path = folder.join(layout.draft_name(subtask, number));
+            let path = folder.join(layout.draft_name(subtask, run, number));
             match File::create_new(&path) {
                 Ok(file) => {
                     let to = Hashed::new(file);
@@ -165,11 +170,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(&directory.path().join("a.jsonl"), "jsonl").unwrap();
         fs::create_dir(layout.in_progress()).unwrap();
-        let (mut draft, _) = Draft::create(&layout, 0, 0).unwrap();
+        let (mut draft, _) = Draft::create(&layout, 0, Run(2), 0).unwrap();
         draft.to.to = File::create("/dev/full").unwrap();
         draft.write(&1_u64, &mut JsonLines).unwrap();
         let error = draft.seal::<u64>(&mut JsonLines).err().unwrap().to_string();
-        let path = layout.in_progress().join("a.jsonl-00000-00000");
+        let path = layout.in_progress().join("a.jsonl-00000-00002-00000");
         assert_eq!(error, format!("{}: the disk is full: make room and start again", path.display()));
         assert!(!path.exists(), "a draft that failed is removed");
     }

@@ -3,8 +3,8 @@
 //! ```text
 //! DIR/hourly.csv                           the output of one subtask
 //! DIR/hourly/part-00001-00000.csv          .. of several, or of one that rolls: subtask, number
-//! DIR/.inprogress/hourly.csv-00001-00000   a draft: being written, or staged
-//! DIR/.inprogress/hourly.csv-00001.lock    the claim of the subtask that writes it
+//! DIR/.inprogress/hourly.csv-00001-00004-00000   a draft, being written or staged: subtask, run, number
+//! DIR/.inprogress/hourly.csv-00001.lock          the claim of the subtask that writes it
 //! ```
 
 use std::fs;
@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use watershed_core::SinkError;
+use watershed_core::{Run, SinkError};
 
 use crate::sink::claim::IN_PROGRESS;
 use crate::sink::failure;
@@ -95,8 +95,12 @@ impl Layout {
     }
 
     /// The name of a draft.
-    pub(super) fn draft_name(&self, subtask: u32, number: u32) -> String {
-        format!("{}-{subtask:05}-{number:05}", self.name)
+    ///
+    /// SUBTLE: no two runs give a draft the same name. A checkpoint may be gone back to several times, and each time
+    /// what it names as staged is committed again. A run that began its numbers anew would leave drafts of its
+    /// own under those names, and the run behind it would take them for what was staged.
+    pub(super) fn draft_name(&self, subtask: u32, run: Run, number: u32) -> String {
+        format!("{}-{subtask:05}-{:05}-{number:05}", self.name, run.0)
     }
 
     /// The name of a part.
@@ -108,7 +112,11 @@ impl Layout {
 
     /// The subtasks, numbers and names of all drafts that lie there.
     pub(super) fn drafts(&self) -> Result<Vec<(u32, u32, String)>, SinkError> {
-        list(&self.in_progress(), |name| numbers(name.strip_prefix(&self.name)?.strip_prefix('-')?))
+        list(&self.in_progress(), |name| {
+            let (subtask, rest) = name.strip_prefix(&self.name)?.strip_prefix('-')?.split_once('-')?;
+            let (_run, number) = numbers(rest)?;
+            Some((digits(subtask)?, number))
+        })
     }
 
     /// The subtasks, numbers and names of all parts that lie there.
@@ -128,12 +136,14 @@ fn within(folder: PathBuf, name: &str) -> Result<PathBuf, SinkError> {
 
 /// `00001-00002` as its two numbers.
 fn numbers(text: &str) -> Option<(u32, u32)> {
-    let digits = |text: &str| {
-        let plain = text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| text.parse().ok()).flatten()
-    };
     let (subtask, number) = text.split_once('-')?;
     Some((digits(subtask)?, digits(number)?))
+}
+
+/// `00001` as a number.
+fn digits(text: &str) -> Option<u32> {
+    let plain = text.len() >= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
 }
 
 /// The files of a folder that a rule knows; none where there is no folder.
@@ -178,10 +188,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let layout = Layout::new(&directory.path().join("a.csv"), "csv").unwrap();
         fs::create_dir(layout.in_progress()).unwrap();
-        for name in ["a.csv-00000-00001", "b.csv-00000-00001", "a.csv-00000-00001-00002", "a.csv-0-1"] {
+        for name in ["a.csv-00000-00007-00001", "b.csv-00000-00007-00001", "a.csv-00000-00001", "a.csv-0-7-1"]
+        {
             fs::write(layout.in_progress().join(name), "").unwrap();
         }
-        assert_eq!(layout.drafts().unwrap(), [(0, 1, "a.csv-00000-00001".to_owned())]);
+        assert_eq!(layout.drafts().unwrap(), [(0, 1, "a.csv-00000-00007-00001".to_owned())]);
     }
 
     #[test]

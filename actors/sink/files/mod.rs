@@ -178,7 +178,7 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
         }
         // This tries the place out, too, now and not at the first record an hour later.
         let claim = self.claims.demand(layout.directory(), layout.name(), subtask.index)?;
-        Ok(FilesWriter::new(self.clone(), (layout, claim), in_parts, subtask.index, parallelism))
+        Ok(FilesWriter::new(self.clone(), (layout, claim), in_parts, place))
     }
 }
 

@@ -66,8 +66,8 @@ pub(super) struct StagedFile {
 }
 
 impl StagedFiles {
-    /// Makes the files visible, then removes what they replace. May be repeated at any time: names are not
-    /// used twice, and a file that has been committed is known by its hash.
+    /// Makes the files visible, then removes what they replace. May be repeated at any time: no draft's
+    /// name is used twice, and a file that has been committed is known by its hash.
     pub(super) fn commit(&self, layout: &Layout, in_parts: bool) -> Result<(), SinkError> {
         for file in &self.files {
             file.commit(layout)?;

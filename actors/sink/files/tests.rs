@@ -256,7 +256,7 @@ fn a_draft_that_lost_bytes_is_not_committed() {
     let mut harness = SinkHarness::new(Files::csv(&path));
     harness.write(row(0), 0);
     let staged = harness.prepare();
-    fs::write(place.path().join(".inprogress/hourly.csv-00000-00000"), "name").unwrap();
+    fs::write(place.path().join(".inprogress/hourly.csv-00000-00001-00000"), "name").unwrap();
     let error = harness.try_commit(&staged).unwrap_err().to_string();
     assert!(error.ends_with("holds 4 bytes where 18 were staged"), "{error}");
     assert!(!path.exists());
@@ -298,7 +298,7 @@ fn drafts_of_a_job_that_was_killed_are_removed_by_the_next_at_any_parallelism() 
     let folder = place.path().join(".inprogress");
     fs::create_dir(&folder).unwrap();
     for index in 0..3 {
-        for left in ["-00000", "-00001", ".lock"] {
+        for left in ["-00001-00000", "-00001-00001", ".lock"] {
             fs::write(folder.join(format!("hourly.csv-{index:05}{left}")), "name,flights\nr9,9\n").unwrap();
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use watershed_core::{Data, Epoch, EventTime, SinkError, Writer};
+use watershed_core::{Data, Epoch, EventTime, Run, SinkError, SinkPlace, Writer};
 
 use crate::sink::claim::Claim;
 use crate::sink::files::Files;
@@ -22,6 +22,7 @@ pub struct FilesWriter<T, E> {
     claim: Arc<Claim>,
     in_parts: bool,
     subtask: u32,
+    run: Run,
     parallelism: u32,
     resumed: bool,
     /// Whether the place has been looked at.
@@ -45,16 +46,16 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
         sink: Files<T, E>,
         (layout, claim): (Layout, Arc<Claim>),
         in_parts: bool,
-        subtask: u32,
-        parallelism: u32,
+        place: &SinkPlace,
     ) -> Self {
         FilesWriter {
             sink,
             layout,
             claim,
             in_parts,
-            subtask,
-            parallelism,
+            subtask: place.subtask.index,
+            run: place.run,
+            parallelism: place.parallelism,
             resumed: false,
             begun: false,
             staged_any: false,
@@ -71,10 +72,10 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
 
     /// Looks at what lies in the place, once, behind the commits of a checkpoint and before the first record.
     fn begin(&mut self) -> Result<(), SinkError> {
-        // Nobody will commit these drafts. A job that goes on may have been of another parallelism, and others
-        // may still have to commit what is not of this subtask.
+        // Nobody will commit these drafts: where the job goes on, all subtasks have committed by now what the
+        // checkpoint names, also that of subtasks which are no more.
         for (subtask, _, name) in self.layout.drafts()? {
-            if if self.resumed { subtask == self.subtask } else { self.is_mine(subtask) } {
+            if self.is_mine(subtask) {
                 remove(&self.layout.draft(&name)?)?;
             }
         }
@@ -108,10 +109,10 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
             self.begin()?;
         }
         if self.draft.is_none() {
-            let (draft, number) = Draft::create(&self.layout, self.subtask, self.next_draft)?;
+            let (draft, number) = Draft::create(&self.layout, self.subtask, self.run, self.next_draft)?;
             self.next_draft = number + 1;
             self.sink.encoder.begin(self.offset > 0);
-            self.draft = Some((draft, self.layout.draft_name(self.subtask, number)));
+            self.draft = Some((draft, self.layout.draft_name(self.subtask, self.run, number)));
         }
         let (draft, _) = self.draft.as_mut().expect("it has just been made");
         Ok(draft)

@@ -180,6 +180,8 @@ fn unpack<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> T {
 ///   where the first is committed again behind the second.
 /// * After a crash, what nobody will commit mixes with nothing, and a writer that is resumed adds to what is
 ///   there.
+/// * A checkpoint can be gone back to twice: what a run behind it has staged, and nobody will commit, is not taken
+///   for what the checkpoint names.
 ///
 /// # Panics
 ///
@@ -261,6 +263,25 @@ where
     trial.expect(&of_first, "a resumed writer prepares");
     trial.harness.commit(&next);
     trial.expect(&all, "a resumed writer commits");
+
+    let mut trial = Trial::new(&fresh);
+    trial.write(first);
+    let staged = trial.harness.prepare();
+    for _ in 0..2 {
+        trial.harness.crash();
+        trial.harness.commit(&staged);
+        trial.expect(&of_first, "a checkpoint is gone back to, once and twice");
+        trial.harness.resume();
+        trial.write(second);
+        let _lost = trial.harness.prepare();
+    }
+    trial.harness.crash();
+    trial.harness.commit(&staged);
+    trial.harness.resume();
+    trial.write(second);
+    let next = trial.harness.prepare();
+    trial.harness.commit(&next);
+    trial.expect(&all, "the third run from one checkpoint commits");
 
     let mut trial = Trial::new(&fresh);
     trial.write(records);
