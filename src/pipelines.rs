@@ -20,6 +20,8 @@ mod flight_delays;
 mod hello;
 #[path = "../examples/sensor_statistics/mod.rs"]
 mod sensor_statistics;
+#[path = "../examples/two_phase_commit/mod.rs"]
+mod two_phase_commit;
 #[path = "../examples/word_count/mod.rs"]
 mod word_count;
 
@@ -32,4 +34,5 @@ pub(crate) fn register(app: App) -> App {
         .with(custom_operator::register)
         .with(custom_source::register)
         .with(custom_sink::register)
+        .with(two_phase_commit::register)
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import compare
 import cross_check
 import flight_delays
+import ledger
 import sensor_statistics
 import word_count
 
@@ -246,6 +247,40 @@ class SensorStatistics(unittest.TestCase):
         self.assertEqual(len(sensor_statistics.expected(lines, False)[0]), 2)
         self.assertEqual(sensor_statistics.expected(lines, True)[0].keys(), {(0, "1970-01-01T00:00:00Z")})
         self.assertEqual(sensor_statistics.expected(lines[:2], True)[0], {})
+
+
+class Ledger(unittest.TestCase):
+    """A log of three events of one key in one partition, and ledgers that are wrong in one way each."""
+
+    def setUp(self):
+        self.log = {(0, n): (5, f"event {n}", f"hash {n}") for n in range(3)}
+        self.right = [(0, n, 5, n + 1, f"event {n}", f"hash {n}") for n in range(3)]
+
+    def found(self, table, part):
+        found = ledger.compare(self.log, table, [part])
+        return {what: count for what, count in found.items() if count and what != "entries"}
+
+    def test_a_ledger_that_is_its_log_is_right(self):
+        self.assertEqual(self.found(self.right, self.right), {})
+
+    def test_what_is_lost_doubled_or_extra_is_found_in_each_place(self):
+        right = self.right
+        self.assertEqual(self.found(right[:2], right), {"lost": 1, "differ": 1})
+        self.assertEqual(self.found(right, right[:2]), {"lost": 1, "differ": 1})
+        self.assertEqual(self.found(right + right[2:], right), {"doubled": 1, "disorder": 1, "differ": 1})
+        self.assertEqual(self.found(right, right + right[2:]), {"doubled": 1, "disorder": 1, "differ": 1})
+        other = [*right[:2], (0, 2, 5, 3, "event 9", "hash 2")]
+        self.assertEqual(self.found(other, other), {"extra": 2})
+
+    def test_entries_that_were_counted_or_booked_out_of_order_are_found(self):
+        first, second, third = self.right
+        self.assertEqual(self.found([first, third, second], self.right), {"disorder": 1})
+        again = [first, second, third[:3] + (2,) + third[4:]]
+        self.assertEqual(self.found(again, again), {"disorder": 2})
+
+    def test_an_event_is_what_the_engine_makes_of_its_place(self):
+        self.assertEqual(ledger.event(3, 17, 1000, 1), (625, "obpbujnhffevxsxnhhzcrlouspaeadxxlmtjyr", "76aff0d7811f9cbd"))
+        self.assertEqual(ledger.fnv(""), "cbf29ce484222325")
 
 
 if __name__ == "__main__":
