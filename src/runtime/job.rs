@@ -13,6 +13,7 @@ use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd};
 use crate::error::JobError;
+use crate::harm;
 use crate::message::{Ask, Cancel};
 use crate::node::{Node, Seat};
 use crate::request::Asked;
@@ -82,6 +83,7 @@ pub fn run(
         let reason = format!("{arbiters} arbiters are more than {ARBITERS_MAX}; one for each core is enough");
         return Err(PlanError::Pipeline(reason).into());
     }
+    harm::arm();
     System::new().block_on(async {
         let begun = Instant::now();
         let board = Arc::new(Board::new(plan, config.parallelism));

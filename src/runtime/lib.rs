@@ -25,6 +25,7 @@ mod deploy;
 mod element;
 mod error;
 mod guard;
+mod harm;
 mod inbound;
 mod job;
 mod launch;

@@ -21,6 +21,7 @@ use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
 
 use crate::board::Pauses;
 use crate::coordinator::Coordinator;
+use crate::harm::{self, Point};
 use crate::message::{Fetched, Hear, Tell};
 use crate::storage::Storage;
 
@@ -58,8 +59,15 @@ pub(crate) struct Participation {
     membership: Membership,
     own: Own,
     coordinator: Addr<Coordinator>,
-    /// What is staged and not committed, by its name.
-    staged: BTreeMap<Xid, Vec<u8>>,
+    /// What is staged and not committed, by its name, so that older epochs come first.
+    staged: BTreeMap<Xid, AtHand>,
+}
+
+/// What a sink has staged.
+struct AtHand {
+    bytes: Vec<u8>,
+    /// Whether it lies in the checkpoint store, or will in the vote, so that the machine knows of it.
+    is_kept: bool,
 }
 
 /// Where the cut of a checkpoint goes through the world of one subtask.
@@ -121,8 +129,11 @@ impl Participation {
         task: &mut (impl Task + ?Sized),
         cx: &TaskContext,
     ) -> Result<Standing, TaskError> {
+        harm::reach(Point::BeforeResolve);
         for staged in &fetched.staged {
+            harm::reach(Point::BeforeCommit);
             task.commit(staged)?;
+            harm::reach(Point::AfterCommit);
         }
         if self.membership.resumes {
             task.resume()?;
@@ -130,6 +141,7 @@ impl Participation {
         for layer in &fetched.layers {
             task.load(&layer.stages, cx)?;
         }
+        harm::reach(Point::AfterLoad);
         self.hear(ParticipantEvent::Loaded, None, task, cx)
     }
 
@@ -144,6 +156,11 @@ impl Participation {
         let mut standing = Standing::Same;
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
+            if let ParticipantEvent::Prepared { staged: Some(Staged { xid, .. }), .. } = &event
+                && let Some(at_hand) = self.staged.get_mut(xid)
+            {
+                at_hand.is_kept = true;
+            }
             let outcome = self.machine.on(Tick(0), event, &mut self.effects);
             if outcome == Outcome::Unexpected {
                 tracing::warn!(subtask = %cx.info.subtask, "heard of a checkpoint what no correct peer says");
@@ -182,6 +199,7 @@ impl Participation {
                 self.coordinator.do_send(Tell(Word::Restored { authority, subtask }));
             }
             ParticipantEffect::Vote { authority, epoch, vote } => {
+                harm::reach(Point::BeforeVote);
                 self.coordinator.do_send(Tell(Word::Voted { authority, epoch, vote }));
             }
             ParticipantEffect::Decline { authority, epoch, subtask, reason } => {
@@ -191,10 +209,12 @@ impl Participation {
                 self.coordinator.do_send(Tell(Word::Committed { authority, epoch, subtask }));
             }
             ParticipantEffect::Commit(Staged { xid, .. }) => {
-                let bytes =
+                let AtHand { bytes, .. } =
                     self.staged.get(&xid).expect("what this run staged is at hand until it is committed");
+                harm::reach(Point::BeforeCommit);
                 match task.commit(bytes) {
                     Ok(()) => {
+                        harm::reach(Point::AfterCommit);
                         self.staged.remove(&xid);
                         events.push_back(ParticipantEvent::CommitDone { xid });
                     }
@@ -206,7 +226,7 @@ impl Participation {
                 }
             }
             ParticipantEffect::TakeBack(Staged { xid, .. }) => {
-                let Some(bytes) = self.staged.remove(&xid) else { return Ok(()) };
+                let Some(AtHand { bytes, .. }) = self.staged.remove(&xid) else { return Ok(()) };
                 if let Err(error) = task.abort(&bytes) {
                     tracing::warn!(%xid, %error, "what was staged could not be taken back");
                 }
@@ -230,6 +250,7 @@ impl Participation {
         cx: &TaskContext,
     ) -> Result<(), TaskError> {
         let Membership { authority, plan, key_groups, storage, .. } = &self.membership;
+        harm::reach(Point::BeforePrepare);
         let prepared = match task.prepare(epoch) {
             Ok(prepared) => prepared,
             Err(error) if storage.lasts => {
@@ -253,11 +274,13 @@ impl Participation {
             staged: Vec::new(),
             finished: cut.finished,
         };
-        if let Some(bytes) = &prepared {
-            self.staged.insert(xid, bytes.clone());
+        if let Some(bytes) = prepared {
+            harm::reach(Point::AfterPrepare);
+            self.staged.insert(xid, AtHand { bytes, is_kept: false });
         }
         if !storage.lasts {
-            let staged = prepared.map(|bytes| Staged { xid, payload: Payload::Inline(bytes) });
+            let payload = |at_hand: &AtHand| Payload::Inline(at_hand.bytes.clone());
+            let staged = self.staged.get(&xid).map(|at_hand| Staged { xid, payload: payload(at_hand) });
             events.extend([
                 ParticipantEvent::Prepared { epoch, staged },
                 ParticipantEvent::Saved { epoch, vote },
@@ -275,10 +298,14 @@ impl Participation {
             key_groups: cx.info.key_groups,
             kind: LayerKind::Full,
         };
+        // SUBTLE: with what an earlier epoch has staged and could not be written then, or is not written yet. These
+        // records are nowhere else, and a vote without them would lose them.
+        let unkept = self.staged.iter().filter(|(_, at_hand)| !at_hand.is_kept);
+        let unkept = unkept.map(|(xid, at_hand)| (*xid, at_hand.bytes.clone())).collect();
         let (store, hear) = (storage.store.clone(), self.own.hear.clone());
         let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
-            let write = write(&store, xid, prepared, header, taken, vote, &hear);
+            let write = write(&store, epoch, unkept, header, taken, vote, &hear);
             let word = match write.await {
                 Ok(vote) => ParticipantEvent::Saved { epoch, vote },
                 // What the disk has lost without a word cannot be saved by another try: the process has to end.
@@ -315,27 +342,32 @@ impl Participation {
 /// Writes what is staged, says so, and writes the state. The vote, but for what is staged.
 async fn write(
     store: &CheckpointStore,
-    xid: Xid,
-    prepared: Option<Vec<u8>>,
+    epoch: Epoch,
+    unkept: Vec<(Xid, Vec<u8>)>,
     header: Header,
     taken: Option<Taken>,
     mut vote: Vote,
     hear: &Recipient<Hear>,
 ) -> Result<Vote, StoreError> {
-    let Xid { lineage, epoch, run, subtask } = xid;
-    let payload = match prepared {
-        None => None,
-        Some(bytes) if bytes.len() <= INLINE_BYTES_MAX => Some(Payload::Inline(bytes)),
-        Some(bytes) => {
+    let stages_now = unkept.iter().any(|(xid, _)| xid.epoch == epoch);
+    for (xid, bytes) in unkept {
+        let payload = if bytes.len() <= INLINE_BYTES_MAX {
+            Payload::Inline(bytes)
+        } else {
+            let Xid { lineage, epoch, run, subtask } = xid;
             let key = ObjectKey { lineage, epoch, run, object: Object::Staged(subtask) };
-            Some(Payload::Object(store.put(key, bytes).await?))
-        }
-    };
-    let staged = payload.map(|payload| Staged { xid, payload });
-    hear.do_send(Hear(ParticipantEvent::Prepared { epoch, staged }));
+            Payload::Object(store.put(key, bytes).await?)
+        };
+        let staged = Some(Staged { xid, payload });
+        hear.do_send(Hear(ParticipantEvent::Prepared { epoch: xid.epoch, staged }));
+    }
+    if !stages_now {
+        hear.do_send(Hear(ParticipantEvent::Prepared { epoch, staged: None }));
+    }
     if let Some(taken) = taken {
         let layer = encode(taken).await?;
         vote.snapshot = vec![store.put_layer(header, layer).await?];
+        harm::reach(Point::AfterSave);
     }
     Ok(vote)
 }

@@ -16,6 +16,7 @@ use crate::coordinator::Coordinator;
 use crate::element::{Element, Ending, GiveBack};
 use crate::error::{Cause, Failure};
 use crate::guard::{Caught, guarded};
+use crate::harm::{self, Point};
 use crate::message::{Ended, Failed, Fetched, Stop};
 use crate::outbound::Outbounds;
 use crate::participation::{Cut, Participation, Standing};
@@ -241,6 +242,7 @@ impl Station {
         task: &mut (impl Task + ?Sized),
     ) -> Result<(), TaskError> {
         let begun = Instant::now();
+        harm::reach(Point::BarrierSeen);
         let finished = match self.phase {
             Phase::Running => {
                 self.flush(task)?;

@@ -27,6 +27,10 @@ impl Storage {
 
     /// Storage in a state directory.
     pub fn directory(directory: &StateDirectory) -> Self {
+        if let Some(torn) = &directory.torn {
+            let (path, bytes) = (torn.path.display(), torn.bytes);
+            tracing::warn!(%path, bytes, "the decision log ended within a record, which was cut off");
+        }
         let meta = Arc::new(directory.meta.clone());
         Storage { meta, store: directory.store.clone(), lasts: true, fork: None }
     }

@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
-use watershed_core::checkpoint::Manifest;
+use watershed_core::checkpoint::{Change, Manifest};
 use watershed_protocol::checkpoint::{
     self, Answer, CoordinatorEffect, CoordinatorEvent, ParticipantEvent, Report, Swap, Swapped,
 };
@@ -13,6 +13,7 @@ use watershed_state::{MetaError, StoreError};
 use super::Coordinator;
 use super::run::{Launching, Stopping};
 use crate::element::Ending;
+use crate::harm::{self, Point};
 use crate::message::{Drain, Hear, Trigger};
 use crate::storage::Storage;
 
@@ -58,6 +59,7 @@ impl Coordinator {
                 for handle in at.into_iter().filter_map(|subtask| self.living(subtask)) {
                     handle.trigger.do_send(Trigger { authority, epoch, intent });
                 }
+                harm::reach(Point::Triggered);
             }
             CoordinatorEffect::AbortNote { authority, epoch } => {
                 for subtask in self.subtasks() {
@@ -106,8 +108,15 @@ impl Coordinator {
 
     fn swap(&mut self, Swap { guard, change }: Swap, cx: &mut Context<Self>) {
         let (meta, asked) = (self.storage.meta.clone(), change.clone());
+        let decides = matches!(change, Change::Complete(_));
+        if decides {
+            harm::reach(Point::BeforeDecision);
+        }
         let swap = async move { meta.cas(guard, asked).await };
         cx.spawn(swap.into_actor(self).map(move |swapped, coordinator, cx| {
+            if decides && swapped.is_ok() {
+                harm::reach(Point::AfterDecision);
+            }
             let result = match swapped {
                 Ok(meta) => Swapped::Done(meta),
                 Err(MetaError::Refused { current, .. }) => Swapped::Refused(*current),
@@ -138,11 +147,15 @@ impl Coordinator {
     }
 
     fn write(&mut self, mut manifest: Manifest, cx: &mut Context<Self>) {
+        harm::reach(Point::BeforeManifest);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         manifest.taken_at = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
         let (store, epoch) = (self.storage.store.clone(), manifest.epoch);
         let write = async move { store.put_manifest(&manifest).await };
         cx.spawn(write.into_actor(self).map(move |written, coordinator, cx| {
+            if written.is_ok() {
+                harm::reach(Point::AfterManifest);
+            }
             let event = match written {
                 Err(error) if error.is_fatal() => return coordinator.give_up(&error, cx),
                 Ok(pointer) => CoordinatorEvent::ManifestWritten { epoch, object: pointer.manifest },

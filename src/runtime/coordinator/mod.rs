@@ -29,12 +29,14 @@ use watershed_protocol::checkpoint::{
     self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
 use watershed_protocol::{Machine, Outcome, Tick};
+use watershed_state::retention;
 
 use crate::board::Board;
 use crate::config::Config;
 use crate::deploy::Deployment;
 use crate::element::Ending;
 use crate::error::{Cause, JobError};
+use crate::harm::{self, Point};
 use crate::message::{Ask, Cancel, Ended, Failed, Refused, Tell};
 use crate::node::Node;
 use crate::storage::Storage;
@@ -208,15 +210,21 @@ impl Actor for Coordinator {
     type Context = Context<Self>;
 
     fn started(&mut self, cx: &mut Self::Context) {
-        let meta = self.storage.meta.clone();
-        let read = async move { meta.read().await };
+        let Storage { meta, store, lasts, fork } = self.storage.clone();
+        let read = async move {
+            let meta = meta.read().await.map_err(|error| error.to_string())?;
+            if lasts && fork.is_none() {
+                retention::demand_decisions(&store, &meta).await.map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(meta)
+        };
         cx.spawn(read.into_actor(self).map(|read, coordinator, cx| match read {
             Ok(meta) => {
                 let fork = coordinator.storage.fork.clone();
                 coordinator.feed(CoordinatorEvent::Campaign { meta, fork }, cx);
             }
-            Err(error) => {
-                coordinator.outcome = Some(Over::Failed { reason: error.to_string() });
+            Err(reason) => {
+                coordinator.outcome = Some(Over::Failed { reason });
                 coordinator.finish();
             }
         }));
@@ -236,7 +244,15 @@ impl Handler<Tell> for Coordinator {
     type Result = ();
 
     fn handle(&mut self, message: Tell, cx: &mut Self::Context) {
+        let point = match &message.0 {
+            CoordinatorEvent::Voted { .. } => Some(Point::AfterVote),
+            CoordinatorEvent::Committed { .. } => Some(Point::CommitHeard),
+            _ => None,
+        };
         self.feed(message.0, cx);
+        if let Some(point) = point {
+            harm::reach(point);
+        }
     }
 }
 

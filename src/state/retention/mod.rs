@@ -19,6 +19,7 @@
 
 mod history;
 mod inventory;
+mod lost;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -34,6 +35,7 @@ use crate::{CheckpointStore, StoreError};
 pub(crate) use history::History;
 pub use history::Standing;
 pub use inventory::Inventory;
+pub use lost::demand_decisions;
 pub use verdict::{Reason, Taken, Verdict, judge};
 
 /// Which decided checkpoints are kept.

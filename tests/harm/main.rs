@@ -1,0 +1,32 @@
+//! What happens to a job when its process is killed, its disk fills up, or its checkpoints are damaged.
+//!
+//! Everything here starts the stock binary as a process of its own, harms it, starts it again, and lets somebody judge
+//! who shares nothing with it: `tests/judge/ledger.py` for the pipeline `two-phase-commit`, and an undisturbed run
+//! for `flight-delays`. Every checkpoint that is left is proved to the last byte and certified a consistent cut.
+//!
+//! | module | harm |
+//! | --- | --- |
+//! | [`matrix`] | SIGKILL, or a panic, at each step of a checkpoint and of a restore |
+//! | [`random`] | SIGKILL at random times |
+//! | [`disk`] | a full disk; objects that are cut, changed or removed |
+//! | [`identity`] | a state directory that is somebody else's |
+//!
+//! `cargo test` does a part of it. All of it, which takes some minutes:
+//!
+//! ```sh
+//! cargo test --test harm -- --ignored --nocapture whole_matrix sixty_times
+//! ```
+//!
+//! What else is ignored there is a gap that is known, with its reason.
+//!
+//! The binary that Cargo builds for tests has the failpoints of `src/runtime/harm.rs`; others have not.
+
+#![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
+
+mod disk;
+mod identity;
+mod ledger;
+mod matrix;
+mod process;
+mod random;
+mod state;
