@@ -25,7 +25,7 @@
 //!
 //! ```
 //! use watershed_core::checkpoint::{Change, Guard};
-//! use watershed_core::state::{KeyedMap, Layer, LayerKind, State};
+//! use watershed_core::state::{KeyedMap, Layer, LayerKind, Saving, State};
 //! use watershed_core::{Epoch, KeyGroups, Lineage, Run, SubtaskId, VertexId};
 //! use watershed_state::{CheckpointStore, FileMetaStore, Header, MetaStore};
 //!
@@ -42,8 +42,10 @@
 //! // A subtask saves its state, durably,
 //! let mut counts = KeyedMap::default();
 //! counts.insert("EWR".to_owned(), 3_u64);
+//! let mut saving = Saving::new(groups);
+//! counts.save(&mut saving);
 //! let mut layer = Layer { kind: LayerKind::Full, stages: Default::default() };
-//! counts.save(groups, layer.stages.entry("count-1".to_owned()).or_default());
+//! layer.stages.insert("count-1".to_owned(), saving.encode());
 //! let subtask = SubtaskId { vertex: VertexId(1), index: 0 };
 //! let header = Header {
 //!     job: "flights".to_owned(),
