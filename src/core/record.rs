@@ -49,7 +49,7 @@ impl<L: Data, R: Data> Data for Either<L, R> {
 /// Records of one channel that are handed over together.
 ///
 /// Value and time lie side by side: a record is written with one store behind one check and read with one
-/// load, which measured faster than two columns (five instructions a record on either side of an exchange).
+/// load, which measured faster than two columns.
 #[derive(Clone, Debug)]
 pub struct Batch<T>(Vec<Record<T>>);
 

@@ -7,7 +7,7 @@
 //! minute are held together alike. Only subtasks that have something to read count: a silent one holds nobody.
 //!
 //! The hindmost calls those that wait when it has made up half of the lead: a wait by the clock alone lets a
-//! core sleep for whole milliseconds of which it needs a tenth.
+//! core sleep for whole milliseconds.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};

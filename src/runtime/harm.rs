@@ -26,7 +26,6 @@
 
 /// A step of a checkpoint, or of a restore.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "failpoints"), expect(dead_code, reason = "only a build that can be harmed asks"))]
 pub(crate) enum Point {
     /// A subtask has all barriers of an epoch (a source: its trigger) and has done nothing about it.
     BarrierSeen,

@@ -2,7 +2,7 @@
 //!
 //! To wake a sleeping thread of a virtual machine costs the waker some 90 microseconds and the sleeper as many:
 //! as long as it takes to count ten thousand records. Two threads that feed each other, each asleep whenever
-//! it has a moment's lead, spend a quarter of their time on it (measured on `keyed-count`, 1.6 of 2 cores in
+//! it has a moment's lead, spend a fifth of their time on it (measured on `keyed-count`, 1.6 of 2 cores in
 //! use). So an arbiter that runs out of messages looks out for the next one before it lets its thread sleep, for
 //! [`Config::vigil`](crate::Config::vigil) at most. What it spends on that it must have worked before: an arbiter with little to
 //! do sleeps as ever, and none more than doubles its time (Karlin et al. 1990, competitive spinning).

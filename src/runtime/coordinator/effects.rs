@@ -7,7 +7,6 @@ use watershed_core::checkpoint::{Change, Manifest};
 use watershed_protocol::checkpoint::{
     self, Answer, CoordinatorEffect, CoordinatorEvent, ParticipantEvent, Report, Swap, Swapped,
 };
-use watershed_state::retention::{self, Keep, Needs};
 use watershed_state::{MetaError, StoreError};
 
 use super::Coordinator;
@@ -15,10 +14,6 @@ use super::run::{Launching, Stopping};
 use crate::element::Ending;
 use crate::harm::{self, Point};
 use crate::message::{Drain, Hear, Trigger};
-use crate::storage::Storage;
-
-/// How long an object that no manifest names is left alone: its manifest may be about to be written.
-const ORPHAN_GRACE: std::time::Duration = std::time::Duration::from_secs(600);
 
 impl Coordinator {
     pub(super) fn perform(&mut self, effect: CoordinatorEffect, cx: &mut Context<Self>) {
@@ -81,7 +76,7 @@ impl Coordinator {
                 let epoch = permit.epoch();
                 self.tell(subtask, ParticipantEvent::Commit { authority, epoch, xids });
             }
-            CoordinatorEffect::Forget { before } => self.forget(before),
+            CoordinatorEffect::Forget { before } => self.forget(before, cx),
             CoordinatorEffect::EndRun { authority, reason, take_back_after } => {
                 tracing::info!(run = %authority.run, %reason, "the run ends");
                 self.launching = None;
@@ -163,25 +158,6 @@ impl Coordinator {
             };
             coordinator.feed(event, cx);
         }));
-    }
-
-    /// Lets the checkpoints go that nobody needs any more, beside everything else. What fails here is done by the
-    /// next one.
-    fn forget(&mut self, before: watershed_core::Epoch) {
-        let Storage { meta, store, lasts, fork: _ } = self.storage.clone();
-        if !lasts {
-            return;
-        }
-        actix::spawn(async move {
-            let needs = Needs { keep: Keep::From(before), grace: ORPHAN_GRACE, ..Needs::default() };
-            let meta = match meta.read().await {
-                Ok(meta) => meta,
-                Err(error) => return tracing::warn!(%error, "old checkpoints are kept for now"),
-            };
-            if let Err(error) = retention::run(&store, &meta, &needs, SystemTime::now()).await {
-                tracing::warn!(%error, "old checkpoints are kept for now");
-            }
-        });
     }
 
     fn report(&mut self, report: Report) {

@@ -12,6 +12,7 @@
 //! terminal, a socket).
 
 mod effects;
+mod forgetting;
 mod run;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -40,6 +41,7 @@ use crate::harm::{self, Point};
 use crate::message::{Ask, Cancel, Ended, Failed, Refused, Tell};
 use crate::node::Node;
 use crate::storage::Storage;
+use forgetting::Forgetting;
 use run::{Launching, Run};
 
 /// How a job ended well.
@@ -72,6 +74,7 @@ pub(crate) struct Coordinator {
     /// What the effects of one event ask to be restored.
     launching: Option<Launching>,
     run: Run,
+    forgetting: Forgetting,
     /// How many runs have been begun here.
     runs: u32,
     requests: u64,
@@ -132,6 +135,7 @@ impl Coordinator {
             alarm: None,
             launching: None,
             run: Run::None,
+            forgetting: Forgetting::Idle,
             runs: 0,
             requests: 0,
             asked: BTreeMap::new(),
@@ -186,9 +190,10 @@ impl Coordinator {
         self.feed(CoordinatorEvent::Request { request, wish }, cx);
     }
 
-    /// Says how the job ended, once its last run has stopped.
+    /// Says how the job ended, once its last run has stopped and its old checkpoints have gone.
     fn finish(&mut self) {
-        if !matches!(self.run, Run::None) || self.launching.is_some() {
+        let works = !matches!(self.run, Run::None) || self.forgetting != Forgetting::Idle;
+        if works || self.launching.is_some() {
             return;
         }
         let Some(outcome) = self.outcome.take() else { return };
