@@ -53,7 +53,8 @@ fn install_hook() {
     });
 }
 
-fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
+/// What a panic says.
+pub(crate) fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
     if let Some(message) = payload.downcast_ref::<&str>() {
         (*message).to_owned()
     } else if let Some(message) = payload.downcast_ref::<String>() {

@@ -4,10 +4,12 @@
 //! message; what touches the task (preparing, committing, taking the state out) happens between two of its calls.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Addr, Recipient};
+use futures_util::FutureExt;
 use watershed_core::checkpoint::{ChannelCut, Payload, SplitCut, Staged, Vote, Xid};
 use watershed_core::stage::{Taken, TaskContext, TaskError};
 use watershed_core::state::{Layer, LayerKind};
@@ -21,6 +23,7 @@ use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
 
 use crate::board::Pauses;
 use crate::coordinator::Coordinator;
+use crate::guard::message_of;
 use crate::harm::{self, Point};
 use crate::message::{Fetched, Hear, Tell};
 use crate::storage::Storage;
@@ -306,7 +309,13 @@ impl Participation {
         let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
             let write = write(&store, epoch, unkept, header, taken, vote, &hear);
-            let word = match write.await {
+            let written = match beside(write).await {
+                Ok(written) => written,
+                Err(failure) => {
+                    return coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                }
+            };
+            let word = match written {
                 Ok(vote) => ParticipantEvent::Saved { epoch, vote },
                 // What the disk has lost without a word cannot be saved by another try: the process has to end.
                 Err(error) if error.is_fatal() => {
@@ -327,16 +336,26 @@ impl Participation {
         let (fetched, coordinator) = (self.own.fetched.clone(), self.coordinator.clone());
         let (authority, subtask) = (self.membership.authority, cx.info.subtask);
         actix::spawn(async move {
-            match read(&store, part, keyed).await {
-                Ok(read) => fetched.do_send(read),
-                Err(error) => {
+            let failure = match beside(read(&store, part, keyed)).await {
+                Ok(Ok(read)) => return fetched.do_send(read),
+                Ok(Err(error)) => {
                     let permanent = matches!(error, StoreError::Missing { .. } | StoreError::Damaged { .. });
-                    let failure = Failure { reason: error.to_string(), permanent };
-                    coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                    Failure { reason: error.to_string(), permanent }
                 }
-            }
+                Err(failure) => failure,
+            };
+            coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
         });
     }
+}
+
+/// Does work beside the stream. A panic there is the subtask's failure at once: nobody would hear of it before the
+/// checkpoint's time-out otherwise.
+async fn beside<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let reason = format!("what it does beside the stream panicked: {}", message_of(panic.as_ref()));
+        Failure { reason, permanent: false }
+    })
 }
 
 /// Writes what is staged, says so, and writes the state. The vote, but for what is staged.
