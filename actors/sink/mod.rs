@@ -46,7 +46,7 @@ pub use files::{Files, FilesWriter, StagedFiles};
 pub use fold::{Fold, FoldWriter, Folded};
 #[cfg(feature = "postgres")]
 pub use postgres::{
-    InDoubt, Mode, PostgresTable, PostgresWriter, PreparedTransactions, StagedOutput, StagedTransaction,
+    InDoubt, Lost, Mode, PostgresTable, PostgresWriter, PreparedTransactions, StagedOutput, StagedTransaction,
 };
 pub use print::{AsDebug, AsDisplay, AsJson, Line, Print, PrintWriter};
 pub use row::staged::StagedRows;

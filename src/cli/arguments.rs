@@ -2,6 +2,8 @@
 
 mod ask;
 mod look;
+#[cfg(feature = "postgres")]
+mod txn;
 
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::app::App;
 pub(super) use ask::{Cancel, Savepoint};
 pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
+#[cfg(feature = "postgres")]
+pub(super) use txn::{AcceptLoss, Chosen, Place, Resolve, Txn};
 
 /// The command line.
 #[derive(Parser)]
@@ -48,6 +52,10 @@ pub(super) enum Command {
     Savepoint(Savepoint),
     /// Ask a running job to end: at once, behind a savepoint, or drained
     Cancel(Cancel),
+    /// See and resolve what is in doubt: transactions that a sink has prepared in a PostgreSQL database
+    #[cfg(feature = "postgres")]
+    #[command(subcommand)]
+    Txn(Txn),
 }
 
 /// How to run a pipeline.
@@ -106,7 +114,7 @@ pub(super) fn command(app: &App) -> clap::Command {
         let set = parameter.map_or("KEY=VALUE".to_owned(), |one| format!("{}={}", one.name, one.default));
         template.replace("{binary}", app.name).replace("{pipeline}", pipeline).replace("{set}", &set)
     };
-    Arguments::command()
+    let command = Arguments::command()
         .name(app.name)
         .about(app.about)
         .after_help(words(HELP))
@@ -116,7 +124,10 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("checkpoint", |look| look.after_help(words(look::CHECKPOINT_HELP)))
         .mut_subcommand("state", |look| look.after_help(words(look::STATE_HELP)))
         .mut_subcommand("savepoint", |ask| ask.after_help(words(ask::SAVEPOINT_HELP)))
-        .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)))
+        .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)));
+    #[cfg(feature = "postgres")]
+    let command = command.mut_subcommand("txn", |txn| txn.after_help(words(txn::TXN_HELP)));
+    command
 }
 
 const RUN_HELP: &str = "\

@@ -146,6 +146,25 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
+/// A text in which addresses have no passwords, for what was typed in the wrong place.
+pub(super) fn without_passwords(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("://") {
+        let (before, address) = rest.split_at(start + 3);
+        clean.push_str(before);
+        let end = address.find(char::is_whitespace).unwrap_or(address.len());
+        // A password may hold an @ that should have been escaped: all up to the last one is hidden.
+        let secret = address[..end].rfind('@').unwrap_or(0);
+        if secret > 0 {
+            clean.push_str("...");
+        }
+        rest = &address[secret..];
+    }
+    clean.push_str(rest);
+    clean
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,5 +177,13 @@ mod tests {
         );
         assert_eq!(one_line("größer als 5"), "größer als 5");
         assert!(one_line_of(&"x".repeat(400_000)).len() < 5000);
+    }
+
+    #[test]
+    fn passwords_are_not_repeated() {
+        let typed = "unexpected argument 'postgresql://me:se@cret@db:5432/x' found, see http://b.example/c";
+        let expected = "unexpected argument 'postgresql://...@db:5432/x' found, see http://b.example/c";
+        assert_eq!(without_passwords(typed), expected);
+        assert_eq!(without_passwords("nothing"), "nothing");
     }
 }

@@ -27,6 +27,8 @@ mod signals;
 mod state;
 mod streams;
 mod summary;
+#[cfg(feature = "postgres")]
+mod txn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,15 +39,15 @@ use clap::error::ErrorKind;
 use crate::app::{App, Registered};
 use crate::parameters::nearest;
 use arguments::{Arguments, Command};
-use failure::Failure;
+use failure::{Failure, without_passwords};
 use settings::{Options, Settings};
 use streams::answer;
 
 /// Gives an application the command line: the whole `main` of its binary.
 ///
 /// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run,
-/// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one; `--help` says
-/// the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
+/// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one, `txn` resolves what
+/// is in doubt; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
 /// written, 2 where the command or
 /// its configuration is wrong and nothing has run, and 3 where no job answers.
 pub fn main(app: App) -> ExitCode {
@@ -91,6 +93,8 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
         Command::State(look) => done(state::look(look, &options)),
         Command::Savepoint(arguments) => done(ask::savepoint(arguments, &options)),
         Command::Cancel(arguments) => done(ask::cancel(arguments, &options)),
+        #[cfg(feature = "postgres")]
+        Command::Txn(command) => txn::resolve(command, &options),
     };
     result.map_err(|failure| (failure, options.json))
 }
@@ -98,13 +102,17 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
 /// Answers a command line that is none, or that asks for help.
 fn refuse(error: &clap::Error, mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let helps = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let text = error.render().to_string();
+    // What is quoted may be an address that was typed in the wrong place.
+    let clean = without_passwords(&text);
     if !helps && arguments.any(|argument| argument == "--json") {
-        let text = error.render().to_string();
-        let message = text.lines().next().unwrap_or_default();
+        let message = clean.lines().next().unwrap_or_default();
         let message = message.trim_start_matches("error: ");
         if let Err(failure) = failure::report_json(message, Failure::USAGE, None) {
             return failure.report(false);
         }
+    } else if !helps && clean != text {
+        streams::tell(clean.trim_end());
     } else {
         let printed = error.print();
         if helps && let Err(failure) = streams::written(printed) {

@@ -23,12 +23,17 @@ pub(super) const PREFIX: &str = "watershed/";
 
 /// The beginning of all names of a sink's prepared transactions.
 pub(super) fn prefix(database: &str, job: &str, operator: &str) -> String {
-    format!("{}{}/", job_prefix(database, job), part(operator))
+    format!("{PREFIX}{}/{}/{}/", part(database), part(job), part(operator))
 }
 
-/// The beginning of all names of a job's prepared transactions.
-pub(super) fn job_prefix(database: &str, job: &str) -> String {
-    format!("{PREFIX}{}/{}/", part(database), part(job))
+/// Whether a name is of a job.
+pub(super) fn is_of(gid: &str, job: &str) -> bool {
+    gid.split('/').nth(2) == Some(&part(job))
+}
+
+/// Whether a name is of a sink.
+pub(super) fn is_of_operator(gid: &str, operator: &str) -> bool {
+    gid.split('/').nth(3) == Some(&part(operator))
 }
 
 /// The name of one subtask's epoch with so many rows.
@@ -110,6 +115,8 @@ mod tests {
         let expected =
             Parsed { job: "Fraud alerts".to_owned(), operator: "to.db".to_owned(), xid: xid(), rows: 7 };
         assert_eq!(parse(&gid), Some(expected));
+        assert!(is_of(&gid, "Fraud alerts") && is_of_operator(&gid, "to.db"));
+        assert!(!is_of(&gid, "fraud alerts") && !is_of_operator(&gid, "to"));
         assert_eq!(parse("watershed/a/b"), None);
         assert_eq!(parse("somebody else's"), None);
     }

@@ -2,14 +2,18 @@
 //!
 //! A job resolves its own at each start. What is left is of jobs that will never start again, or of a database that was
 //! cut off for good. Which of them a checkpoint has decided is in its manifest: those are to be committed, and all others
-//! rolled back.
+//! rolled back. What a manifest names and the database has no more is [lost](super::loss).
+//!
+//! SUBTLE: a commit by hand leaves the fence where it is. The marker in the transaction tells a recovery that it is done;
+//! a raised fence would tell it that all epochs before are done too, also one that is still prepared.
 
 use std::time::Duration;
 
+use postgres::error::SqlState;
 use watershed_core::SinkError;
 use watershed_core::checkpoint::Xid;
 
-use crate::sink::postgres::gid::{PREFIX, Parsed, job_prefix, literal, parse};
+use crate::sink::postgres::gid::{PREFIX, Parsed, is_of, literal, parse};
 use crate::sink::postgres::session::{Limits, Session};
 use crate::sink::postgres::{configuration, whereabouts};
 
@@ -28,14 +32,19 @@ pub struct InDoubt {
     pub rows: u64,
     /// How long it has been there.
     pub age: Duration,
-    /// Whether the manifests that the caller knows name it: then it is decided.
-    pub decided: bool,
+}
+
+impl InDoubt {
+    /// Whether a job of this name has prepared it. A name that is too long for the database is known by its hash.
+    pub fn is_of(&self, job: &str) -> bool {
+        is_of(&self.gid, job)
+    }
 }
 
 /// The prepared transactions of a database.
 pub struct PreparedTransactions {
-    session: Session,
-    about: String,
+    pub(super) session: Session,
+    pub(super) about: String,
 }
 
 impl PreparedTransactions {
@@ -57,30 +66,21 @@ impl PreparedTransactions {
         Ok(PreparedTransactions { session, about })
     }
 
-    /// Lists those of a job, or of all jobs, the oldest first. `decided` says of an operator's transaction whether a manifest
-    /// names it.
+    /// Lists those of all jobs, the oldest first.
     ///
     /// # Errors
     ///
     /// Where the database cannot be asked.
-    pub fn list(
-        &mut self,
-        job: Option<&str>,
-        decided: impl Fn(&str, &Xid) -> bool,
-    ) -> Result<Vec<InDoubt>, SinkError> {
-        let database = "SELECT current_database()::text";
-        let database: String = self.session.run(|client| Ok(client.query_one(database, &[])?.get(0)))?;
-        let prefix = job.map_or(PREFIX.to_owned(), |job| job_prefix(&database, job));
+    pub fn list(&mut self) -> Result<Vec<InDoubt>, SinkError> {
         let list = "SELECT gid, greatest(0, extract(epoch FROM now() - prepared))::double precision
                     FROM pg_prepared_xacts
                     WHERE database = current_database() AND starts_with(gid, $1) ORDER BY prepared, gid";
-        let rows = self.session.run(|client| Ok(client.query(list, &[&prefix])?))?;
+        let rows = self.session.run(|client| Ok(client.query(list, &[&PREFIX])?))?;
         let found = rows.iter().filter_map(|row| {
             let gid: String = row.get(0);
             let Parsed { job, operator, xid, rows } = parse(&gid)?;
             let age = Duration::try_from_secs_f64(row.get(1)).unwrap_or_default();
-            let decided = decided(&operator, &xid);
-            Some(InDoubt { gid, job, operator, xid, rows, age, decided })
+            Some(InDoubt { gid, job, operator, xid, rows, age })
         });
         Ok(found.collect())
     }
@@ -104,10 +104,16 @@ impl PreparedTransactions {
     }
 
     fn decide(&mut self, verb: &str, gid: &str) -> Result<(), SinkError> {
+        let refused = |why: String| SinkError::new(self.about.clone(), why);
         if parse(gid).is_none() {
-            let why = format!("{gid:?} is no transaction of a job: list them to see their names");
-            return Err(SinkError::new(self.about.clone(), why));
+            return Err(refused(format!("{gid:?} is no transaction of a job: list them to see their names")));
         }
-        self.session.run(|client| Ok(client.batch_execute(&format!("{verb} {}", literal(gid)))?))
+        self.session.run(|client| match client.batch_execute(&format!("{verb} {}", literal(gid))) {
+            // Also where this was done, and the answer lost.
+            Err(error) if error.code() == Some(&SqlState::UNDEFINED_OBJECT) => {
+                Err(refused(format!("{gid} is not there any more: it has been decided meanwhile")).into())
+            }
+            done => Ok(done?),
+        })
     }
 }

@@ -4,6 +4,7 @@ mod desk;
 mod fence;
 mod gid;
 mod in_doubt;
+mod loss;
 mod prepared;
 mod session;
 mod table;
@@ -12,6 +13,7 @@ mod work;
 mod writer;
 
 pub use in_doubt::{InDoubt, PreparedTransactions};
+pub use loss::Lost;
 pub use prepared::StagedTransaction;
 pub use writer::{PostgresWriter, StagedOutput};
 

@@ -20,6 +20,7 @@ use crate::sink::postgres::gid::{gid, literal, parse, prefix};
 use crate::sink::postgres::session::Session;
 use crate::sink::postgres::table::{Table, Target};
 use crate::sink::postgres::trouble::Trouble;
+use crate::sink::postgres::writer::StagedOutput;
 use crate::sink::row::fence::{Fence, Verdict, judge};
 use crate::sink::row::packed::Packed;
 
@@ -36,6 +37,30 @@ pub struct StagedTransaction {
 impl Data for StagedTransaction {}
 
 impl StagedTransaction {
+    /// The transaction in a [payload](watershed_core::checkpoint::Payload) of a checkpoint; none where it is of another
+    /// sink or mode.
+    pub fn in_payload(bytes: &[u8]) -> Option<StagedTransaction> {
+        match rmp_serde::from_slice(bytes) {
+            Ok(StagedOutput::Transaction(staged)) => Some(staged),
+            Ok(StagedOutput::Rows(_)) | Err(_) => None,
+        }
+    }
+
+    /// Its name in the database.
+    pub fn gid(&self) -> &str {
+        &self.gid
+    }
+
+    /// Whose it is.
+    pub fn xid(&self) -> Xid {
+        self.xid
+    }
+
+    /// How many rows it holds.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
     /// What the transaction of an epoch will be.
     pub(super) fn new(
         prefix: &str,
@@ -147,7 +172,8 @@ impl Prepared {
         }
         let why = format!(
             "the prepared transaction {gid} is gone and was not committed: somebody has rolled it back, or the \
-             database was restored from a backup"
+             database was restored from a backup. `txn list` names all that is lost, `txn accept-loss` lets the job \
+             go on without it"
         );
         SinkError::lost(about, why)
     }

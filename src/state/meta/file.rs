@@ -47,6 +47,12 @@ pub struct TornTail {
 #[derive(Clone, Debug)]
 pub struct FileMetaStore(Arc<Mutex<Log>>);
 
+/// Nobody decides anything in a directory as long as this lives.
+#[derive(Debug)]
+pub struct Hold {
+    _lock: Flock<File>,
+}
+
 #[derive(Debug)]
 struct Log {
     folder: Folder,
@@ -118,6 +124,16 @@ impl FileMetaStore {
         let missing = StoreError::Missing { store: directory.display().to_string(), path: LOG.to_owned() };
         let bytes = folder.read(LOG, LOG_BYTES_MAX)?.ok_or(missing)?;
         Ok(log::scan(&bytes).map_err(|damage| StoreError::damaged(shown, damage))?.meta)
+    }
+
+    /// Keeps every process from opening the log of a directory, and changes nothing, for tools that act on what is
+    /// decided there.
+    ///
+    /// # Errors
+    ///
+    /// Where another process has it open, or the file system fails.
+    pub fn hold(directory: &Path) -> Result<Hold, StoreError> {
+        Ok(Hold { _lock: lock(&Folder::open(directory)?)? })
     }
 
     /// Runs what blocks on a thread that may. A caller that stops waiting does not stop it.

@@ -20,7 +20,7 @@ mod memory;
 mod tests;
 
 pub(crate) use file::LOG;
-pub use file::{FileMetaStore, TornTail};
+pub use file::{FileMetaStore, Hold, TornTail};
 pub use memory::MemoryMetaStore;
 
 use async_trait::async_trait;
