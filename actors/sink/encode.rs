@@ -33,6 +33,22 @@ pub trait Encode<T>: Clone + Send + 'static {
     /// The ending of the names of such files, without the dot.
     fn extension(&self) -> &'static str;
 
+    /// Called when a sink is opened, before anything is written: refuses records of which the type says already that the
+    /// format cannot express them. The default refuses nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where it refuses; the job does not start.
+    fn check(&self) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    /// Whether records may be appended to a file that has been [finished](Encode::finish). Where they may not, as in
+    /// formats that end with a table of contents, a sink writes a folder of parts. The default says yes.
+    fn appends(&self) -> bool {
+        true
+    }
+
     /// Called before the first record of each file, and once before those that go elsewhere. `continued` says
     /// that what follows is appended to records that lie there already. The default does nothing.
     fn begin(&mut self, continued: bool) {

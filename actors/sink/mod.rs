@@ -2,7 +2,7 @@
 //!
 //! | sink | what becomes of a record | after a failure |
 //! | --- | --- | --- |
-//! | [`Files`] | CSV, JSON lines, MessagePack or a format of your own, in a file or a folder of parts | once |
+//! | [`Files`] | CSV, JSON lines, MessagePack, Parquet (feature `parquet`) or a format of your own, in a file or a folder of parts | once |
 //! | [`SqliteTable`] | a row of a table | once |
 //! | `PostgresTable` (feature `postgres`) | a row of a table | once, or written again over itself |
 //! | [`Collect`] | an entry of a vector | once |
@@ -29,6 +29,8 @@ mod failure;
 mod fields;
 mod files;
 mod fold;
+#[cfg(feature = "parquet")]
+mod parquet;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod print;
@@ -44,6 +46,8 @@ pub use discard::Discard;
 pub use encode::{Encode, EncodeError, FramedMessagePack, JsonLines, MessagePack, TextLines};
 pub use files::{Files, FilesWriter, StagedFiles};
 pub use fold::{Fold, FoldWriter, Folded};
+#[cfg(feature = "parquet")]
+pub use parquet::Parquet;
 #[cfg(feature = "postgres")]
 pub use postgres::{
     InDoubt, Lost, Mode, PostgresTable, PostgresWriter, PreparedTransactions, StagedOutput, StagedTransaction,

@@ -29,14 +29,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use watershed_core::{Data, Sink, SinkError, SinkPlace};
 
+#[cfg(feature = "parquet")]
+use crate::sink::Parquet;
 use crate::sink::claim::Claims;
 use crate::sink::files::layout::Layout;
 use crate::sink::{Csv, Encode, JsonLines, MessagePack};
 
 /// Writes records to a file, or to a folder of parts.
 ///
-/// `Files::csv("out/hourly.csv")` is the file `out/hourly.csv` where the sink has a single subtask and
-/// nothing rolls, and otherwise, or where [in parts](Files::in_parts) is said, the folder `out/hourly` with
+/// `Files::csv("out/hourly.csv")` is the file `out/hourly.csv` where the sink has a single subtask,
+/// nothing rolls, and the format lets records be appended, and otherwise, or where [in parts](Files::in_parts) is said, the folder `out/hourly` with
 /// parts `part-SUBTASK-NUMBER.csv`, each with the header. Nothing else is ever seen there: what is being
 /// written lies in `out/.inprogress`.
 ///
@@ -94,6 +96,14 @@ impl<T: Data> Files<T, MessagePack> {
     }
 }
 
+#[cfg(feature = "parquet")]
+impl<T: Data> Files<T, Parquet> {
+    /// [Parquet](Parquet), always in parts.
+    pub fn parquet(path: impl AsRef<Path>) -> Self {
+        Files::encoded(path, Parquet::default())
+    }
+}
+
 impl<T, E: Encode<T>> Files<T, E> {
     /// Files in a format of your own.
     pub fn encoded(path: impl AsRef<Path>, encoder: E) -> Self {
@@ -138,7 +148,11 @@ impl<T, E: Encode<T>> Files<T, E> {
     }
 
     fn is_in_parts(&self, parallelism: u32) -> bool {
-        self.in_parts || parallelism > 1 || self.rolling.bytes.is_some() || self.rolling.age.is_some()
+        self.in_parts
+            || !self.encoder.appends()
+            || parallelism > 1
+            || self.rolling.bytes.is_some()
+            || self.rolling.age.is_some()
     }
 }
 
@@ -162,6 +176,8 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
     fn open(&self, place: &SinkPlace) -> Result<FilesWriter<T, E>, SinkError> {
         let (subtask, parallelism) = (place.subtask, place.parallelism);
         let layout = Layout::new(&self.path, self.encoder.extension())?;
+        let unfit = |why| SinkError::new(self.path.display().to_string(), why);
+        self.encoder.check().map_err(unfit)?;
         let in_parts = self.is_in_parts(parallelism);
         let (file, folder) = (layout.file(), layout.folder());
         if in_parts && folder.exists() && !folder.is_dir() {
