@@ -73,6 +73,10 @@ pub(super) struct Run {
     /// How often a checkpoint is taken, with --state-dir. [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub(super) checkpoint_interval: Option<String>,
+    /// What becomes of a record at which an operator panics in each of several tries, with --state-dir: `fail` ends
+    /// the job and names it, `quarantine` makes it a dead letter. [default: fail]
+    #[arg(long, value_name = "POLICY")]
+    pub(super) poison: Option<String>,
     /// Go back to checkpoint N of --state-dir and begin a new history there. What came after it has been shown already
     /// and comes again; give this once, not at every start
     #[arg(long, value_name = "N")]
@@ -156,6 +160,7 @@ Settings: defaults, then the file, then the environment, then flags; later ones 
   watershed.toml       quiet, json, dead_letters, state_dir
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
                        [checkpoints] interval, pause_min, timeout, back_off, retain, restarts_max, ..
+                       [poison] policy, max_attempts, quarantine_max
                        [pipelines.NAME] the pipeline's parameters
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG
                        names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level

@@ -82,6 +82,9 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
         if let Some(interval) = &arguments.checkpoint_interval {
             settings.checkpoints.set("interval", interval, "--checkpoint-interval");
         }
+        if let Some(policy) = &arguments.poison {
+            settings.poison.set("policy", policy, "--poison");
+        }
     }
     let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);

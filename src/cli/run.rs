@@ -88,6 +88,7 @@ pub(super) fn run(
 fn needs_directory(arguments: &arguments::Run, options: &Options) -> Result<(), Failure> {
     let flags = [
         ("--checkpoint-interval", arguments.checkpoint_interval.is_some()),
+        ("--poison", arguments.poison.is_some()),
         ("--from-savepoint", arguments.from_savepoint.is_some()),
         ("--allow-other-plan", arguments.allow_other_plan),
     ];

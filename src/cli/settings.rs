@@ -1,6 +1,7 @@
 //! What is set for a command: defaults, then the file, then the environment, then flags.
 
 mod checkpoints;
+mod poison;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use super::failure::Failure;
 use crate::app::App;
 use crate::parameters::{ParameterError, Values, nearest, parameters_of};
 use checkpoints::Checkpoints;
+use poison::Poison;
 
 /// The file that is read where nobody names another.
 const DEFAULT_FILE: &str = "watershed.toml";
@@ -30,6 +32,9 @@ const PREFIX: &str = "WATERSHED_";
 /// What follows in those that set the limits of checkpoints.
 const CHECKPOINT: &str = "checkpoint_";
 
+/// What follows in those that say what is done with records by which operators panic.
+const POISON: &str = "poison_";
+
 /// What is set, before anybody asks what it means.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -37,6 +42,8 @@ pub(super) struct Settings {
     pub(super) limits: Values,
     /// The limits of checkpoints.
     pub(super) checkpoints: Values,
+    /// What is done with records by which operators panic.
+    pub(super) poison: Values,
     /// The command's own options.
     pub(super) options: Values,
     /// The parameters of each pipeline, from the file.
@@ -147,15 +154,18 @@ impl Settings {
                 ("checkpoints", toml::Value::Table(limits)) => {
                     set_all(&mut self.checkpoints, limits, &format!("{place} [checkpoints]"))?;
                 }
+                ("poison", toml::Value::Table(poison)) => {
+                    set_all(&mut self.poison, poison, &format!("{place} [poison]"))?;
+                }
                 ("pipelines", toml::Value::Table(pipelines)) => self.set_pipelines(app, pipelines, &place)?,
-                ("runtime" | "checkpoints" | "pipelines", _) => {
+                ("runtime" | "checkpoints" | "poison" | "pipelines", _) => {
                     return Err(Failure::Usage(format!("{place}: {name} has to be a table, [{name}]")));
                 }
                 (option, value) if options.iter().any(|known| known == option) => {
                     self.options.set(option, text_of(&value, &place, option)?, place.clone());
                 }
                 (unknown, _) => {
-                    let tables = ["runtime", "checkpoints", "pipelines"].map(str::to_owned);
+                    let tables = ["runtime", "checkpoints", "poison", "pipelines"].map(str::to_owned);
                     return Err(unknown_name(&place, unknown, options.iter().chain(&tables)));
                 }
             }
@@ -163,6 +173,7 @@ impl Settings {
         // Names are checked even where the command does not use their values.
         self.limits.read::<Limits>()?;
         self.checkpoints.read::<Checkpoints>()?;
+        self.poison.read::<Poison>()?;
         Ok(())
     }
 
@@ -183,8 +194,11 @@ impl Settings {
 
     fn read_variables(&mut self, variables: BTreeMap<String, String>) -> Result<(), Failure> {
         let (limits, options) = (names_of::<Limits>(), names_of::<Options>());
-        let checkpoints: Vec<String> =
-            names_of::<Checkpoints>().iter().map(|name| format!("{CHECKPOINT}{name}")).collect();
+        let behind = |prefix: &str, names: Vec<String>| -> Vec<String> {
+            names.iter().map(|name| format!("{prefix}{name}")).collect()
+        };
+        let checkpoints = behind(CHECKPOINT, names_of::<Checkpoints>());
+        let poison = behind(POISON, names_of::<Poison>());
         for (variable, value) in variables {
             let (name, origin) = (variable.to_lowercase(), format!("{PREFIX}{variable}"));
             if let Some(parameter) = name.strip_prefix("set_") {
@@ -195,6 +209,10 @@ impl Settings {
                 && checkpoints.contains(&name)
             {
                 self.checkpoints.set(limit, value, origin);
+            } else if let Some(rule) = name.strip_prefix(POISON)
+                && poison.contains(&name)
+            {
+                self.poison.set(rule, value, origin);
             } else if options.contains(&name) {
                 self.options.set(name, value, origin);
             } else {
@@ -202,6 +220,7 @@ impl Settings {
                 let known: Vec<String> = limits
                     .iter()
                     .chain(&checkpoints)
+                    .chain(&poison)
                     .chain(&options)
                     .chain([&config])
                     .map(|known| format!("{PREFIX}{}", known.to_uppercase()))
@@ -275,6 +294,7 @@ impl Settings {
             convoy_tick: limits.convoy_tick,
             vigil: limits.vigil,
             checkpoints: checkpoints::config(&self.checkpoints)?,
+            poison: poison::config(&self.poison)?,
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))

@@ -88,3 +88,9 @@ pub struct Origin {
     /// The position just behind the record.
     pub position: Position,
 }
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "split {} of source vertex {} near position {}", self.split, self.vertex, self.position)
+    }
+}

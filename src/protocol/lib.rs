@@ -9,6 +9,7 @@
 //! - [`WatermarkMerge`]: how far event time has come, over several inputs of which some may be idle.
 //! - [`Alignment`]: where a checkpoint cuts the channels of one subtask.
 //! - [`checkpoint`]: two-phase-commit checkpoints: coordinator, participant, certificate, recovery.
+//! - [`Quarantine`]: what becomes of records that make their subtask panic.
 //! - [`Credit`] and [`Grant`]: how much may be under way on one channel, seen from both of its ends.
 
 mod alignment;
@@ -17,9 +18,13 @@ mod credit;
 #[cfg(test)]
 mod explore;
 mod machine;
+mod quarantine;
 mod watermark;
 
 pub use alignment::{Alignment, AlignmentEffect, AlignmentEvent, EPOCH_JUMP_MAX};
 pub use credit::{Credit, Grant};
 pub use machine::{Machine, Outcome, Tick};
+pub use quarantine::{
+    CareOrder, Culprit, LeaveOut, Panicked, PoisonConfig, PoisonPolicy, Quarantine, Refusal, Verdict,
+};
 pub use watermark::{WatermarkEffect, WatermarkEvent, WatermarkMerge};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use watershed_protocol::PoisonConfig;
 use watershed_protocol::checkpoint::CheckpointConfig;
 
 /// How a job is run in this process.
@@ -45,6 +46,8 @@ pub struct Config {
     /// When checkpoints are taken, and how long they may take, of a job whose storage lasts. See
     /// [`CheckpointConfig`].
     pub checkpoints: CheckpointConfig,
+    /// How records are treated that make their subtask panic, in a job whose storage lasts. See [`PoisonConfig`].
+    pub poison: PoisonConfig,
     /// How long the end of a job waits for operators' code to return. Default: 5 s.
     pub stop_within: Duration,
 }
@@ -67,6 +70,7 @@ impl Default for Config {
             idle_tick: Duration::from_millis(100),
             convoy_tick: Duration::from_millis(1),
             checkpoints: CheckpointConfig::default(),
+            poison: PoisonConfig::default(),
             vigil: Duration::from_micros(100),
             stop_within: Duration::from_secs(5),
         }

@@ -1,10 +1,11 @@
 //! How a job can end that does not end well.
 
 use std::fmt;
+use std::sync::Arc;
 
-use watershed_core::{KeyGroup, PlanError, SourceError, SubtaskId, stage::TaskError};
-use watershed_state::StoreError;
+use watershed_core::{EventTime, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError};
 use watershed_state::inspect::InspectError;
+use watershed_state::{StoreError, to_json};
 
 use crate::migration::{Migration, Obstacle, Reshaped};
 
@@ -85,10 +86,28 @@ pub struct Failure {
     pub parallelism: u32,
     /// The group of the key that was being handled, where it is known.
     pub key_group: Option<KeyGroup>,
+    /// That key as JSON, where it can be written.
+    pub key: Option<String>,
+    /// When the timer was set for that was being fired, where one was.
+    pub timer: Option<String>,
     /// How far which split had been read, where it is known.
     pub origin: Option<String>,
+    /// The record that was being handled, where it is known.
+    pub record: Option<RecordAtHand>,
     /// What happened.
     pub cause: Cause,
+    /// What to do, where there is something to do.
+    pub advice: Option<String>,
+}
+
+/// The record that was being handled when a subtask panicked. It is known where the subtask had panicked before, and
+/// let records in one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordAtHand {
+    /// Its event time.
+    pub time: EventTime,
+    /// The record as it entered the operator's chain, as MessagePack.
+    pub bytes: Arc<[u8]>,
 }
 
 /// What happened.
@@ -113,6 +132,12 @@ impl fmt::Display for Failure {
         if let Some(group) = self.key_group {
             write!(f, ", key group {}", group.0)?;
         }
+        if let Some(key) = &self.key {
+            write!(f, ", key {}", excerpt(key, QUOTE_BYTES_MAX))?;
+        }
+        if let Some(timer) = &self.timer {
+            write!(f, ", the timer at {timer}")?;
+        }
         if let Some(origin) = &self.origin {
             write!(f, ", {origin}")?;
         }
@@ -122,6 +147,21 @@ impl fmt::Display for Failure {
             }
             Cause::Panic { message, location: None } => write!(f, ") panicked: {message}"),
             Cause::Error(error) => write!(f, ") failed: {error}"),
+        }?;
+        if let Some(RecordAtHand { time, bytes }) = &self.record {
+            write!(f, "; the record was {} of {time}", quoted(bytes))?;
         }
+        self.advice.as_ref().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+/// How much of a record or a key a message quotes.
+const QUOTE_BYTES_MAX: usize = 512;
+
+/// A record in MessagePack as a message may quote it: the beginning of its JSON.
+pub(crate) fn quoted(bytes: &[u8]) -> String {
+    match to_json(bytes) {
+        Ok(json) => excerpt(&json.to_string(), QUOTE_BYTES_MAX).into_owned(),
+        Err(_) => "one that cannot be written".to_owned(),
     }
 }

@@ -61,7 +61,11 @@ pub(crate) fn open<T: ?Sized>(
             subtask: cx.info.subtask,
             parallelism: cx.info.parallelism,
             key_group: None,
+            key: None,
+            timer: None,
             origin: None,
+            record: None,
+            advice: None,
             cause: Cause::Panic { message: caught.message, location: caught.location },
         })),
     };

@@ -4,6 +4,7 @@ use actix::{Message, Recipient};
 use tokio::sync::oneshot;
 use watershed_core::state::Layer;
 use watershed_core::{Epoch, SubtaskId};
+use watershed_protocol::Panicked;
 use watershed_protocol::checkpoint::{Answer, Authority, CoordinatorEvent, Intent, ParticipantEvent, Wish};
 
 use crate::deploy::Inlet;
@@ -111,6 +112,18 @@ pub(crate) struct Ended {
 pub(crate) struct Failed {
     pub(crate) authority: Authority,
     pub(crate) failure: Failure,
+    /// What is known of its panic, where it was one.
+    pub(crate) panicked: Option<Panicked>,
+}
+
+/// To the coordinator, before the vote of a checkpoint: these records were left out before its barrier, by their
+/// numbers.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct LeftOut {
+    pub(crate) authority: Authority,
+    pub(crate) epoch: Epoch,
+    pub(crate) records: Vec<u32>,
 }
 
 /// To the coordinator: somebody asks for the end of the job.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
-use watershed_core::stage::{TaskContext, TaskInfo};
+use watershed_core::stage::{Care, TaskContext, TaskInfo};
 use watershed_core::task::AnyTask;
 use watershed_core::{SubtaskId, VertexId};
 
@@ -54,6 +54,8 @@ pub(crate) struct Order {
     /// What a source's subtask is to read.
     pub(crate) splits: Vec<Assigned>,
     pub(crate) membership: Membership,
+    /// What it is to be careful about, if it is to be.
+    pub(crate) care: Option<Box<Care>>,
 }
 
 impl Node {
@@ -67,6 +69,7 @@ impl Node {
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let (splits, membership) = (order.splits, order.membership);
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
+        cx.care = order.care;
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));
         }

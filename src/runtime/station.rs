@@ -1,5 +1,7 @@
 //! What source and subtask actors have in common: a context, channels out, counters, a coordinator.
 
+mod broken;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +16,14 @@ use crate::board::SubtaskBoard;
 use crate::clock;
 use crate::coordinator::Coordinator;
 use crate::element::{Element, Ending, GiveBack};
-use crate::error::{Cause, Failure};
-use crate::guard::{Caught, guarded};
+use crate::guard::guarded;
 use crate::harm::{self, Point};
-use crate::message::{Ended, Failed, Fetched, Stop};
+use crate::message::{Ended, Fetched, LeftOut, Stop};
 use crate::outbound::Outbounds;
 use crate::participation::{Cut, Participation, Standing};
 use crate::wake::Bell;
+
+pub(crate) use broken::attempt;
 
 /// One call that a task is owed. A step that says "again" stays at the head of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub(crate) struct Station {
     /// Whether something has been done since the last flush.
     dirty: bool,
     woken: bool,
+    /// How many barriers it has seen.
+    barriers: u32,
     participation: Participation,
 }
 
@@ -89,6 +94,7 @@ impl Station {
             flushed: Instant::now(),
             dirty: false,
             woken: false,
+            barriers: 0,
             participation,
         }
     }
@@ -253,11 +259,26 @@ impl Station {
             Phase::Ending | Phase::Finished => true,
             Phase::Waiting | Phase::Stopped => return Ok(()),
         };
+        self.pass_barrier(epoch);
         let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished };
         let standing = self.participation.hear(ParticipantEvent::Cut { epoch }, Some(cut), task, &self.cx)?;
         self.participation.paused(begun.elapsed());
         self.take_up(standing);
         Ok(())
+    }
+
+    /// Tells of the records that were left out before a barrier, and takes care no longer than is asked for.
+    fn pass_barrier(&mut self, epoch: Epoch) {
+        self.barriers = self.barriers.saturating_add(1);
+        let Some(care) = &mut self.cx.care else { return };
+        let records = care.take_left_out();
+        if !records.is_empty() {
+            let authority = self.participation.authority();
+            self.coordinator.do_send(LeftOut { authority, epoch, records });
+        }
+        if !care.pass_barrier() {
+            self.cx.care = None;
+        }
     }
 
     fn take_up(&mut self, standing: Standing) {
@@ -335,50 +356,5 @@ impl Station {
         if let Err(caught) = guarded(|| self.participation.hear(event, None, task, &self.cx)) {
             tracing::warn!(subtask = %self.cx.info.subtask, message = caught.message, "taking back panicked");
         }
-    }
-
-    /// Reports what made the subtask fail, and stops it.
-    pub(crate) fn fail(&mut self, cause: Broken, origin: Option<String>) {
-        self.phase = Phase::Stopped;
-        let info = &self.cx.info;
-        let (stage, key_group, cause) = match cause {
-            Broken::Panicked(Caught { message, location, place }) => (
-                place.stage,
-                place.key_hash.map(|hash| info.key_groups.of_hash(hash)),
-                Cause::Panic { message, location },
-            ),
-            // The edges of the world are at the ends of a chain: a source is its first, a sink its last.
-            Broken::Failed(error @ TaskError::Sink(_)) => {
-                (info.uids.len().checked_sub(1).map(|last| last as u16), None, Cause::Error(error))
-            }
-            Broken::Failed(error) => (Some(0), None, Cause::Error(error)),
-        };
-        let operator = stage.and_then(|stage| info.uids.get(stage as usize)).cloned();
-        let failure = Failure {
-            operator: operator.unwrap_or_else(|| info.uids.join(" -> ")),
-            subtask: info.subtask,
-            parallelism: info.parallelism,
-            key_group,
-            origin,
-            cause,
-        };
-        let authority = self.participation.authority();
-        self.coordinator.do_send(Failed { authority, failure });
-    }
-}
-
-/// What can go wrong in a call.
-pub(crate) enum Broken {
-    /// An operator panicked.
-    Panicked(Caught),
-    /// An edge of the pipeline failed.
-    Failed(TaskError),
-}
-
-/// Works, and tells what went wrong, be it an error or a panic.
-pub(crate) fn attempt(work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), Broken> {
-    match guarded(work) {
-        Ok(done) => done.map_err(Broken::Failed),
-        Err(caught) => Err(Broken::Panicked(caught)),
     }
 }

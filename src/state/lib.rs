@@ -86,5 +86,6 @@ pub use directory::{Adopt, Identity, StateDirectory};
 pub use error::{Damage, StoreError, SyncFailure};
 pub use limits::Limits;
 pub use meta::{Change, FileMetaStore, Guard, MemoryMetaStore, MetaError, MetaStore, Refusal};
+pub use msgpack::to_json;
 pub use snapshot::{Header, Layer, LayerKind};
 pub use store::{CheckpointStore, Object, ObjectKey, Stored};

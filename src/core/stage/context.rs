@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::spi::SinkPlace;
+use crate::stage::care::Care;
 use crate::stage::outbox::{Outbox, OutputInfo};
 use crate::stage::side::{DEAD_LETTERS, SideOutlet};
 use crate::{
@@ -146,6 +147,8 @@ pub struct TaskContext {
     pub origin: Option<Origin>,
     /// The first error of an edge, until the runtime takes it.
     pub error: Option<TaskError>,
+    /// What the subtask knows where it has to be careful.
+    pub care: Option<Box<Care>>,
     now: ProcessingTime,
     waker: Waker,
     sides: Vec<SideOutlet>,
@@ -177,6 +180,7 @@ impl TaskContext {
             hold: Hold::Free,
             origin: None,
             error: None,
+            care: None,
             now: ProcessingTime::default(),
             waker,
             split: 0,

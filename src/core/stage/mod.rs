@@ -5,6 +5,7 @@
 //! blueprint: the builder holds one with empty state, and each subtask gets a clone.
 
 mod assign;
+mod care;
 mod context;
 mod elementwise;
 mod identity;
@@ -18,6 +19,7 @@ mod transform;
 mod with_key;
 
 pub use assign::AssignTimes;
+pub use care::{AtHand, Care, Shunned};
 pub use context::{Counters, Hold, TaskContext, TaskError, TaskInfo};
 pub use elementwise::{Filter, FlatMap, Inspect, Map};
 pub use identity::Identity;
@@ -27,8 +29,8 @@ pub use process::{CoProcess, Process};
 pub(crate) use side::SideOf;
 pub use side::{DEAD_LETTERS, SideFactory};
 pub use tail::{Broadcast, Discard, Exchange, Shared, SinkTail, Tail};
-pub(crate) use trace::StageTrace;
 pub use trace::{KeyTrace, Place, take_place};
+pub(crate) use trace::{StageTrace, TimerTrace};
 pub use transform::Transformed;
 pub use with_key::{WithKey, WithKeys, WithLeftKey};
 

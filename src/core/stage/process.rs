@@ -2,7 +2,7 @@
 //! the state is kept or forgotten.
 
 use crate::spi::{CoOperator, KeyContext, Operator, Output, SideOutput, Step, Transform};
-use crate::stage::KeyTrace;
+use crate::stage::{KeyTrace, TimerTrace};
 use crate::state::{KeyedMap, Timers};
 use crate::{Data, DeadLetter, Either, EventTime, Key, Keyed, ProcessingTime, Watermark};
 
@@ -132,7 +132,9 @@ fn fire<K: Key, S: Data + Default, T, O: Output<T>>(
     author: impl Fn(EventTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {
     while let Some((at, key)) = state.1.pop_due(watermark) {
+        let trace = TimerTrace::enter(at);
         with_state(&key, at, state, out, |state, cx| author(at, state, cx));
+        trace.leave();
         if out.is_full() {
             return Step::Again;
         }
@@ -148,8 +150,9 @@ fn fire_processing<K: Key, S: Data + Default, T, O: Output<T>>(
     author: impl Fn(ProcessingTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {
     while let Some((at, key)) = state.1.pop_due_processing(now) {
-        let time = out.time();
+        let (time, trace) = (out.time(), TimerTrace::enter(at));
         with_state(&key, time, state, out, |state, cx| author(at, state, cx));
+        trace.leave();
         if out.is_full() {
             return Step::Again;
         }

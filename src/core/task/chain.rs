@@ -5,7 +5,10 @@ use std::marker::PhantomData;
 use crate::stage::{Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
 use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
-use crate::{AnyBatch, Epoch, PortId, ProcessingTime, Record, SourceError, StateError, Step, Watermark};
+use crate::{
+    AnyBatch, Data, Epoch, EventTime, PortId, ProcessingTime, Record, SourceError, StateError, Step,
+    Watermark,
+};
 
 /// A chain between its ports and its tail.
 pub struct ChainTask<P, S, T> {
@@ -47,6 +50,43 @@ impl<S: Stage, T: Tail<S::Out>> Takes<S::In> for Intake<'_, S, T> {
     }
 }
 
+impl<P, S: Stage<In: Data>, T: Tail<S::Out>> ChainTask<P, S, T> {
+    /// Lets one record in, with care. `keeps_time` as in [`AtHand`](crate::stage::AtHand).
+    ///
+    /// Out of line, so that the loops of those who need no care are not the longer for it.
+    #[inline(never)]
+    pub(super) fn take_closely(
+        &mut self,
+        value: S::In,
+        time: EventTime,
+        keeps_time: bool,
+        cx: &mut TaskContext,
+    ) {
+        if cx.admit(&value, time, keeps_time) {
+            self.stage.record(value, time, cx, &mut self.tail);
+            cx.passed();
+        }
+    }
+}
+
+/// A chain that takes records in one by one.
+struct Closely<'a, P, S, T> {
+    chain: &'a mut ChainTask<P, S, T>,
+    cx: &'a mut TaskContext,
+}
+
+impl<P, S: Stage<In: Data>, T: Tail<S::Out>> Takes<S::In> for Closely<'_, P, S, T> {
+    fn take(self, records: &mut impl Iterator<Item = Record<S::In>>) {
+        for Record { value, time } in records {
+            // A record that comes from another subtask brings its time with it.
+            self.chain.take_closely(value, time, true, self.cx);
+            if (S::EXPANDS || T::EXPANDS) && self.cx.outbox.is_full() {
+                return;
+            }
+        }
+    }
+}
+
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
     fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
         let number = self.stage.open(self.first);
@@ -54,6 +94,9 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
     }
 
     fn feed(&mut self, port: PortId, batch: &mut AnyBatch, cx: &mut TaskContext) -> Step {
+        if cx.care.is_some() {
+            return P::feed(port, batch, Closely { chain: self, cx });
+        }
         let (stage, tail) = (&mut self.stage, &mut self.tail);
         P::feed(port, batch, Intake { stage, tail, cx })
     }

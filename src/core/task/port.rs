@@ -7,7 +7,7 @@ use crate::{AnyBatch, Data, Either, PortId, Record, Step};
 /// The inputs of a chain, as one stream.
 pub trait Ports: Clone + Send + 'static {
     /// What the chain sees.
-    type Out: 'static;
+    type Out: Data;
 
     /// Hands the records of a batch of one port over. What is not taken stays in the batch, and the answer is
     /// [`Step::Again`].
@@ -30,7 +30,7 @@ impl<T> Clone for NoPorts<T> {
     }
 }
 
-impl<T: 'static> Ports for NoPorts<T> {
+impl<T: Data> Ports for NoPorts<T> {
     type Out = T;
 
     /// # Panics

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::spi::{Polled, Reader, Source, SourceError, SourceOutput};
 use crate::stage::{Downstream, Stage, StageTrace, Tail, TaskContext, TaskError};
 use crate::task::{AnyTask, ChainTask, NoPorts, SourceTask, Split, Task, TaskFactory};
-use crate::{DeadLetter, EventTime, Position, ProcessingTime, StateError, Watermark};
+use crate::{Data, DeadLetter, EventTime, Position, ProcessingTime, StateError, Watermark};
 
 /// The number of the source itself among the stages of its chain.
 const SOURCE: u16 = 0;
@@ -63,35 +63,11 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
     }
 
     fn poll(&mut self, split: usize, budget: usize, cx: &mut TaskContext) -> Result<Polled, SourceError> {
-        let OpenSplit { name, reader, clock } = &mut self.splits[split];
-        let before = reader.position();
-        cx.set_split(split);
-        let trace = StageTrace::enter(SOURCE);
-        let time = EventTime::from_millis(cx.now().as_millis());
-        let mut emitter = Emitter {
-            name,
-            newest: EventTime::MIN,
-            read: 0,
-            time,
-            budget,
-            stage: &mut self.chain.stage,
-            tail: &mut self.chain.tail,
-            cx,
-        };
-        let polled = reader.poll(&mut emitter);
-        let (newest, read) = (emitter.newest, emitter.read);
-        trace.leave();
-        cx.counters.records_in += read;
-        if cx.has_refused() {
-            cx.place_refused(&format!("{name} behind position {before}"), None);
+        if cx.care.is_some() {
+            return self.poll_closely(split, budget, cx);
         }
-        if newest > EventTime::MIN {
-            *clock = match *clock {
-                SplitClock::Unknown | SplitClock::Wall => SplitClock::Given(newest),
-                SplitClock::Given(before) => SplitClock::Given(newest.max(before)),
-            };
-        }
-        polled
+        let entry = Freely { stage: &mut self.chain.stage, tail: &mut self.chain.tail };
+        self.splits[split].poll(split, budget, entry, cx)
     }
 
     fn split_watermark(&self, split: usize, cx: &TaskContext) -> Watermark {
@@ -108,6 +84,65 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
 
     fn position(&self, split: usize) -> Position {
         self.splits[split].reader.position()
+    }
+}
+
+impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SplitTask<S, C, T> {
+    /// Reads record by record, so that each is known by its position.
+    fn poll_closely(
+        &mut self,
+        split: usize,
+        budget: usize,
+        cx: &mut TaskContext,
+    ) -> Result<Polled, SourceError> {
+        let open = &mut self.splits[split];
+        for _ in 0..budget.max(1) {
+            let position = open.reader.position();
+            if let Some(origin) = &mut cx.origin {
+                origin.position = position;
+            }
+            if let Some(care) = &mut cx.care {
+                care.set_place(format!("{} position {position}", open.name));
+            }
+            let polled = open.poll(split, 1, Closely(&mut self.chain), cx)?;
+            if polled != Polled::More || cx.outbox.is_full() {
+                return Ok(polled);
+            }
+        }
+        Ok(Polled::More)
+    }
+}
+
+impl<R: Reader> OpenSplit<R> {
+    /// Reads some records.
+    #[inline]
+    fn poll(
+        &mut self,
+        split: usize,
+        budget: usize,
+        entry: impl Entry<R::Out>,
+        cx: &mut TaskContext,
+    ) -> Result<Polled, SourceError> {
+        let OpenSplit { name, reader, clock } = self;
+        let before = reader.position();
+        cx.set_split(split);
+        let trace = StageTrace::enter(SOURCE);
+        let time = EventTime::from_millis(cx.now().as_millis());
+        let mut emitter = Emitter { name, newest: EventTime::MIN, read: 0, time, budget, entry, cx };
+        let polled = reader.poll(&mut emitter);
+        let (newest, read) = (emitter.newest, emitter.read);
+        trace.leave();
+        cx.counters.records_in += read;
+        if cx.has_refused() {
+            cx.place_refused(&format!("{name} behind position {before}"), None);
+        }
+        if newest > EventTime::MIN {
+            *clock = match *clock {
+                SplitClock::Unknown | SplitClock::Wall => SplitClock::Given(newest),
+                SplitClock::Given(before) => SplitClock::Given(newest.max(before)),
+            };
+        }
+        polled
     }
 }
 
@@ -134,30 +169,57 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTas
     }
 }
 
+/// The way into a source's chain.
+trait Entry<V> {
+    /// Lets a record in. `keeps_time` as in [`AtHand`](crate::stage::AtHand).
+    fn enter(&mut self, value: V, time: EventTime, keeps_time: bool, cx: &mut TaskContext);
+}
+
+/// The open way.
+struct Freely<'a, C, T> {
+    stage: &'a mut C,
+    tail: &'a mut T,
+}
+
+impl<C: Stage, T: Downstream<C::Out>> Entry<C::In> for Freely<'_, C, T> {
+    #[inline(always)]
+    fn enter(&mut self, value: C::In, time: EventTime, _: bool, cx: &mut TaskContext) {
+        self.stage.record(value, time, cx, self.tail);
+    }
+}
+
+/// The way of a subtask that is careful.
+struct Closely<'a, P, C, T>(&'a mut ChainTask<P, C, T>);
+
+impl<P, C: Stage<In: Data>, T: Tail<C::Out>> Entry<C::In> for Closely<'_, P, C, T> {
+    fn enter(&mut self, value: C::In, time: EventTime, keeps_time: bool, cx: &mut TaskContext) {
+        self.0.take_closely(value, time, keeps_time, cx);
+    }
+}
+
 /// The [`SourceOutput`] of a reader: the source's chain.
-struct Emitter<'a, C, T> {
+struct Emitter<'a, E> {
     name: &'a str,
     newest: EventTime,
     read: u64,
     time: EventTime,
     budget: usize,
-    stage: &'a mut C,
-    tail: &'a mut T,
+    entry: E,
     cx: &'a mut TaskContext,
 }
 
-impl<V, C: Stage<In = V>, T: Downstream<C::Out>> SourceOutput<V> for Emitter<'_, C, T> {
+impl<V, E: Entry<V>> SourceOutput<V> for Emitter<'_, E> {
     #[inline(always)]
     fn emit(&mut self, value: V) {
         self.read += 1;
-        self.stage.record(value, self.time, self.cx, self.tail);
+        self.entry.enter(value, self.time, false, self.cx);
     }
 
     #[inline(always)]
     fn emit_at(&mut self, value: V, time: EventTime) {
         self.read += 1;
         self.newest = self.newest.max(time);
-        self.stage.record(value, time, self.cx, self.tail);
+        self.entry.enter(value, time, true, self.cx);
     }
 
     fn set_aside(&mut self, letter: DeadLetter) {

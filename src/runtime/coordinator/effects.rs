@@ -169,6 +169,7 @@ impl Coordinator {
             Report::Completed(pointer) => {
                 tracing::debug!(epoch = %pointer.epoch, "a checkpoint is complete");
                 self.board.completed(pointer.epoch);
+                self.quarantine.completed(pointer.epoch);
             }
             Report::GivenUp { epoch, reason } => {
                 tracing::warn!(%epoch, reason, "a checkpoint was given up");

@@ -12,6 +12,7 @@
 //! terminal, a socket).
 
 mod effects;
+mod failing;
 mod forgetting;
 mod run;
 
@@ -25,20 +26,19 @@ use tokio::sync::oneshot;
 use watershed_core::Plan;
 use watershed_core::checkpoint::Pointer;
 use watershed_core::plan::Fingerprint;
-use watershed_core::stage::TaskError;
 use watershed_protocol::checkpoint::{
     self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
-use watershed_protocol::{Machine, Outcome, Tick};
+use watershed_protocol::{Machine, Outcome, Quarantine, Tick};
 use watershed_state::retention;
 
 use crate::board::Board;
 use crate::config::Config;
 use crate::deploy::Deployment;
 use crate::element::Ending;
-use crate::error::{Cause, JobError};
+use crate::error::JobError;
 use crate::harm::{self, Point};
-use crate::message::{Ask, Cancel, Ended, Failed, Refused, Tell};
+use crate::message::{Ask, Cancel, Ended, Refused, Tell};
 use crate::node::Node;
 use crate::storage::Storage;
 use forgetting::Forgetting;
@@ -75,6 +75,7 @@ pub(crate) struct Coordinator {
     launching: Option<Launching>,
     run: Run,
     forgetting: Forgetting,
+    quarantine: Quarantine,
     /// How many runs have been begun here.
     runs: u32,
     requests: u64,
@@ -122,6 +123,7 @@ impl Coordinator {
                 ..config.checkpoints.clone()
             }
         };
+        let quarantine = failing::quarantine(&plan, config, storage.lasts)?;
         Ok(Coordinator {
             machine: checkpoint::Coordinator::new(&plan.name, roster, checkpoints),
             plan_hash: Fingerprint::of(&plan).hash(),
@@ -136,6 +138,7 @@ impl Coordinator {
             launching: None,
             run: Run::None,
             forgetting: Forgetting::Idle,
+            quarantine,
             runs: 0,
             requests: 0,
             asked: BTreeMap::new(),
@@ -280,24 +283,6 @@ impl Handler<Refused> for Coordinator {
         let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs <= 1 };
         self.blame(authority, error);
         self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
-    }
-}
-
-impl Handler<Failed> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, message: Failed, cx: &mut Self::Context) {
-        let Failed { authority, failure } = message;
-        let subtask = failure.subtask;
-        let permanent = match &failure.cause {
-            Cause::Error(TaskError::Sink(error)) => error.is_lost(),
-            // What was saved will not be read by the next run either.
-            Cause::Error(TaskError::State(_)) => true,
-            Cause::Error(_) | Cause::Panic { .. } => false,
-        };
-        let lost = checkpoint::Failure { reason: failure.to_string(), permanent };
-        self.blame(authority, JobError::Failed(Box::new(failure)));
-        self.feed(CoordinatorEvent::Lost { authority, subtask, failure: lost }, cx);
     }
 }
 

@@ -53,6 +53,7 @@ impl Coordinator {
         }
         let Some(Launching { authority, after, resumes, mut parts }) = self.launching.take() else { return };
         self.runs += 1;
+        self.quarantine.begin_run();
         let mut splits = match self.splits(&parts) {
             Ok(splits) => splits,
             Err(error) => {
@@ -84,6 +85,7 @@ impl Coordinator {
                 arbiter: placement.arbiter,
                 board: self.board.subtask(subtask.vertex, subtask.index),
                 splits: splits.remove(&subtask).unwrap_or_default(),
+                care: self.care_of(subtask.vertex),
             });
         }
         self.run = Run::Coming { stop: None };

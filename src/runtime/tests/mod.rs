@@ -1,6 +1,7 @@
 //! Jobs from end to end, with sources and sinks made for the purpose.
 
 mod asked;
+mod poison;
 mod waiting;
 
 use std::rc::Rc;

@@ -16,8 +16,13 @@ use serde_json::{Map, Number, json};
 
 use crate::msgpack::{DEPTH_MAX, walk};
 
-/// The JSON of one whole value.
-pub(crate) fn to_json(bytes: &[u8]) -> Result<serde_json::Value, String> {
+/// The JSON of one whole value in MessagePack. Bytes and other things that JSON has no word for are objects whose
+/// names begin with `$`.
+///
+/// # Errors
+///
+/// Where the bytes are no single value, or one that nests too deep.
+pub fn to_json(bytes: &[u8]) -> Result<serde_json::Value, String> {
     walk::whole(bytes, DEPTH_MAX).map_err(|malformed| malformed.to_string())?;
     let value = rmpv::decode::read_value_with_max_depth(&mut &*bytes, 2 * DEPTH_MAX)
         .map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@
 mod json;
 pub(crate) mod walk;
 
-pub(crate) use json::to_json;
+pub use json::to_json;
 
 use rmp_serde::config::BytesMode;
 use serde::Serialize;

@@ -124,6 +124,13 @@ pub enum EndReason {
         /// What happened.
         reason: String,
     },
+    /// A subtask failed at a record that is counted on its own.
+    Poisoned {
+        /// Which.
+        subtask: SubtaskId,
+        /// What happened.
+        reason: String,
+    },
     /// The votes of a checkpoint were no consistent cut.
     Violated,
     /// The job is to run with other subtasks.
@@ -216,7 +223,7 @@ pub enum Over {
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EndReason::Lost { subtask: Some(subtask), reason } => {
+            EndReason::Lost { subtask: Some(subtask), reason } | EndReason::Poisoned { subtask, reason } => {
                 write!(f, "subtask {subtask} was lost: {reason}")
             }
             EndReason::Lost { subtask: None, reason } => f.write_str(reason),

@@ -83,6 +83,16 @@ pub enum CoordinatorEvent {
         /// What happened to it.
         failure: Failure,
     },
+    /// A subtask has failed at a record that is counted on its own, see [`Quarantine`](crate::Quarantine): the run
+    /// ends, and does not count among those that end without a checkpoint.
+    Poisoned {
+        /// The run that it belonged to.
+        authority: Authority,
+        /// The subtask.
+        subtask: SubtaskId,
+        /// What happened to it.
+        reason: String,
+    },
     /// The manifest is durable.
     ManifestWritten {
         /// The checkpoint.

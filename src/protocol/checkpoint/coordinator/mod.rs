@@ -260,6 +260,9 @@ impl Machine for Coordinator {
             Event::Lost { authority, subtask, failure } => {
                 self.lost(now, authority, subtask, failure, effects)
             }
+            Event::Poisoned { authority, subtask, reason } => {
+                self.poisoned(now, authority, subtask, reason, effects)
+            }
             Event::ManifestWritten { epoch, object } => self
                 .with_run(now, effects, |running, cx| running.written(epoch, object, cx))
                 .unwrap_or(Outcome::Stale),

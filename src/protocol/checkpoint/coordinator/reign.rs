@@ -192,14 +192,38 @@ impl Coordinator {
         failure: Failure,
         effects: &mut Vec<CoordinatorEffect>,
     ) -> Outcome {
+        let reason = EndReason::Lost { subtask: Some(subtask), reason: failure.reason };
+        let leave = if failure.permanent { Leave::Fail(reason.to_string()) } else { Leave::Restart(reason) };
+        self.leave_without(now, authority, subtask, leave, effects)
+    }
+
+    pub(super) fn poisoned(
+        &mut self,
+        now: Tick,
+        authority: Authority,
+        subtask: SubtaskId,
+        reason: String,
+        effects: &mut Vec<CoordinatorEffect>,
+    ) -> Outcome {
+        let leave = Leave::Restart(EndReason::Poisoned { subtask, reason });
+        self.leave_without(now, authority, subtask, leave, effects)
+    }
+
+    /// Leaves the run of this authority, which has lost a subtask.
+    fn leave_without(
+        &mut self,
+        now: Tick,
+        authority: Authority,
+        subtask: SubtaskId,
+        leave: Leave,
+        effects: &mut Vec<CoordinatorEffect>,
+    ) -> Outcome {
         if self.authority() != Some(authority) {
             return Outcome::Stale;
         }
         if !self.roster.subtasks.contains_key(&subtask) {
             return Outcome::Unexpected;
         }
-        let reason = EndReason::Lost { subtask: Some(subtask), reason: failure.reason };
-        let leave = if failure.permanent { Leave::Fail(reason.to_string()) } else { Leave::Restart(reason) };
         self.leave(now, leave, effects);
         Outcome::Applied
     }
@@ -308,7 +332,7 @@ impl Coordinator {
     /// Counts runs that end without a checkpoint, and gives the job up after too many.
     fn bounded(&mut self, leave: Leave) -> Leave {
         match leave {
-            Leave::Restart(EndReason::Rescaled | EndReason::Forked) => leave,
+            Leave::Restart(EndReason::Rescaled | EndReason::Forked | EndReason::Poisoned { .. }) => leave,
             // What it decided may still have to be committed: another run is owed, whatever the bound.
             Leave::Restart(_) if self.is_fruitful() => leave,
             Leave::Restart(reason) => {

@@ -136,6 +136,20 @@ fn a_checkpoint_makes_earlier_failures_forgotten() {
 }
 
 #[test]
+fn runs_that_end_at_a_record_that_is_counted_on_its_own_do_not_count() {
+    let mut bench = Bench::running(CheckpointConfig { restarts_max: 0, ..config() });
+    let reason = "it cannot bear 7".to_owned();
+    for run in 1..5 {
+        let (authority, reason) = (authority(1, run), reason.clone());
+        let effects = bench.feed(Event::Poisoned { authority, subtask: SINK, reason: reason.clone() });
+        assert_eq!(effects[0], end_run(run, EndReason::Poisoned { subtask: SINK, reason }, None));
+        assert_eq!(effects.last(), Some(&swap(1, run, Change::BeginRun)), "without a pause");
+        bench.swap();
+    }
+    assert_eq!(bench.coordinator.fruitless, 0);
+}
+
+#[test]
 fn a_failure_that_would_come_again_ends_the_job_at_once_and_takes_back_what_was_not_decided() {
     let mut bench = Bench::running(config());
     bench.decide(5, &[]);
