@@ -323,15 +323,15 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_behind_the_watermark() {
-        let state = |harness: &Harness<_>| harness.snapshot()["operator"].get("state").clone();
+        let state = |harness: &mut Harness<_>| harness.snapshot()["operator"].get("state").clone();
         for (_, _, windows) in windows() {
             let mut harness = Harness::co_operator(join(windows, true));
-            let empty = state(&harness);
+            let empty = state(&mut harness);
             harness.run([model::left(1, 12, 1), model::right(1, 3, 1), model::left(2, 10, 1)]);
             harness.watermark(45);
-            assert_eq!(state(&harness), empty);
+            assert_eq!(state(&mut harness), empty);
             harness.run([model::left(1, 12, 1), model::right(1, 12, 1)]);
-            assert_eq!(state(&harness), empty, "a late record leaves nothing behind");
+            assert_eq!(state(&mut harness), empty, "a late record leaves nothing behind");
         }
     }
 

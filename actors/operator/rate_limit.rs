@@ -72,7 +72,7 @@ struct Level {
 }
 
 impl State for Bucket {
-    fn save(&self, _saving: &mut Saving) {}
+    fn save(&mut self, _saving: &mut Saving) {}
 
     fn load(&mut self, _sections: &Sections) -> Result<(), StateError> {
         Ok(())

@@ -88,7 +88,7 @@ impl<K: Key, R: Data, O: Output<Windowed<K, R>>> Emitter<'_, K, R, O> {
 }
 
 impl<K: Key, R: Data> State for Backlog<K, R> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         let mut by_key = KeyedMap::<K, Vec<(EventTime, Windowed<K, R>)>>::default();
         for entry in &self.0 {
             by_key.get_or_insert_ref(&entry.1.key, Vec::new).push(entry.clone());

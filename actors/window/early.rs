@@ -64,7 +64,7 @@ impl<K: Key> Early<K> {
 }
 
 impl<K: Key> State for Early<K> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.changed.save(saving.part("changed"));
         saving.part("due").put_whole(self.due);
         saving.part("beat").put_whole(self.beat);

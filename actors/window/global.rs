@@ -83,7 +83,7 @@ impl<K, A, R> Default for GlobalState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for GlobalState<K, A, R> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.keys.save(saving.part("keys"));
         self.early.save(saving.part("early"));
         self.backlog.save(saving.part("backlog"));

@@ -43,11 +43,11 @@ impl Progress {
         !self.ahead.is_empty() && self.ahead.get(&groups.of(key)).is_some_and(|next| window < *next)
     }
 
-    /// Saves it for the key groups that have saved anything else.
-    pub(super) fn save(&self, saving: &mut Saving) {
-        let (own, ahead) = (self.next, self.ahead.clone());
+    /// Saves it for each key group of the subtask.
+    pub(super) fn save(&mut self, saving: &mut Saving) {
+        let (own, ahead, range) = (self.next, self.ahead.clone(), saving.range().clone());
         saving.later(move |sections| {
-            for group in sections.groups() {
+            for group in range.0.map(KeyGroup) {
                 let next = ahead.get(&group).copied().or(own);
                 sections.part("next").put(group, &(group, next));
             }
@@ -66,6 +66,9 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use watershed_core::KeyGroupRange;
+    use watershed_core::state::LayerKind;
+
     use super::*;
 
     #[test]
@@ -74,8 +77,8 @@ mod tests {
         let (left, right) = (1_u64, 2_u64);
         let mut saved = Sections::default();
         for (key, next) in [(left, 5), (right, 7)] {
-            let mut subtask = Saving::new(groups);
-            subtask.part("panes").later(move |sections| sections.put(groups.of(&key), &()));
+            let group = groups.of(&key).0;
+            let mut subtask = Saving::within(groups, KeyGroupRange(group..group + 1), LayerKind::Full);
             let mut progress = Progress::default();
             progress.close(next);
             progress.save(&mut subtask);

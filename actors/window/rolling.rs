@@ -115,7 +115,7 @@ impl<K: Key, A: Data> Rolling<K, A> {
 }
 
 impl<K: Key, A: Data> State for Rolling<K, A> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.totals.save(saving.part("totals"));
         self.stacks.save(saving.part("stacks"));
     }

@@ -100,7 +100,7 @@ impl<K, A, R> Default for SessionState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for SessionState<K, A, R> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.sessions.save(saving.part("sessions"));
         self.timers.save(saving.part("timers"));
         self.early.save(saving.part("early"));

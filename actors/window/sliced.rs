@@ -54,7 +54,7 @@ impl<K, A, R> Default for SlicedState<K, A, R> {
 }
 
 impl<K: Key, A: Data, R: Data> State for SlicedState<K, A, R> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.panes.save(saving.part("panes"));
         self.rolling.save(saving.part("rolling"));
         self.early.save(saving.part("early"));

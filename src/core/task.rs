@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use crate::spi::{Polled, SourceError};
 use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
+use crate::state::LayerKind;
 use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
 
 /// One subtask's chain, from its input to its tail.
@@ -72,8 +73,8 @@ pub trait Task: Send {
     /// Where the output could not be taken back.
     fn abort(&mut self, staged: &[u8]) -> Result<(), TaskError>;
 
-    /// Takes the state of all stages out, to be written beside the stream.
-    fn save(&self, cx: &TaskContext) -> Taken;
+    /// Takes the state of all stages out, for a layer of this kind, to be written beside the stream.
+    fn save(&mut self, kind: LayerKind, cx: &TaskContext) -> Taken;
 
     /// Restores the state of all stages, before the first record.
     ///

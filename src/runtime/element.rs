@@ -15,11 +15,19 @@ pub(crate) enum Element {
     /// Something comes again.
     Active,
     /// What came before belongs to this checkpoint, what follows does not.
-    Barrier(Epoch),
+    Barrier(Barrier),
     /// Nothing will ever come again.
     End(Ending),
     /// Records that are sent without credit, and do not come back: the dead letters of a job that has failed.
     Rest(AnyBatch),
+}
+
+/// Where a checkpoint cuts the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Barrier {
+    pub(crate) epoch: Epoch,
+    /// The newest checkpoint that was complete when this one began.
+    pub(crate) completed: Option<Epoch>,
 }
 
 /// How a stream ends.

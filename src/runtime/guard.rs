@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 use watershed_core::stage::{Place, take_place};
+use watershed_core::state::BackendError;
 
 /// A panic, with where it came from.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Caught {
     /// File, line and column, where known.
     pub location: Option<String>,
     pub(crate) place: Place,
+    /// The error that was raised, where the panic is one that had nobody to be returned to.
+    pub(crate) raised: Option<BackendError>,
 }
 
 thread_local! {
@@ -31,10 +34,12 @@ pub fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
     let outer = GUARDED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(run));
     GUARDED.set(outer);
-    result.map_err(|payload| Caught {
-        message: message_of(payload.as_ref()),
-        location: LOCATION.take(),
-        place: take_place(),
+    result.map_err(|payload| {
+        let (message, raised) = match payload.downcast::<BackendError>() {
+            Ok(error) => (error.to_string(), Some(*error)),
+            Err(payload) => (message_of(payload.as_ref()), None),
+        };
+        Caught { message, location: LOCATION.take(), place: take_place(), raised }
     })
 }
 

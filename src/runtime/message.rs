@@ -2,13 +2,13 @@
 
 use actix::{Message, Recipient};
 use tokio::sync::oneshot;
-use watershed_core::state::Layer;
+use watershed_core::stage::Snapshot;
 use watershed_core::{Epoch, SubtaskId};
 use watershed_protocol::Panicked;
 use watershed_protocol::checkpoint::{Answer, Authority, CoordinatorEvent, Intent, ParticipantEvent, Wish};
 
 use crate::deploy::Inlet;
-use crate::element::{Deliver, Ending, GiveBack};
+use crate::element::{Barrier, Deliver, Ending, GiveBack};
 use crate::error::{Failure, JobError};
 use crate::outbound::Target;
 use crate::vigil::Post;
@@ -33,8 +33,8 @@ pub(crate) struct Hear(pub(crate) ParticipantEvent);
 pub(crate) struct Fetched {
     /// What sinks staged, to be committed in this order.
     pub(crate) staged: Vec<Vec<u8>>,
-    /// State, in the order in which it is to be loaded.
-    pub(crate) layers: Vec<Layer>,
+    /// State, by the uids of its stages.
+    pub(crate) state: Snapshot,
 }
 
 /// To a subtask that no barrier reaches: begin a checkpoint.
@@ -42,7 +42,7 @@ pub(crate) struct Fetched {
 #[rtype(result = "()")]
 pub(crate) struct Trigger {
     pub(crate) authority: Authority,
-    pub(crate) epoch: Epoch,
+    pub(crate) barrier: Barrier,
     pub(crate) intent: Intent,
 }
 

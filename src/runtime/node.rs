@@ -70,6 +70,7 @@ impl Node {
         let (splits, membership) = (order.splits, order.membership);
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         cx.care = order.care;
+        cx.backend = membership.storage.backend.clone();
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));
         }

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use actix::{Addr, Recipient};
 use futures_util::FutureExt;
-use watershed_core::checkpoint::{ChannelCut, Payload, SplitCut, Staged, Vote, Xid};
-use watershed_core::stage::{Taken, TaskContext, TaskError};
+use watershed_core::checkpoint::{ChannelCut, ObjectRef, Payload, SplitCut, Staged, Vote, Xid};
+use watershed_core::stage::{Snapshot, Taken, TaskContext, TaskError};
 use watershed_core::state::{Layer, LayerKind};
 use watershed_core::task::Task;
 use watershed_core::{Epoch, KeyGroupRange};
 use watershed_protocol::checkpoint::{
-    Authority, CoordinatorEvent, Failure, Part, Participant, ParticipantEffect, ParticipantEvent,
+    Authority, CoordinatorEvent, Failure, Layers, Part, Participant, ParticipantEffect, ParticipantEvent,
+    kind_on,
 };
 use watershed_protocol::{Machine, Outcome, Tick};
 use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
@@ -64,6 +65,8 @@ pub(crate) struct Participation {
     coordinator: Addr<Coordinator>,
     /// What is staged and not committed, by its name, so that older epochs come first.
     staged: BTreeMap<Xid, AtHand>,
+    /// What the next snapshot stands on.
+    layers: Layers,
 }
 
 /// What a sink has staged.
@@ -81,6 +84,8 @@ pub(crate) struct Cut {
     pub(crate) splits: Vec<SplitCut>,
     /// Whether nothing will follow.
     pub(crate) finished: bool,
+    /// The newest checkpoint that is complete.
+    pub(crate) completed: Option<Epoch>,
 }
 
 /// What is left to do for the subtask when its participant has been heard.
@@ -102,7 +107,8 @@ impl Participation {
         cx: &TaskContext,
     ) -> Self {
         let machine = Participant::new(cx.info.subtask, membership.authority);
-        Participation { machine, effects: Vec::new(), membership, own, coordinator, staged: BTreeMap::new() }
+        let (effects, staged, layers) = Default::default();
+        Participation { machine, effects, membership, own, coordinator, staged, layers }
     }
 
     /// Notes how long a barrier has held the subtask up.
@@ -141,9 +147,7 @@ impl Participation {
         if self.membership.resumes {
             task.resume()?;
         }
-        for layer in &fetched.layers {
-            task.load(&layer.stages, cx)?;
-        }
+        task.load(&fetched.state, cx)?;
         harm::reach(Point::AfterLoad);
         self.hear(ParticipantEvent::Loaded, None, task, cx)
     }
@@ -163,6 +167,9 @@ impl Participation {
                 && let Some(at_hand) = self.staged.get_mut(xid)
             {
                 at_hand.is_kept = true;
+            }
+            if let ParticipantEvent::Saved { epoch, vote } = &event {
+                self.layers.written(*epoch, &vote.snapshot);
             }
             let outcome = self.machine.on(Tick(0), event, &mut self.effects);
             if outcome == Outcome::Unexpected {
@@ -290,8 +297,10 @@ impl Participation {
             ]);
             return Ok(());
         }
-        let stages = task.save(cx);
-        let taken = (!stages.is_empty()).then_some(stages);
+        let below = self.layers.take(epoch, cut.completed);
+        let kind = kind_on(&below);
+        let stages = task.save(kind, cx);
+        let taken = (!stages.is_empty()).then_some((stages, below));
         let header = Header {
             job: cx.info.job.clone(),
             lineage: authority.lineage,
@@ -299,7 +308,7 @@ impl Participation {
             run: authority.run,
             subtask,
             key_groups: cx.info.key_groups,
-            kind: LayerKind::Full,
+            kind,
         };
         // SUBTLE: with what an earlier epoch has staged and could not be written then, or is not written yet. These
         // records are nowhere else, and a vote without them would lose them.
@@ -364,7 +373,7 @@ async fn write(
     epoch: Epoch,
     unkept: Vec<(Xid, Vec<u8>)>,
     header: Header,
-    taken: Option<Taken>,
+    taken: Option<(Taken, Vec<ObjectRef>)>,
     mut vote: Vote,
     hear: &Recipient<Hear>,
 ) -> Result<Vote, StoreError> {
@@ -383,9 +392,11 @@ async fn write(
     if !stages_now {
         hear.do_send(Hear(ParticipantEvent::Prepared { epoch, staged: None }));
     }
-    if let Some(taken) = taken {
+    if let Some((taken, below)) = taken {
         let layer = encode(taken).await?;
-        vote.snapshot = vec![store.put_layer(header, layer).await?];
+        // State that was saved whole after all stands on nothing.
+        vote.snapshot = if layer.kind == LayerKind::Changes { below } else { Vec::new() };
+        vote.snapshot.push(store.put_layer(header, layer).await?);
         harm::reach(Point::AfterSave);
     }
     Ok(vote)
@@ -400,7 +411,7 @@ async fn encode(taken: Taken) -> Result<Layer, StoreError> {
         path: "state".to_owned(),
         source: std::io::Error::other(error),
     })?;
-    Ok(Layer { kind: LayerKind::Full, stages })
+    Ok(Layer::of(stages))
 }
 
 /// Reads what a subtask goes on from.
@@ -413,11 +424,13 @@ async fn read(store: &CheckpointStore, part: Part, keyed: bool) -> Result<Fetche
         });
     }
     let nothing = KeyGroupRange(0..0);
-    let mut layers = Vec::new();
+    let mut state = Snapshot::new();
     for share in part.snapshots {
         // A subtask without keys has its pieces, by key group or not, for itself.
         let range = if keyed { Some(share.key_groups.as_ref().unwrap_or(&nothing)) } else { None };
-        layers.extend(store.layers(&share.layers, range, share.whole).await?);
+        for (uid, sections) in store.state(&share.layers, range, share.whole).await? {
+            state.entry(uid).or_default().merge(sections);
+        }
     }
-    Ok(Fetched { staged, layers })
+    Ok(Fetched { staged, state })
 }

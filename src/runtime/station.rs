@@ -15,7 +15,7 @@ use watershed_protocol::checkpoint::{Authority, ParticipantEvent};
 use crate::board::SubtaskBoard;
 use crate::clock;
 use crate::coordinator::Coordinator;
-use crate::element::{Element, Ending, GiveBack};
+use crate::element::{Barrier, Element, Ending, GiveBack};
 use crate::guard::guarded;
 use crate::harm::{self, Point};
 use crate::message::{Ended, Fetched, LeftOut, Stop};
@@ -70,6 +70,8 @@ pub(crate) struct Station {
     woken: bool,
     /// How many barriers it has seen.
     barriers: u32,
+    /// The newest complete checkpoint, as the newest barrier told.
+    pub(crate) completed: Option<Epoch>,
     participation: Participation,
 }
 
@@ -95,6 +97,7 @@ impl Station {
             dirty: false,
             woken: false,
             barriers: 0,
+            completed: None,
             participation,
         }
     }
@@ -252,7 +255,8 @@ impl Station {
         let finished = match self.phase {
             Phase::Running => {
                 self.flush(task)?;
-                self.outbounds.broadcast(|| Element::Barrier(epoch));
+                let barrier = Barrier { epoch, completed: self.completed };
+                self.outbounds.broadcast(|| Element::Barrier(barrier));
                 false
             }
             // Nothing follows on its channels, not even a barrier.
@@ -260,7 +264,8 @@ impl Station {
             Phase::Waiting | Phase::Stopped => return Ok(()),
         };
         self.pass_barrier(epoch);
-        let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished };
+        let completed = self.completed;
+        let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished, completed };
         let standing = self.participation.hear(ParticipantEvent::Cut { epoch }, Some(cut), task, &self.cx)?;
         self.participation.paused(begun.elapsed());
         self.take_up(standing);

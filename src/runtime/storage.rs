@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use watershed_core::checkpoint::Meta;
+use watershed_core::state::Backend;
 use watershed_protocol::checkpoint::Fork;
 use watershed_state::{CheckpointStore, MemoryMetaStore, MetaStore, StateDirectory};
 
@@ -15,6 +16,8 @@ pub struct Storage {
     pub(crate) lasts: bool,
     /// Where the job is to go back to before it goes on.
     pub(crate) fork: Option<Fork>,
+    /// Where state lies that does not fit into memory.
+    pub(crate) backend: Option<Arc<dyn Backend>>,
 }
 
 impl Storage {
@@ -22,7 +25,7 @@ impl Storage {
     /// together.
     pub fn none() -> Self {
         let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-        Storage { meta, store: CheckpointStore::memory(), lasts: false, fork: None }
+        Storage { meta, store: CheckpointStore::memory(), lasts: false, fork: None, backend: None }
     }
 
     /// Storage in a state directory.
@@ -32,7 +35,13 @@ impl Storage {
             tracing::warn!(%path, bytes, "the decision log ended within a record, which was cut off");
         }
         let meta = Arc::new(directory.meta.clone());
-        Storage { meta, store: directory.store.clone(), lasts: true, fork: None }
+        Storage { meta, store: directory.store.clone(), lasts: true, fork: None, backend: None }
+    }
+
+    /// The same storage, with a place for state that does not fit into memory.
+    #[must_use]
+    pub fn with_backend(self, backend: Arc<dyn Backend>) -> Self {
+        Storage { backend: Some(backend), ..self }
     }
 
     /// The same storage, for a job that goes back to where a person wants it and begins a new history there. What

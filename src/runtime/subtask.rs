@@ -16,7 +16,7 @@ use watershed_core::{AnyBatch, ChannelId, Epoch, Sequence, Step, Watermark};
 use watershed_protocol::checkpoint::ParticipantEvent;
 use watershed_protocol::{AlignmentEvent, WatermarkEffect, WatermarkEvent};
 
-use crate::element::{Deliver, Element, Ending, GiveBack};
+use crate::element::{Barrier, Deliver, Element, Ending, GiveBack};
 use crate::inbound::Inbounds;
 use crate::launch::{Launch, open};
 use crate::local;
@@ -222,7 +222,10 @@ impl SubtaskCore {
             Element::Watermark(watermark) => self.merge(WatermarkEvent::Advanced { input, watermark }),
             Element::Idle => self.merge(WatermarkEvent::Idle { input }),
             Element::Active => self.merge(WatermarkEvent::Active { input }),
-            Element::Barrier(epoch) => self.align(AlignmentEvent::Barrier { channel, epoch })?,
+            Element::Barrier(Barrier { epoch, completed }) => {
+                self.station.completed = completed;
+                self.align(AlignmentEvent::Barrier { channel, epoch })?;
+            }
             Element::End(ending) => {
                 // An input that has stopped short keeps its place in the minimum: what it has not
                 // promised, nobody else can. Open windows stay open.
@@ -415,7 +418,8 @@ impl Handler<Trigger> for SubtaskActor {
         self.work(cx, |core| {
             let is_over = matches!(core.station.phase, Phase::Ending | Phase::Finished);
             if is_over && message.authority == core.station.authority() {
-                core.guard(|core| core.cut(message.epoch));
+                core.station.completed = message.barrier.completed;
+                core.guard(|core| core.cut(message.barrier.epoch));
             }
         });
     }

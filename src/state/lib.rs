@@ -5,6 +5,7 @@
 //!   ├── watershed.json   whose directory this is              directory
 //!   ├── meta.log         what is decided, one record a change  meta
 //!   ├── meta.lock        held by the process that may decide   meta
+//!   ├── work/..          state too large for memory, this run  DiskBackend, with the feature `disk`
 //!   └── ck/..            immutable objects                     store
 //!         ├── snapshots: layers of state by key group          snapshot
 //!         └── manifests: who voted what                        store
@@ -68,6 +69,8 @@
 //! ```
 
 mod directory;
+#[cfg(feature = "disk")]
+mod disk;
 mod durable;
 mod error;
 #[cfg(test)]
@@ -83,6 +86,8 @@ pub mod store;
 mod tiny_disk;
 
 pub use directory::{Adopt, Identity, StateDirectory};
+#[cfg(feature = "disk")]
+pub use disk::DiskBackend;
 pub use error::{Damage, StoreError, SyncFailure};
 pub use limits::Limits;
 pub use meta::{Change, FileMetaStore, Guard, MemoryMetaStore, MetaError, MetaStore, Refusal};

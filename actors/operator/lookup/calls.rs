@@ -156,7 +156,7 @@ impl<T, O> Calls<T, O> {
 }
 
 impl<T: Data, O: Data> State for Calls<T, O> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         let records: Vec<_> =
             self.calls.values().map(|call| Record::new(call.record.clone(), call.time)).collect();
         saving.put_whole(records);

@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use watershed_core::state::{Saving, Sections, State};
+use watershed_core::state::{LayerKind, Saving, Sections, State};
 use watershed_core::{
     Data, DeadLetter, EventTime, KeyGroups, Output, ProcessingTime, SideOutput, Step, Watermark,
 };
@@ -123,18 +123,19 @@ where
         for other_calls in [None, Some(0), Some(1000)] {
             let mut saved = Sections::default();
             let mut emitted = Vec::new();
-            let mut save = |mut subtask: Subtask<'_, X, R>, calls| {
+            let mut save = |mut subtask: Subtask<'_, X, R>, range, calls| {
                 subtask.watermark(MIDDLE, calls);
-                let mut saving = Saving::new(groups);
+                let mut saving = Saving::within(groups, range, LayerKind::Full);
                 subtask.state.save(&mut saving);
                 let sections = saving.encode();
                 saved.merge(sections);
                 emitted.extend(subtask.out.emitted);
             };
-            let left = |key| other_calls.is_none() || groups.of(&key).0 % 2 == 0;
-            save(begin(transform, left), calls);
-            if let Some(other_calls) = other_calls {
-                save(begin(transform, |key| !left(key)), other_calls);
+            let parallelism = if other_calls.is_none() { 1 } else { 2 };
+            for (index, calls) in (0..).zip([Some(calls), other_calls]) {
+                let Some(calls) = calls else { continue };
+                let range = groups.range(index, parallelism);
+                save(begin(transform, |key| range.contains(groups.of(&key))), range.clone(), calls);
             }
             let mut restored = Subtask::new(transform);
             restored.state.load(&saved).expect("what was saved can be read");

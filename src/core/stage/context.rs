@@ -7,8 +7,10 @@ use crate::spi::SinkPlace;
 use crate::stage::care::Care;
 use crate::stage::outbox::{Outbox, OutputInfo};
 use crate::stage::side::{DEAD_LETTERS, SideOutlet};
+use crate::state::{Backend, BackendError};
 use crate::{
-    Data, DeadLetter, EventTime, KeyGroups, Lineage, Origin, ProcessingTime, Run, SideOutput, SubtaskId,
+    Data, DeadLetter, EventTime, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime, Run, SideOutput,
+    SubtaskId,
 };
 
 /// A subtask's place in the plan.
@@ -35,6 +37,11 @@ pub struct TaskInfo {
 }
 
 impl TaskInfo {
+    /// The key groups of this subtask, if its input is keyed.
+    pub fn key_group_range(&self) -> KeyGroupRange {
+        self.key_groups.range(self.subtask.index, self.parallelism)
+    }
+
     /// Whose output a sink of this uid writes.
     pub(super) fn sink_place(&self, operator: String) -> SinkPlace {
         let TaskInfo { lineage, run, subtask, parallelism, .. } = *self;
@@ -121,6 +128,9 @@ pub enum TaskError {
     /// A saved state could not be read.
     #[error(transparent)]
     State(#[from] crate::StateError),
+    /// The place for state that does not fit into memory failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }
 
 impl TaskError {
@@ -128,7 +138,7 @@ impl TaskError {
     pub fn is_lost(&self) -> bool {
         match self {
             TaskError::Sink(error) => error.is_lost(),
-            TaskError::Source(_) | TaskError::State(_) => false,
+            TaskError::Source(_) | TaskError::State(_) | TaskError::Backend(_) => false,
         }
     }
 }
@@ -137,6 +147,8 @@ impl TaskError {
 pub struct TaskContext {
     /// The subtask's place in the plan.
     pub info: Arc<TaskInfo>,
+    /// Where state lies that does not fit into memory; `None` where all has to.
+    pub backend: Option<Arc<dyn Backend>>,
     /// Batches that are ready to be handed over.
     pub outbox: Outbox,
     /// What has been seen and done.
@@ -176,6 +188,7 @@ impl TaskContext {
                 .filter_map(|(edge, output)| Some(output.side.as_ref()?.open(edge, &info)))
                 .collect(),
             info,
+            backend: None,
             counters: Counters::default(),
             hold: Hold::Free,
             origin: None,

@@ -37,8 +37,8 @@ pub use with_key::{WithKey, WithKeys, WithLeftKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::state::{Saving, Sections, StateError};
-use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
+use crate::state::{BackendError, LayerKind, Saving, Sections, StateError};
+use crate::{EventTime, ProcessingTime, Record, Step, Watermark};
 
 /// The saved state of a chain: sections by the uid of their stage.
 pub type Snapshot = BTreeMap<String, Sections>;
@@ -127,9 +127,20 @@ pub trait Stage: Clone + Send + 'static {
         None
     }
 
-    /// Takes the stage's state out under the uid that `uids` holds for its number.
-    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
-        let _ = (groups, uids, taken);
+    /// Finds a place for the stage's state.
+    ///
+    /// # Errors
+    ///
+    /// Where the place fails.
+    fn open_state(&mut self, cx: &TaskContext) -> Result<(), BackendError> {
+        let _ = cx;
+        Ok(())
+    }
+
+    /// Takes the stage's state out under the uid that `info` holds for its number, for a layer
+    /// of this kind.
+    fn save(&mut self, kind: LayerKind, info: &TaskInfo, taken: &mut Taken) {
+        let _ = (kind, info, taken);
     }
 
     /// Adds what was saved.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::stage::{Downstream, Snapshot, Stage, Taken, TaskContext};
-use crate::state::StateError;
-use crate::{EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
+use crate::stage::{Downstream, Snapshot, Stage, Taken, TaskContext, TaskInfo};
+use crate::state::{BackendError, LayerKind, StateError};
+use crate::{EventTime, ProcessingTime, Record, Step, Watermark};
 
 /// Two stages, the second fed by the first.
 #[derive(Clone, Debug)]
@@ -102,9 +102,14 @@ impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
         self.1.split_idle_after().or_else(|| self.0.split_idle_after())
     }
 
-    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
-        self.0.save(groups, uids, taken);
-        self.1.save(groups, uids, taken);
+    fn open_state(&mut self, cx: &TaskContext) -> Result<(), BackendError> {
+        self.0.open_state(cx)?;
+        self.1.open_state(cx)
+    }
+
+    fn save(&mut self, kind: LayerKind, info: &TaskInfo, taken: &mut Taken) {
+        self.0.save(kind, info, taken);
+        self.1.save(kind, info, taken);
     }
 
     fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {

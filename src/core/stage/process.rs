@@ -3,7 +3,7 @@
 
 use crate::spi::{CoOperator, KeyContext, Operator, Output, SideOutput, Step, Transform};
 use crate::stage::{KeyTrace, TimerTrace};
-use crate::state::{KeyedMap, Timers};
+use crate::state::{Timers, Values};
 use crate::{Data, DeadLetter, Either, EventTime, Key, Keyed, ProcessingTime, Watermark};
 
 /// An operator, called with the state of each record's key.
@@ -13,7 +13,7 @@ pub struct Process<O>(pub(crate) O);
 impl<O: Operator> Transform for Process<O> {
     type In = Keyed<O::Key, O::In>;
     type Out = O::Out;
-    type State = (KeyedMap<O::Key, O::State>, Timers<O::Key>);
+    type State = (Values<O::Key, O::State>, Timers<O::Key>);
 
     #[inline]
     fn on_record(
@@ -57,7 +57,7 @@ pub struct CoProcess<O>(pub(crate) O);
 impl<O: CoOperator> Transform for CoProcess<O> {
     type In = Either<Keyed<O::Key, O::Left>, Keyed<O::Key, O::Right>>;
     type Out = O::Out;
-    type State = (KeyedMap<O::Key, O::State>, Timers<O::Key>);
+    type State = (Values<O::Key, O::State>, Timers<O::Key>);
 
     #[inline]
     fn on_record(
@@ -105,7 +105,7 @@ impl<O: CoOperator> Transform for CoProcess<O> {
 fn with_state<K: Key, S: Data + Default, T, O: Output<T>>(
     key: &K,
     time: EventTime,
-    (states, timers): &mut (KeyedMap<K, S>, Timers<K>),
+    (states, timers): &mut (Values<K, S>, Timers<K>),
     out: &mut O,
     author: impl FnOnce(&mut S, &mut Scope<'_, K, O>),
 ) {
@@ -127,7 +127,7 @@ fn with_state<K: Key, S: Data + Default, T, O: Output<T>>(
 /// Calls `author` for each event-time timer that is due, as long as there is room for what it emits.
 fn fire<K: Key, S: Data + Default, T, O: Output<T>>(
     watermark: Watermark,
-    state: &mut (KeyedMap<K, S>, Timers<K>),
+    state: &mut (Values<K, S>, Timers<K>),
     out: &mut O,
     author: impl Fn(EventTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {
@@ -145,7 +145,7 @@ fn fire<K: Key, S: Data + Default, T, O: Output<T>>(
 /// Calls `author` for each processing-time timer that is due, as long as there is room.
 fn fire_processing<K: Key, S: Data + Default, T, O: Output<T>>(
     now: ProcessingTime,
-    state: &mut (KeyedMap<K, S>, Timers<K>),
+    state: &mut (Values<K, S>, Timers<K>),
     out: &mut O,
     author: impl Fn(ProcessingTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {

@@ -4,8 +4,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::spi::{Output, SideOutput, Transform};
-use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, Taken, TaskContext};
-use crate::state::{Saving, State, StateError};
+use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, Taken, TaskContext, TaskInfo};
+use crate::state::{BackendError, LayerKind, Room, Saving, State, StateError};
 use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// A transform with its state.
@@ -120,9 +120,14 @@ impl<X: Transform> Stage for Transformed<X> {
         trace.leave();
     }
 
-    fn save(&self, groups: KeyGroups, uids: &[String], taken: &mut Taken) {
-        let uid = uids[self.number as usize].clone();
-        let saving = taken.entry(uid).or_insert_with(|| Saving::new(groups));
+    fn open_state(&mut self, cx: &TaskContext) -> Result<(), BackendError> {
+        self.state.open(&Room { key_groups: cx.info.key_groups, backend: cx.backend.clone() })
+    }
+
+    fn save(&mut self, kind: LayerKind, info: &TaskInfo, taken: &mut Taken) {
+        let uid = info.uids[self.number as usize].clone();
+        let (groups, range) = (info.key_groups, info.key_group_range());
+        let saving = taken.entry(uid).or_insert_with(|| Saving::within(groups, range, kind));
         saving.part("watermark").put_whole(self.watermark);
         self.state.save(saving.part("state"));
     }

@@ -12,8 +12,8 @@ use crate::state::Sections;
 pub enum LayerKind {
     /// It holds all of the state; layers before it do not matter.
     Full,
-    /// It holds what has changed since the layer before it: its pieces of key groups are [`Changed`], its
-    /// pieces of whole subtasks stand in the place of the older ones.
+    /// It holds what has changed since the layer before it: some of its state is saved as [`Changed`], and all
+    /// other stands in the place of what was saved of it before.
     Changes,
 }
 
@@ -26,6 +26,26 @@ pub struct Layer {
     pub kind: LayerKind,
     /// The sections of each stage, by its uid.
     pub stages: BTreeMap<String, Sections>,
+}
+
+impl Layer {
+    /// A layer of what was saved of each stage: full, unless it holds changes.
+    pub fn of(stages: BTreeMap<String, Sections>) -> Layer {
+        let changes = stages.values().any(Sections::hold_changes);
+        Layer { kind: if changes { LayerKind::Changes } else { LayerKind::Full }, stages }
+    }
+
+    /// Lays layers, oldest first, over each other.
+    pub fn settled(layers: impl IntoIterator<Item = Layer>) -> BTreeMap<String, Sections> {
+        let mut settled: BTreeMap<String, Sections> = BTreeMap::new();
+        for Layer { kind: _, stages } in layers {
+            settled.retain(|uid, _| stages.contains_key(uid));
+            for (uid, later) in stages {
+                settled.entry(uid).or_default().lay_over(later);
+            }
+        }
+        settled
+    }
 }
 
 /// The piece of a key group in a layer of changes.

@@ -3,12 +3,10 @@
 //! A window that fires drains one map, no timer exists for a key, and a batch whose records lie close in
 //! time looks its pane up once. Sliding windows share panes: a pane is a slice of time, not a window.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use crate::state::keyed::by_group;
 use crate::state::{KeyedMap, Saving, Sections, State, StateError};
-use crate::{Data, EventTime, Key, KeyGroup};
+use crate::{Data, EventTime, Key};
 
 /// The panes of a subtask: for each slice of time, named by its start, a map from keys to accumulators.
 #[derive(Clone, Debug)]
@@ -148,34 +146,18 @@ impl<K: Key, A> Panes<K, A> {
     }
 }
 
+/// Each pane is a part of its own, named by its start in milliseconds: one that is not there any more is gone.
 impl<K: Key, A: Data> State for Panes<K, A> {
-    fn save(&self, saving: &mut Saving) {
-        let groups = saving.key_groups();
-        let entries =
-            |pane: &KeyedMap<K, A>| pane.iter().map(|(key, kept)| (key.clone(), kept.clone())).collect();
-        let panes: Vec<(EventTime, Vec<(K, A)>)> =
-            self.iter().map(|(start, pane)| (start, entries(pane))).collect();
-        saving.later(move |sections| {
-            let mut pieces: BTreeMap<KeyGroup, Vec<(EventTime, Vec<(K, A)>)>> = BTreeMap::new();
-            for (start, entries) in panes {
-                for (group, entries) in by_group(groups, entries, |entry| &entry.0) {
-                    pieces.entry(group).or_default().push((start, entries));
-                }
-            }
-            for (group, piece) in pieces {
-                sections.put(group, &piece);
-            }
-        });
+    fn save(&mut self, saving: &mut Saving) {
+        for (start, pane) in &mut self.open {
+            pane.save(saving.part(&start.as_millis().to_string()));
+        }
     }
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
-        for piece in sections.pieces::<Vec<(EventTime, Vec<(K, A)>)>>() {
-            for (start, entries) in piece? {
-                let pane = self.pane(start);
-                for (key, accumulator) in entries {
-                    pane.insert(key, accumulator);
-                }
-            }
+        for (name, part) in sections.parts() {
+            let start = name.parse().map_err(|_| StateError::part(name, "the start of a pane"))?;
+            self.pane(EventTime::from_millis(start)).load(part)?;
         }
         Ok(())
     }
@@ -185,6 +167,7 @@ impl<K: Key, A: Data> State for Panes<K, A> {
 mod tests {
     use super::*;
     use crate::KeyGroups;
+    use crate::state::{Layer, LayerKind};
 
     fn at(millis: i64) -> EventTime {
         EventTime::from_millis(millis)
@@ -236,7 +219,7 @@ mod tests {
         for key in 0..100 {
             panes.pane(at(key as i64 / 10)).insert(key, key + 1);
         }
-        let mut saving = Saving::new(KeyGroups::default());
+        let mut saving = Saving::new(KeyGroups::default(), LayerKind::Full);
         panes.save(&mut saving);
         let saved = saving.encode();
         let mut back = Panes::<u64, u64>::default();
@@ -250,5 +233,41 @@ mod tests {
             all
         };
         assert_eq!(flat(&back), flat(&panes));
+    }
+
+    #[test]
+    fn panes_that_came_went_and_changed_are_laid_over_each_other() {
+        let save = |panes: &mut Panes<u64, u64>, kind| {
+            let mut saving = Saving::new(KeyGroups::default(), kind);
+            panes.save(&mut saving);
+            Layer::of([("stage".to_owned(), saving.encode())].into())
+        };
+        let mut panes = Panes::default();
+        for key in 0..1000 {
+            panes.pane(at(10)).insert(key, key);
+            panes.pane(at(20)).insert(key, key);
+        }
+        let mut layers = vec![save(&mut panes, LayerKind::Full)];
+        panes.pop_first();
+        panes.pane(at(20)).insert(7, 70);
+        panes.pane(at(20)).remove(&8);
+        panes.pane(at(30)).insert(1, 1);
+        layers.push(save(&mut panes, LayerKind::Changes));
+        panes.pane(at(10)).insert(2, 2);
+        layers.push(save(&mut panes, LayerKind::Changes));
+        assert_eq!(
+            layers.iter().map(|layer| layer.kind).collect::<Vec<_>>(),
+            [LayerKind::Full, LayerKind::Changes, LayerKind::Changes]
+        );
+        let settled = Layer::settled(layers);
+        let mut back = Panes::<u64, u64>::default();
+        back.load(&settled["stage"]).unwrap();
+        let starts: Vec<_> = back.iter().map(|(start, pane)| (start.as_millis(), pane.len())).collect();
+        assert_eq!(starts, [(10, 1), (20, 999), (30, 1)]);
+        assert_eq!(back.get(at(20)).and_then(|pane| pane.get(&7)), Some(&70));
+        // Where no pane is left that was saved before, all begins anew.
+        while panes.pop_first().is_some() {}
+        panes.pane(at(40)).insert(1, 1);
+        assert_eq!(save(&mut panes, LayerKind::Changes).kind, LayerKind::Full);
     }
 }

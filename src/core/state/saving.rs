@@ -8,20 +8,38 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::KeyGroups;
-use crate::state::Sections;
+use crate::state::{LayerKind, Sections};
+use crate::{KeyGroupRange, KeyGroups};
 
 /// State that has been taken and is to be written: named parts, and what is put off for each.
 pub struct Saving {
     groups: KeyGroups,
+    range: KeyGroupRange,
+    kind: LayerKind,
     parts: BTreeMap<String, Saving>,
     later: Vec<Box<dyn FnOnce(&mut Sections) + Send>>,
 }
 
 impl Saving {
-    /// Nothing yet, for a job with so many key groups.
-    pub fn new(groups: KeyGroups) -> Self {
-        Saving { groups, parts: BTreeMap::new(), later: Vec::new() }
+    /// Nothing yet, for a job with so many key groups, and a layer of this kind.
+    pub fn new(groups: KeyGroups, kind: LayerKind) -> Self {
+        Saving::within(groups, KeyGroupRange(0..groups.count()), kind)
+    }
+
+    /// As [`Saving::new`], for a subtask that has the key groups of `range`.
+    pub fn within(groups: KeyGroups, range: KeyGroupRange, kind: LayerKind) -> Self {
+        Saving { groups, range, kind, parts: BTreeMap::new(), later: Vec::new() }
+    }
+
+    /// The key groups of the subtask.
+    pub fn range(&self) -> &KeyGroupRange {
+        &self.range
+    }
+
+    /// What is asked for. Where it is [`LayerKind::Changes`], state may be saved as what has changed since
+    /// it was saved the last time ([`Sections::begin_changes`]); or whole, as ever.
+    pub fn kind(&self) -> LayerKind {
+        self.kind
     }
 
     /// Into how many groups the job's keys are divided.
@@ -31,8 +49,8 @@ impl Saving {
 
     /// The part of this name, made on demand.
     pub fn part(&mut self, name: &str) -> &mut Saving {
-        let groups = self.groups;
-        self.parts.entry(name.to_owned()).or_insert_with(|| Saving::new(groups))
+        let (groups, range, kind) = (self.groups, &self.range, self.kind);
+        self.parts.entry(name.to_owned()).or_insert_with(|| Saving::within(groups, range.clone(), kind))
     }
 
     /// Writes the piece of the whole subtask.

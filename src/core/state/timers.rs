@@ -1,10 +1,11 @@
 //! Wishes of keys to be called when time has come.
 
 use std::collections::BTreeSet;
+use std::hash::Hash;
 
 use crate::key::KeyHashBuilder;
-use crate::state::keyed::by_group;
-use crate::state::{Saving, Sections, State, StateError};
+use crate::state::deal::{by_group, put_changes};
+use crate::state::{Changed, LayerKind, Saving, Sections, State, StateError};
 use crate::{Data, EventTime, Key, ProcessingTime, Watermark};
 
 /// The timers of all keys of a subtask, in event time and in processing time.
@@ -67,7 +68,7 @@ impl<K: Key> Timers<K> {
 }
 
 impl<K: Key> State for Timers<K> {
-    fn save(&self, saving: &mut Saving) {
+    fn save(&mut self, saving: &mut Saving) {
         self.event.save(saving.part("event"));
         self.processing.save(saving.part("processing"));
     }
@@ -83,23 +84,30 @@ impl<K: Key> State for Timers<K> {
 struct Queue<T, K> {
     ordered: BTreeSet<(T, K)>,
     of_key: hashbrown::HashMap<K, Vec<T>, KeyHashBuilder>,
+    /// What was set or taken out since it was saved; `None` where it never was, or too much was.
+    touched: Option<hashbrown::HashSet<(T, K), KeyHashBuilder>>,
 }
+
+/// How many timers are noted as touched, beyond as many as there are, before all are saved instead.
+const TOUCHED_MIN: usize = 1024;
 
 impl<T, K> Default for Queue<T, K> {
     fn default() -> Self {
-        Queue { ordered: BTreeSet::new(), of_key: hashbrown::HashMap::default() }
+        Queue { ordered: BTreeSet::new(), of_key: hashbrown::HashMap::default(), touched: None }
     }
 }
 
-impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
+impl<T: Data + Copy + Ord + Hash, K: Key> Queue<T, K> {
     fn set(&mut self, at: T, key: &K) {
         if self.ordered.insert((at, key.clone())) {
             self.of_key.entry_ref(key).or_default().push(at);
+            self.touch(at, key);
         }
     }
 
     fn cancel(&mut self, at: T, key: &K) {
         if self.ordered.remove(&(at, key.clone())) {
+            self.touch(at, key);
             self.unlist(at, key);
         }
     }
@@ -107,6 +115,7 @@ impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
     fn forget(&mut self, key: &K) {
         for at in self.of_key.remove(key).unwrap_or_default() {
             self.ordered.remove(&(at, key.clone()));
+            self.touch(at, key);
         }
     }
 
@@ -115,6 +124,7 @@ impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
             return None;
         }
         let (at, key) = self.ordered.pop_first()?;
+        self.touch(at, &key);
         self.unlist(at, &key);
         Some((at, key))
     }
@@ -127,8 +137,25 @@ impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
         }
     }
 
-    fn save(&self, saving: &mut Saving) {
+    fn touch(&mut self, at: T, key: &K) {
+        if let Some(touched) = &mut self.touched {
+            touched.insert((at, key.clone()));
+            if touched.len() > self.ordered.len() + TOUCHED_MIN {
+                self.touched = None;
+            }
+        }
+    }
+
+    fn save(&mut self, saving: &mut Saving) {
         let groups = saving.key_groups();
+        let touched = self.touched.replace(hashbrown::HashSet::default());
+        if let (LayerKind::Changes, Some(touched)) = (saving.kind(), touched) {
+            let (put, removed) = touched.into_iter().partition(|timer| self.ordered.contains(timer));
+            let changed: Changed<(T, K), (T, K)> = Changed { put, removed };
+            return saving.later(move |sections| {
+                put_changes(sections, groups, changed, |timer| &timer.1, |timer| &timer.1);
+            });
+        }
         let timers: Vec<(T, K)> = self.ordered.iter().cloned().collect();
         saving.later(move |sections| {
             for (group, timers) in by_group(groups, timers, |timer| &timer.1) {
@@ -139,9 +166,12 @@ impl<T: Data + Copy + Ord, K: Key> Queue<T, K> {
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
         for piece in sections.pieces::<Vec<(T, K)>>() {
-            for (at, key) in piece? {
-                self.set(at, &key);
-            }
+            piece?.iter().for_each(|(at, key)| self.set(*at, key));
+        }
+        for piece in sections.changes::<(T, K), (T, K)>() {
+            let Changed { put, removed } = piece?;
+            removed.iter().for_each(|(at, key)| self.cancel(*at, key));
+            put.iter().for_each(|(at, key)| self.set(*at, key));
         }
         Ok(())
     }
@@ -182,5 +212,33 @@ mod tests {
         timers.cancel(at(11), &'a');
         timers.forget(&'b');
         assert_eq!(due(&mut timers, 99), [(20, 'a')]);
+    }
+
+    #[test]
+    fn changes_laid_over_what_was_saved_are_the_timers() {
+        let (mut timers, mut all) = (Timers::default(), Sections::default());
+        let mut pass = |timers: &mut Timers<char>, kind| {
+            let mut saving = Saving::new(crate::KeyGroups::default(), kind);
+            timers.save(&mut saving);
+            let saved = saving.encode();
+            let holds_changes = saved.hold_changes();
+            all.lay_over(saved);
+            let mut back = Timers::<char>::default();
+            back.load(&all).unwrap();
+            (holds_changes, back.event.ordered == timers.event.ordered)
+        };
+        for key in 'a'..='z' {
+            timers.set(at(i64::from(u32::from(key))), &key);
+        }
+        assert_eq!(pass(&mut timers, LayerKind::Full), (false, true));
+        timers.cancel(at(98), &'b');
+        timers.forget(&'c');
+        timers.set(at(500), &'d');
+        timers.set(at(500), &'b');
+        timers.set(at(501), &'b');
+        timers.cancel(at(501), &'b');
+        timers.pop_due(Watermark(at(97)));
+        assert_eq!(pass(&mut timers, LayerKind::Changes), (true, true));
+        assert_eq!(pass(&mut timers, LayerKind::Changes), (true, true));
     }
 }

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::stage::{Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
+use crate::state::LayerKind;
 use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
 use crate::{
@@ -90,6 +91,7 @@ impl<P, S: Stage<In: Data>, T: Tail<S::Out>> Takes<S::In> for Closely<'_, P, S, 
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
     fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
         let number = self.stage.open(self.first);
+        self.stage.open_state(cx)?;
         self.tail.open(number, cx)
     }
 
@@ -142,9 +144,9 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
         self.tail.abort(staged)
     }
 
-    fn save(&self, cx: &TaskContext) -> Taken {
+    fn save(&mut self, kind: LayerKind, cx: &TaskContext) -> Taken {
         let mut taken = Taken::new();
-        self.stage.save(cx.info.key_groups, &cx.info.uids, &mut taken);
+        self.stage.save(kind, &cx.info, &mut taken);
         taken
     }
 

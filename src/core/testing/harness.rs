@@ -11,6 +11,7 @@ use crate::stage::{
     CoProcess, Counters, DEAD_LETTERS, Exchange, MAIN, OutputInfo, Process, SideFactory, SideOf, Snapshot,
     Stage, Tail, Taken, TaskContext, TaskInfo, Transformed,
 };
+use crate::state::LayerKind;
 use crate::{
     Data, DeadLetter, EventTime, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run, SideOutput,
     StateError, Step, SubtaskId, VertexId, Watermark,
@@ -116,24 +117,39 @@ impl<X: Transform> Harness<Transformed<X>> {
     pub fn transform(transform: X) -> Self {
         Harness::stage(Transformed::new(transform))
     }
+
+    /// Runs a transform as subtask `index` of `parallelism`.
+    pub(super) fn transform_at(transform: X, index: u32, parallelism: u32) -> Self {
+        Harness::placed(Transformed::new(transform), Self::outputs(parallelism), index, parallelism)
+    }
 }
 
 impl<S: Stage<Out: Data>> Harness<S> {
     /// Runs a stage.
     fn stage(stage: S) -> Self {
-        let output =
-            |name: &str, side| OutputInfo { name: name.to_owned(), receivers: 1, forward: true, side };
+        Harness::with_outputs(stage, Self::outputs(1))
+    }
+
+    /// The main output and the dead letters of a subtask of `parallelism`.
+    fn outputs(parallelism: u32) -> Vec<OutputInfo> {
+        let receivers = parallelism;
+        let output = |name: &str, side| OutputInfo { name: name.to_owned(), receivers, forward: true, side };
         let dead: Arc<dyn SideFactory> = Arc::new(SideOf::<DeadLetter>::new());
-        Harness::with_outputs(stage, vec![output(MAIN, None), output(DEAD_LETTERS.name(), Some(dead))])
+        vec![output(MAIN, None), output(DEAD_LETTERS.name(), Some(dead))]
     }
 
     fn with_outputs(stage: S, outputs: Vec<OutputInfo>) -> Self {
+        Harness::placed(stage, outputs, 0, 1)
+    }
+
+    /// An operator in subtask `index` of `parallelism`.
+    fn placed(stage: S, outputs: Vec<OutputInfo>, index: u32, parallelism: u32) -> Self {
         let info = TaskInfo {
             job: "test".to_owned(),
             lineage: Lineage(0),
             run: Run(1),
-            subtask: SubtaskId { vertex: VertexId(0), index: 0 },
-            parallelism: 1,
+            subtask: SubtaskId { vertex: VertexId(0), index },
+            parallelism,
             key_groups: KeyGroups::default(),
             uids: vec!["operator".to_owned()],
             outputs,
@@ -278,9 +294,18 @@ impl<S: Stage<Out: Data>> Harness<S> {
     }
 
     /// Saves the operator's state.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
+        self.save(LayerKind::Full)
+    }
+
+    /// Saves what has changed in the operator's state since it was saved the last time, as far as its state knows.
+    pub fn changes(&mut self) -> Snapshot {
+        self.save(LayerKind::Changes)
+    }
+
+    fn save(&mut self, kind: LayerKind) -> Snapshot {
         let mut taken = Taken::new();
-        self.stage.save(self.cx.info.key_groups, &self.cx.info.uids, &mut taken);
+        self.stage.save(kind, &self.cx.info, &mut taken);
         taken.into_iter().map(|(uid, saving)| (uid, saving.encode())).collect()
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::spi::{CoOperator, Operator, Transform};
 use crate::stage::{CoProcess, Process, Snapshot, Transformed};
+use crate::state::Layer;
 use crate::testing::{Harness, Input};
 use crate::{Either, Key, KeyGroup, KeyGroups, Keyed};
 
@@ -54,6 +55,7 @@ pub fn verify_co<O: CoOperator>(
 /// Checks a keyed transform over some input: its output must be the same
 ///
 /// * when it is saved and restored between any two elements, and when it is restored twice over;
+/// * when it is saved once and from then on in layers of changes, and restored from these;
 /// * when its keys are dealt out to 2 and 3 subtasks, and when saved state moves to another parallelism
 ///   half way;
 /// * when records of different key groups come in another order between two watermarks.
@@ -84,6 +86,12 @@ where
         let mut outputs = trial.outputs(&inputs[..half]);
         outputs.extend(trial.moved_to(transform, 5 - parallelism).outputs(&inputs[half..]));
         compare(&plain, &outputs, &format!("moved from {parallelism} subtasks to {}", 5 - parallelism));
+    }
+    for cut in 0..=inputs.len() {
+        let mut trial = Trial::new(transform, 2);
+        let (mut outputs, moved) = trial.layered(transform, &inputs[..cut]);
+        outputs.extend({ moved }.outputs(&inputs[cut..]));
+        compare(&plain, &outputs, &format!("restored from layers before element {cut}"));
     }
     let mixed = mixed(inputs);
     let outputs = Trial::new(transform, 1).outputs(&mixed);
@@ -142,16 +150,21 @@ struct Trial<X: Transform> {
 
 impl<X: Transform<In: Grouped>> Trial<X> {
     fn new(transform: &X, parallelism: u32) -> Self {
-        Trial { subtasks: (0..parallelism).map(|_| Harness::transform(transform.clone())).collect() }
+        let subtask = |index| Harness::transform_at(transform.clone(), index, parallelism);
+        Trial { subtasks: (0..parallelism).map(subtask).collect() }
     }
 
     /// Another trial, restored from this one's saved state.
-    fn moved_to(&self, transform: &X, parallelism: u32) -> Self {
+    fn moved_to(&mut self, transform: &X, parallelism: u32) -> Self {
+        let saved = self.subtasks.iter_mut().map(Harness::snapshot).collect();
+        self.restored(transform, saved, parallelism)
+    }
+
+    /// Another trial, restored from what the subtasks have saved.
+    fn restored(&self, transform: &X, of_subtasks: Vec<Snapshot>, parallelism: u32) -> Self {
         let mut saved = Snapshot::new();
-        for subtask in &self.subtasks {
-            for (uid, sections) in subtask.snapshot() {
-                saved.entry(uid).or_default().merge(sections);
-            }
+        for (uid, sections) in of_subtasks.into_iter().flatten() {
+            saved.entry(uid).or_default().merge(sections);
         }
         let mut moved = Trial::new(transform, parallelism);
         for (index, subtask) in moved.subtasks.iter_mut().enumerate() {
@@ -161,6 +174,25 @@ impl<X: Transform<In: Grouped>> Trial<X> {
             subtask.set_clock(self.subtasks[0].now());
         }
         moved
+    }
+
+    /// Saves everything after a third of the inputs and changes after each following one, and goes on from
+    /// these layers in another number of subtasks.
+    fn layered(&mut self, transform: &X, inputs: &[Input<X::In>]) -> (Vec<Released>, Self) {
+        let (early, late) = inputs.split_at(inputs.len() / 3);
+        let mut outputs = self.outputs(early);
+
+        let mut layers: Vec<Vec<Layer>> =
+            self.subtasks.iter_mut().map(|subtask| vec![Layer::of(subtask.snapshot())]).collect();
+        for input in late {
+            outputs.push(self.output(input));
+            for (subtask, layers) in self.subtasks.iter_mut().zip(&mut layers) {
+                layers.push(Layer::of(subtask.changes()));
+            }
+        }
+        let saved = layers.into_iter().map(Layer::settled).collect();
+        let moved = self.restored(transform, saved, 3);
+        (outputs, moved)
     }
 
     fn outputs(&mut self, inputs: &[Input<X::In>]) -> Vec<Released> {

@@ -22,6 +22,7 @@ mod authority;
 mod certificate;
 mod config;
 mod coordinator;
+mod layers;
 mod participant;
 mod permit;
 mod recovery;
@@ -37,6 +38,7 @@ pub use coordinator::{
     Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Fork, Intent, Over, Report,
     RequestId, Wish,
 };
+pub use layers::{LAYERS_MAX, Layers, kind_on};
 pub use participant::{Participant, ParticipantEffect, ParticipantEvent};
 pub use permit::Permit;
 pub use recovery::{Part, RecoveryError, Share, deal};

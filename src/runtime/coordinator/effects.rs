@@ -11,7 +11,7 @@ use watershed_state::{MetaError, StoreError};
 
 use super::Coordinator;
 use super::run::{Launching, Stopping};
-use crate::element::Ending;
+use crate::element::{Barrier, Ending};
 use crate::harm::{self, Point};
 use crate::message::{Drain, Hear, Trigger};
 
@@ -50,9 +50,10 @@ impl Coordinator {
             CoordinatorEffect::Start { authority, subtask } => {
                 self.tell(subtask, ParticipantEvent::Start { authority });
             }
-            CoordinatorEffect::Trigger { authority, epoch, intent, at } => {
+            CoordinatorEffect::Trigger { authority, epoch, completed, intent, at } => {
+                let barrier = Barrier { epoch, completed };
                 for handle in at.into_iter().filter_map(|subtask| self.living(subtask)) {
-                    handle.trigger.do_send(Trigger { authority, epoch, intent });
+                    handle.trigger.do_send(Trigger { authority, barrier, intent });
                 }
                 harm::reach(Point::Triggered);
             }

@@ -218,7 +218,7 @@ impl Actor for Coordinator {
     type Context = Context<Self>;
 
     fn started(&mut self, cx: &mut Self::Context) {
-        let Storage { meta, store, lasts, fork } = self.storage.clone();
+        let Storage { meta, store, lasts, fork, backend: _ } = self.storage.clone();
         let read = async move {
             let meta = meta.read().await.map_err(|error| error.to_string())?;
             if lasts && fork.is_none() {

@@ -185,8 +185,10 @@ async fn places(
 /// Whether something was saved besides how far an operator had come in time.
 fn is_state(saved: &Sections) -> bool {
     let parts = saved.parts().filter(|(name, _)| *name != "watermark");
-    let own = saved.group_bytes().len() + saved.whole_bytes().len();
-    own > 0 || parts.map(|(_, part)| part).any(is_state)
+    let own = saved.own_groups().len() > 0
+        || saved.change_bytes().next().is_some()
+        || saved.whole_bytes().len() > 0;
+    own || parts.map(|(_, part)| part).any(is_state)
 }
 
 /// What stands against an operator's finding what it holds.

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use watershed_core::checkpoint::Manifest;
 use watershed_core::stage::{Snapshot, TaskContext};
-use watershed_core::state::Sections;
+use watershed_core::state::{LayerKind, Sections};
 use watershed_core::task::{AnyTask, Task};
 use watershed_core::{KeyGroup, KeyGroupRange, Plan};
 use watershed_protocol::checkpoint::{Authority, Part, deal};
@@ -69,23 +69,22 @@ async fn subtask_of(
     let mut unread = BTreeSet::new();
     for share in part.snapshots {
         let range = if keyed { Some(share.key_groups.as_ref().unwrap_or(&nothing)) } else { None };
-        for layer in store.layers(&share.layers, range, share.whole).await? {
-            for (uid, sections) in layer.stages.into_iter().filter(|(_, saved)| is_state(saved)) {
-                Held::note(&sections, "", before.entry(uid.clone()).or_default());
-                // One operator at a time, so that what cannot be read has a name.
-                let alone: Snapshot = [(uid.clone(), sections)].into_iter().collect();
-                let failure = match guarded(|| task.load(&alone, cx)) {
-                    Ok(loaded) => loaded.err().map(|error| error.to_string()),
-                    Err(caught) => Some(caught.message),
-                };
-                if let Some(failure) = failure {
-                    obstacles.insert(Obstacle::of(&uid, format!("its state cannot be read: {failure}")));
-                    unread.insert(uid);
-                }
+        let state = store.state(&share.layers, range, share.whole).await?;
+        for (uid, sections) in state.into_iter().filter(|(_, saved)| is_state(saved)) {
+            Held::note(&sections, "", before.entry(uid.clone()).or_default());
+            // One operator at a time, so that what cannot be read has a name.
+            let alone: Snapshot = [(uid.clone(), sections)].into_iter().collect();
+            let failure = match guarded(|| task.load(&alone, cx)) {
+                Ok(loaded) => loaded.err().map(|error| error.to_string()),
+                Err(caught) => Some(caught.message),
+            };
+            if let Some(failure) = failure {
+                obstacles.insert(Obstacle::of(&uid, format!("its state cannot be read: {failure}")));
+                unread.insert(uid);
             }
         }
     }
-    let saved = task.save(cx).into_iter().map(|(uid, saving)| (uid, saving.encode()));
+    let saved = task.save(LayerKind::Full, cx).into_iter().map(|(uid, saving)| (uid, saving.encode()));
     let saved: Snapshot = saved.collect();
     for (uid, held) in before.iter().filter(|(uid, _)| !unread.contains(*uid)) {
         let mut after = Held::default();
@@ -100,11 +99,17 @@ async fn subtask_of(
 struct Held {
     groups: BTreeMap<String, BTreeSet<KeyGroup>>,
     whole: BTreeSet<String>,
+    /// The parts of which some groups may be empty, all their keys being removed by a later layer.
+    layered: BTreeSet<String>,
 }
 
 impl Held {
     fn note(sections: &Sections, name: &str, held: &mut Held) {
-        let groups: BTreeSet<KeyGroup> = sections.group_bytes().map(|(group, _)| group).collect();
+        let changed = sections.change_bytes().map(|(group, _)| group);
+        let groups: BTreeSet<KeyGroup> = sections.own_groups().chain(changed).collect();
+        if sections.layers_of_changes() > 0 {
+            held.layered.insert(name.to_owned());
+        }
         if !groups.is_empty() {
             held.groups.entry(name.to_owned()).or_default().extend(groups);
         }
@@ -125,6 +130,7 @@ impl Held {
         self.groups.iter().find_map(|(part, groups)| {
             let now = after.groups.get(part);
             match now {
+                _ if self.layered.contains(part) && now.is_none_or(|now| now.is_subset(groups)) => None,
                 None => Some(format!("its {part} is read, and not kept: the operator has no place for it")),
                 Some(now) if groups.is_subset(now) && now.is_subset(groups) => None,
                 Some(_) => Some(format!(

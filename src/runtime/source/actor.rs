@@ -154,7 +154,8 @@ impl Handler<Trigger> for SourceActor {
         self.work(cx, |core| {
             if message.authority == core.station.authority() {
                 core.paused = message.intent == Intent::Suspend;
-                core.guard(|core| core.cut(message.epoch));
+                core.station.completed = message.barrier.completed;
+                core.guard(|core| core.cut(message.barrier.epoch));
             }
         });
     }

@@ -22,6 +22,7 @@ pub(crate) enum Broken {
 pub(crate) fn attempt(work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), Broken> {
     match guarded(work) {
         Ok(done) => done.map_err(Broken::Failed),
+        Err(Caught { raised: Some(error), .. }) => Err(Broken::Failed(error.into())),
         Err(caught) => Err(Broken::Panicked(caught)),
     }
 }
@@ -34,7 +35,7 @@ impl Station {
         let at_hand = self.cx.care.as_mut().and_then(|care| care.take_at_hand());
         let info = &self.cx.info;
         let (place, cause, panicked, record) = match broken {
-            Broken::Panicked(Caught { message, location, place }) => {
+            Broken::Panicked(Caught { message, location, place, raised: _ }) => {
                 let (record, time) = match at_hand {
                     Some(AtHand { time, keeps_time, bytes }) => {
                         (Some(RecordAtHand { time, bytes: bytes.into() }), keeps_time.then_some(time))

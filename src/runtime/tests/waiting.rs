@@ -122,7 +122,7 @@ struct Dozing;
 struct Dozed(Vec<u64>);
 
 impl watershed_core::state::State for Dozed {
-    fn save(&self, _: &mut watershed_core::state::Saving) {}
+    fn save(&mut self, _: &mut watershed_core::state::Saving) {}
     fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
         Ok(())
     }
@@ -180,7 +180,7 @@ struct Once {
 }
 
 impl watershed_core::state::State for Once {
-    fn save(&self, _: &mut watershed_core::state::Saving) {}
+    fn save(&mut self, _: &mut watershed_core::state::Saving) {}
     fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
         Ok(())
     }
@@ -224,7 +224,7 @@ struct Tick;
 struct Due(Option<ProcessingTime>);
 
 impl watershed_core::state::State for Due {
-    fn save(&self, _: &mut watershed_core::state::Saving) {}
+    fn save(&mut self, _: &mut watershed_core::state::Saving) {}
     fn load(&mut self, _: &watershed_core::state::Sections) -> Result<(), watershed_core::StateError> {
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! The state of a checkpoint, with its layers laid over each other.
+//! The state of a checkpoint, entry by entry.
 
 use std::collections::BTreeMap;
 
 use watershed_core::checkpoint::{Manifest, Vote};
-use watershed_core::state::{LayerKind, Sections};
+use watershed_core::state::Sections;
 use watershed_core::{KeyGroup, SubtaskId};
 
 use crate::error::Damage;
@@ -28,14 +28,11 @@ pub(super) type Contents = BTreeMap<PartName, Part>;
 /// Reads the state of one subtask.
 pub(super) async fn of_subtask(store: &CheckpointStore, vote: &Vote) -> Result<Contents, StoreError> {
     let mut contents = Contents::new();
-    let layers = store.layers(&vote.snapshot, None, true).await?;
-    for (layer, object) in layers.into_iter().zip(&vote.snapshot) {
-        for (uid, stage) in &layer.stages {
-            let mut lay = Laying { subtask: vote.subtask, kind: layer.kind, contents: &mut contents };
-            lay.over(uid, String::new(), stage).map_err(|what| {
-                StoreError::damaged(&object.path, Damage::Content(format!("in the state of {uid}: {what}")))
-            })?;
-        }
+    for (uid, stage) in store.state(&vote.snapshot, None, true).await? {
+        read(&mut contents, vote.subtask, &uid, String::new(), &stage).map_err(|what| {
+            let newest = vote.snapshot.last().map_or("", |object| object.path.as_str());
+            StoreError::damaged(newest, Damage::Content(format!("in the state of {uid}: {what}")))
+        })?;
     }
     Ok(contents)
 }
@@ -56,38 +53,28 @@ pub(super) async fn of_checkpoint(
     Ok(all)
 }
 
-/// Lays one layer of a subtask over what is there.
-struct Laying<'a> {
+/// Reads a part and those below it.
+fn read(
+    contents: &mut Contents,
     subtask: SubtaskId,
-    kind: LayerKind,
-    contents: &'a mut Contents,
-}
-
-impl Laying<'_> {
-    fn over(&mut self, uid: &str, name: String, sections: &Sections) -> Result<(), String> {
-        let part = self.contents.entry((uid.to_owned(), name.clone())).or_default();
-        for (group, piece) in sections.group_bytes() {
-            match (self.kind, part.groups.get_mut(&group)) {
-                (LayerKind::Full, _) => {
-                    let entries = Entries::of(piece)?;
-                    part.groups.insert(group, (self.subtask, entries));
-                }
-                (LayerKind::Changes, Some((_, entries))) => entries.apply(piece)?,
-                (LayerKind::Changes, None) => {
-                    let mut entries = Entries::default();
-                    entries.apply(piece)?;
-                    part.groups.insert(group, (self.subtask, entries));
-                }
-            }
-        }
-        if sections.whole_bytes().len() > 0 {
-            let pieces = sections.whole_bytes().map(|piece| Ok((self.subtask, Entries::of(piece)?)));
-            part.whole = pieces.collect::<Result<_, String>>()?;
-        }
-        for (below, sections) in sections.parts() {
-            let name = if name.is_empty() { below.to_owned() } else { format!("{name}/{below}") };
-            self.over(uid, name, sections)?;
-        }
-        Ok(())
+    uid: &str,
+    name: String,
+    sections: &Sections,
+) -> Result<(), String> {
+    let mut part = Part::default();
+    for (group, piece) in sections.group_bytes() {
+        part.groups.insert(group, (subtask, Entries::of(&piece)?));
     }
+    for (group, piece) in sections.change_bytes() {
+        part.groups.entry(group).or_insert_with(|| (subtask, Entries::default())).1.apply(piece)?;
+    }
+    for piece in sections.whole_bytes() {
+        part.whole.push((subtask, Entries::of(piece)?));
+    }
+    contents.insert((uid.to_owned(), name.clone()), part);
+    for (below, sections) in sections.parts() {
+        let name = if name.is_empty() { below.to_owned() } else { format!("{name}/{below}") };
+        read(contents, subtask, uid, name, sections)?;
+    }
+    Ok(())
 }

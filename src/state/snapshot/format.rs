@@ -59,6 +59,9 @@ pub(super) struct Index {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Section {
     pub(super) path: Vec<String>,
+    /// Whether the pieces by key group are changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) changes: bool,
     pub(super) groups: Vec<(u16, u64)>,
     pub(super) whole: Vec<u64>,
 }

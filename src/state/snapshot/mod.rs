@@ -25,6 +25,7 @@
 //! ```text
 //!   {"bytes": length of the data,
 //!    "sections": [{"path": ["window-1", "state", "panes"],    the uid of the stage, then the names of the parts
+//!                  "changes": true,                           left out where the pieces are whole
 //!                  "groups": [[group, length], ..],           its pieces by key group, ascending
 //!                  "whole": [length, ..]}, ..]}               its pieces of the whole subtask
 //! ```
@@ -36,11 +37,14 @@
 //! # Reading it elsewhere
 //!
 //! Any program with a MessagePack library can read a snapshot: skip 12 bytes, then read frames, put the
-//! bodies of the `B` frames together, decode the `I` frame, and cut. Pieces of a full layer are what the
-//! state's own type wrote: a keyed map an array of `[key, value]`, panes an array of `[start, [[key, value],
-//! ..]]`, timers an array of `[time, key]`. In a layer of changes a group's piece is a map of two such
-//! arrays, `put` and `removed`; see [`Changed`](watershed_core::state::Changed). Records are maps with named
-//! fields.
+//! bodies of the `B` frames together, decode the `I` frame, and cut. Pieces are what the state's own type
+//! wrote: a keyed map an array of `[key, value]`, timers an array of `[time, key]`; each pane is a keyed map in a
+//! part named by its start. Records are maps with named fields.
+//!
+//! A layer of changes is to be laid over the layers that the manifest lists before it. In a section of
+//! changes a group's piece is a map of two arrays, `put` and `removed`; see
+//! [`Changed`](watershed_core::state::Changed). Every other section stands in the place of the older one of
+//! its path, and one that is not there any more is gone.
 //!
 //! # Believing it
 //!

@@ -16,11 +16,17 @@ use crate::snapshot::format::{
 /// A snapshot's file whose every byte has been checked.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    file: Bytes,
+    blocks: Blocks,
     header: Header,
-    /// Where the first block's frame begins.
-    blocks_at: usize,
     sections: Vec<SectionAt>,
+}
+
+/// The data of a file, in blocks.
+#[derive(Clone, Debug)]
+struct Blocks {
+    file: Bytes,
+    /// Where the first block's frame begins.
+    at: usize,
 }
 
 /// A node of the tree of parts, and where its pieces are.
@@ -28,6 +34,8 @@ pub struct Snapshot {
 pub struct SectionAt {
     /// The uid of the stage, then the names of the parts.
     pub path: Vec<String>,
+    /// Whether the pieces by key group are changes.
+    pub changes: bool,
     /// The pieces by key group, ascending.
     pub groups: Vec<(KeyGroup, PieceAt)>,
     /// The pieces of the whole subtask.
@@ -67,7 +75,7 @@ impl Snapshot {
             return Err(Damage::Extent { bytes: file.len() as u64 });
         }
         let sections = locate(index, data_bytes, header.key_groups.count())?;
-        let snapshot = Snapshot { file, header, blocks_at, sections };
+        let snapshot = Snapshot { blocks: Blocks { file, at: blocks_at }, header, sections };
         snapshot.check_pieces()?;
         Ok(snapshot)
     }
@@ -84,24 +92,15 @@ impl Snapshot {
 
     /// How long the file is.
     pub fn bytes(&self) -> u64 {
-        self.file.len() as u64
+        self.blocks.file.len() as u64
     }
 
     /// The bytes of a piece.
     pub fn piece(&self, piece: PieceAt) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(piece.bytes as usize);
-        let (mut at, end) = (piece.offset as usize, (piece.offset + piece.bytes) as usize);
-        while at < end {
-            let (block, skip) = (at / BLOCK_BYTES, at % BLOCK_BYTES);
-            let start = self.blocks_at + block * (FRAME_HEAD_BYTES + BLOCK_BYTES) + FRAME_HEAD_BYTES + skip;
-            let length = (BLOCK_BYTES - skip).min(end - at);
-            bytes.extend_from_slice(&self.file[start..start + length]);
-            at += length;
-        }
-        bytes
+        self.blocks.piece(piece)
     }
 
-    /// The layer, whole.
+    /// The layer, whole. Pieces of key groups are copied out of the file when somebody comes to them.
     pub fn layer(&self) -> Layer {
         self.read(|_| true, true)
     }
@@ -117,8 +116,16 @@ impl Snapshot {
             let (uid, parts) = section.path.split_first().expect("a path that was opened has a uid");
             let stage = stages.entry(uid.clone()).or_default();
             let part = parts.iter().fold(stage, |part, name| part.part(name));
+            if section.changes {
+                part.begin_changes();
+            }
             for (group, piece) in section.groups.iter().filter(|(group, _)| wanted(*group)) {
-                part.put_group_bytes(*group, self.piece(*piece));
+                if section.changes {
+                    part.put_change_bytes(*group, self.piece(*piece));
+                } else {
+                    let (blocks, piece) = (self.blocks.clone(), *piece);
+                    part.put_made(*group, move || blocks.piece(piece));
+                }
             }
             for piece in section.whole.iter().filter(|_| whole) {
                 part.add_whole_bytes(self.piece(*piece));
@@ -140,6 +147,21 @@ impl Snapshot {
     }
 }
 
+impl Blocks {
+    fn piece(&self, piece: PieceAt) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(piece.bytes as usize);
+        let (mut at, end) = (piece.offset as usize, (piece.offset + piece.bytes) as usize);
+        while at < end {
+            let (block, skip) = (at / BLOCK_BYTES, at % BLOCK_BYTES);
+            let start = self.at + block * (FRAME_HEAD_BYTES + BLOCK_BYTES) + FRAME_HEAD_BYTES + skip;
+            let length = (BLOCK_BYTES - skip).min(end - at);
+            bytes.extend_from_slice(&self.file[start..start + length]);
+            at += length;
+        }
+        bytes
+    }
+}
+
 /// Lays the lengths end to end, and checks that they fill the data and come in order.
 fn locate(index: Index, data_bytes: u64, key_groups: u16) -> Result<Vec<SectionAt>, Damage> {
     let wrong = |what: &str| Damage::Content(format!("its index {what}"));
@@ -153,7 +175,7 @@ fn locate(index: Index, data_bytes: u64, key_groups: u16) -> Result<Vec<SectionA
         Some(at)
     };
     let mut sections: Vec<SectionAt> = Vec::with_capacity(index.sections.len());
-    for Section { path, groups, whole } in index.sections {
+    for Section { path, changes, groups, whole } in index.sections {
         if path.is_empty() || path.len() > DEPTH_MAX {
             return Err(wrong("has a section without a name, or too deep"));
         }
@@ -170,7 +192,7 @@ fn locate(index: Index, data_bytes: u64, key_groups: u16) -> Result<Vec<SectionA
         let (Some(groups), Some(whole)) = (groups, whole) else {
             return Err(wrong("points behind the data"));
         };
-        sections.push(SectionAt { path, groups, whole });
+        sections.push(SectionAt { path, changes, groups, whole });
     }
     if offset == data_bytes { Ok(sections) } else { Err(wrong("leaves data unnamed")) }
 }

@@ -54,7 +54,9 @@ fn full() -> Layer {
 fn changes() -> Layer {
     let mut delays = Sections::default();
     let changed = Changed { put: vec![("JFK", delay(9))], removed: vec!["LGA"] };
-    delays.part("state").part("keys").put(KeyGroup(127), &changed);
+    let keys = delays.part("state").part("keys");
+    keys.begin_changes();
+    keys.put_changes(KeyGroup(127), &changed);
     delays.part("watermark").put_whole(&3000);
     Layer { kind: LayerKind::Changes, stages: BTreeMap::from([("delays".to_owned(), delays)]) }
 }

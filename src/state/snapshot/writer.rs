@@ -39,30 +39,29 @@ fn section<W: Write>(
     data: &mut Data<W>,
     sections: &mut Vec<Section>,
 ) -> io::Result<()> {
+    let at = path.join("/");
     let refuse = |what: &str| {
-        let what = format!("{what}, in the state {}", path.join("/"));
-        Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        let what = format!("{what}, in the state {at}");
+        io::Error::new(io::ErrorKind::InvalidInput, what)
     };
     if path.len() > DEPTH_MAX {
-        return refuse("parts nest deeper than is allowed");
+        return Err(refuse("parts nest deeper than is allowed"));
     }
-    let pieces = state.group_bytes().map(|(_, piece)| piece).chain(state.whole_bytes());
-    for piece in pieces {
-        if let Err(malformed) = walk::whole(piece, DEPTH_MAX) {
-            return refuse(&malformed.to_string());
-        }
+    if state.layers_of_changes() > 1 {
+        return Err(refuse("there is more than one layer"));
     }
-    let mut groups = Vec::with_capacity(state.group_bytes().len());
-    for (group, piece) in state.group_bytes() {
-        data.piece(piece)?;
-        groups.push((group.0, piece.len() as u64));
+    let changes = state.layers_of_changes() == 1;
+    let mut put = |piece: &[u8]| match walk::whole(piece, DEPTH_MAX) {
+        Ok(()) => data.piece(piece).map(|()| piece.len() as u64),
+        Err(malformed) => Err(refuse(&malformed.to_string())),
+    };
+    let changed = state.change_bytes().map(|(group, piece)| (group, piece.into()));
+    let mut groups = Vec::new();
+    for (group, piece) in state.group_bytes().chain(changed) {
+        groups.push((group.0, put(&piece)?));
     }
-    let mut whole = Vec::with_capacity(state.whole_bytes().len());
-    for piece in state.whole_bytes() {
-        data.piece(piece)?;
-        whole.push(piece.len() as u64);
-    }
-    sections.push(Section { path: path.clone(), groups, whole });
+    let whole = state.whole_bytes().map(put).collect::<io::Result<_>>()?;
+    sections.push(Section { path: path.clone(), changes, groups, whole });
     for (name, part) in state.parts() {
         path.push(name.to_owned());
         section(part, path, data, sections)?;

@@ -16,6 +16,7 @@ mod tests;
 pub use objects::Stored;
 pub use path::{Object, ObjectKey};
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,7 +24,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use object_store::ObjectStore;
 use watershed_core::checkpoint::{ContentHash, Manifest, ObjectRef, Pointer};
-use watershed_core::state::Layer;
+use watershed_core::state::{BackendError, Layer, Sections};
 use watershed_core::{KeyGroupRange, KeyGroups};
 
 use crate::StoreError;
@@ -159,9 +160,8 @@ impl CheckpointStore {
             let mut file = Vec::new();
             snapshot::write(&header, &layer.stages, &mut file).map(|()| file)
         };
-        let encoded = tokio::task::spawn_blocking(encode)
-            .await
-            .unwrap_or_else(|failed| Err(std::io::Error::other(failed)));
+        let encoded =
+            tokio::task::spawn_blocking(encode).await.unwrap_or_else(|failed| Err(of_panic(failed)));
         let file =
             encoded.map_err(|source| StoreError::io("encode", format!("a layer for {key:?}"), source))?;
         self.put(key, file).await
@@ -207,6 +207,20 @@ impl CheckpointStore {
             layers.push(snapshot.part(range.unwrap_or(&everything), whole));
         }
         Ok(layers)
+    }
+
+    /// As [`layers`](CheckpointStore::layers), laid over each other: the state of each stage, by its uid.
+    ///
+    /// # Errors
+    ///
+    /// As [`layers`](CheckpointStore::layers).
+    pub async fn state(
+        &self,
+        objects: &[ObjectRef],
+        range: Option<&KeyGroupRange>,
+        whole: bool,
+    ) -> Result<BTreeMap<String, Sections>, StoreError> {
+        Ok(Layer::settled(self.layers(objects, range, whole).await?))
     }
 
     /// Writes a manifest.
@@ -304,6 +318,15 @@ impl CheckpointStore {
         } else {
             Ok(())
         }
+    }
+}
+
+/// What a piece of state that could not be made has raised.
+fn of_panic(failed: tokio::task::JoinError) -> std::io::Error {
+    match failed.try_into_panic().map(|payload| payload.downcast::<BackendError>()) {
+        Ok(Ok(error)) => std::io::Error::other(*error),
+        Ok(Err(_)) => std::io::Error::other("it panicked"),
+        Err(cancelled) => std::io::Error::other(cancelled),
     }
 }
 

@@ -47,6 +47,8 @@ pub enum CoordinatorEffect {
         authority: Authority,
         /// The checkpoint.
         epoch: Epoch,
+        /// The newest checkpoint that is complete, whose layers the snapshots may stand on.
+        completed: Option<Epoch>,
         /// What it is for.
         intent: Intent,
         /// At whom.

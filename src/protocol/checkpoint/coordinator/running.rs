@@ -200,10 +200,15 @@ impl Running {
         at.extend(&self.ended);
         self.schedule.begin(cx.now);
         let at = at.into_iter().collect();
-        cx.effects.push(CoordinatorEffect::Trigger { authority: self.authority, epoch, intent, at });
+        cx.effects.push(self.call_for(epoch, intent, at));
         let begun = cx.now;
         let votes = BTreeMap::new();
         self.activity = Activity::Collecting(Collection { epoch, intent, savepoint, serves, begun, votes });
+    }
+
+    fn call_for(&self, epoch: Epoch, intent: Intent, at: Vec<SubtaskId>) -> CoordinatorEffect {
+        let completed = self.completed.as_ref().map(|pointer| pointer.epoch);
+        CoordinatorEffect::Trigger { authority: self.authority, epoch, completed, intent, at }
     }
 
     /// When the next checkpoint is to be triggered; `None` where nothing asks for one or too many commits are
@@ -230,9 +235,7 @@ impl Running {
             Activity::Collecting(Collection { epoch, intent, votes, .. })
                 if !role.source && !votes.contains_key(&subtask) =>
             {
-                let (authority, epoch, intent) = (self.authority, *epoch, *intent);
-                let at = vec![subtask];
-                cx.effects.push(CoordinatorEffect::Trigger { authority, epoch, intent, at });
+                cx.effects.push(self.call_for(*epoch, *intent, vec![subtask]));
             }
             Activity::Idle
             | Activity::Burning(_)

@@ -75,7 +75,7 @@ impl Model {
             // A subtask that is not told to start does nothing, and none does much at first: no order is lost
             // from view by telling it at once.
             Effect::Start { authority, subtask } => self.start(world, authority, subtask),
-            Effect::Trigger { authority, epoch, intent: _, at } => {
+            Effect::Trigger { authority, epoch, completed: _, intent: _, at } => {
                 if *world.triggered.entry(epoch).or_insert(authority) != authority {
                     world.slip(Slip::EpochTwice);
                 }

@@ -1,7 +1,7 @@
 //! State, without the pipeline's code.
 
 use watershed_core::KeyGroup;
-use watershed_core::state::{Changed, LayerKind};
+use watershed_core::state::{Changed, LayerKind, Sections};
 
 use super::{meta, two};
 use crate::CheckpointStore;
@@ -50,8 +50,10 @@ async fn layers_are_laid_over_each_other_before_they_are_shown() {
     let mut changes = counts(&[]);
     changes.kind = LayerKind::Changes;
     let state = changes.stages.get_mut("counts").unwrap().part("state");
-    state.put(KeyGroup(3), &Changed { put: vec![("EWR", 9)], removed: vec!["LGA"] });
-    state.put(KeyGroup(7), &Changed { put: vec![("HPN", 1)], removed: Vec::<&str>::new() });
+    *state = Sections::default();
+    state.begin_changes();
+    state.put_changes(KeyGroup(3), &Changed { put: vec![("EWR", 9)], removed: vec!["LGA"] });
+    state.put_changes(KeyGroup(7), &Changed { put: vec![("HPN", 1)], removed: Vec::<&str>::new() });
     let mut counted = vote(subtask(1, 0));
     for layer in [full, changes] {
         counted.snapshot.push(store.put_layer(header.clone(), layer).await.unwrap());

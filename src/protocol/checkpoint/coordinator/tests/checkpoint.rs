@@ -9,7 +9,7 @@ fn burns_a_block_of_epochs_before_it_hands_the_first_one_out() {
     let mut bench = Bench::running(config());
     assert_eq!(bench.coordinator.deadline(), Some(Tick(1000)));
     assert_eq!(bench.wait(), [swap(1, 1, Change::Burn(Epoch(64)))]);
-    assert_eq!(bench.swap(), [trigger(1, 1, Intent::Checkpoint, &[SOURCE])]);
+    assert_eq!(bench.swap(), [trigger(1, 1, None, Intent::Checkpoint, &[SOURCE])]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn all_ended() -> Bench {
     let mut bench = Bench::running(plain());
     assert_eq!(bench.feed(ended(1, SOURCE)), []);
     assert_eq!(bench.feed(ended(1, SINK)), [swap(1, 1, Change::Burn(Epoch(64)))]);
-    assert_eq!(bench.swap(), [trigger(1, 1, Intent::Checkpoint, &[SOURCE, SINK])]);
+    assert_eq!(bench.swap(), [trigger(1, 1, None, Intent::Checkpoint, &[SOURCE, SINK])]);
     bench
 }
 
@@ -112,7 +112,7 @@ fn a_subtask_whose_input_ends_during_a_checkpoint_is_triggered_by_hand() {
     let mut bench = Bench::running(config());
     let epoch = bench.trigger();
     assert_eq!(bench.feed(ended(1, SOURCE)), []);
-    assert_eq!(bench.feed(ended(1, SINK)), [trigger(1, epoch, Intent::Checkpoint, &[SINK])]);
+    assert_eq!(bench.feed(ended(1, SINK)), [trigger(1, epoch, None, Intent::Checkpoint, &[SINK])]);
     assert_eq!(bench.refused(ended(1, SINK)), Outcome::Duplicate);
     // All of them vote that they have finished: this was the last checkpoint.
     last_votes(&mut bench, epoch);

@@ -175,9 +175,15 @@ fn swap(term: u64, run: u32, change: Change) -> Effect {
     Effect::Swap(Swap { guard: Guard { term: Term(term), run: Run(run) }, change })
 }
 
-fn trigger(run: u32, epoch: u64, intent: Intent, at: &[SubtaskId]) -> Effect {
+fn trigger(run: u32, epoch: u64, completed: Option<u64>, intent: Intent, at: &[SubtaskId]) -> Effect {
     let authority = authority(1, run);
-    Effect::Trigger { authority, epoch: Epoch(epoch), intent, at: at.to_vec() }
+    Effect::Trigger {
+        authority,
+        epoch: Epoch(epoch),
+        completed: completed.map(Epoch),
+        intent,
+        at: at.to_vec(),
+    }
 }
 
 fn restore(run: u32, subtask: SubtaskId, after: u64, permit: Option<u64>, part: Part) -> Effect {

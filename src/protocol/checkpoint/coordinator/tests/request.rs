@@ -20,7 +20,7 @@ fn idle() -> Bench {
 #[test]
 fn a_savepoint_is_taken_at_once_and_marked() {
     let mut bench = idle();
-    assert_eq!(bench.feed(request(Wish::Savepoint)), [trigger(1, 2, Intent::Checkpoint, &[SOURCE])]);
+    assert_eq!(bench.feed(request(Wish::Savepoint)), [trigger(1, 2, Some(1), Intent::Checkpoint, &[SOURCE])]);
     let effects = bench.vote(2, 5, &[]);
     assert!(matches!(&effects[0], Effect::WriteManifest(manifest) if manifest.savepoint));
     bench.written(2);
@@ -35,7 +35,7 @@ fn a_request_during_a_checkpoint_waits_for_the_next_one() {
     assert_eq!(bench.feed(request(Wish::Savepoint)), []);
     bench.vote(2, 5, &[]);
     bench.written(2);
-    assert_eq!(bench.swap().last(), Some(&trigger(1, 3, Intent::Checkpoint, &[SOURCE])));
+    assert_eq!(bench.swap().last(), Some(&trigger(1, 3, Some(2), Intent::Checkpoint, &[SOURCE])));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_savepoint_outlives_the_run_that_was_to_take_it() {
 #[test]
 fn a_suspended_job_ends_behind_a_savepoint_and_its_commits() {
     let mut bench = idle();
-    assert_eq!(bench.feed(request(Wish::Suspend)), [trigger(1, 2, Intent::Suspend, &[SOURCE])]);
+    assert_eq!(bench.feed(request(Wish::Suspend)), [trigger(1, 2, Some(1), Intent::Suspend, &[SOURCE])]);
     bench.vote(2, 6, &[2]);
     bench.written(2);
     assert_eq!(bench.swap(), [Effect::Report(Report::Completed(pointer(2))), commit(1, 2, &[2])]);
@@ -83,7 +83,7 @@ fn a_suspension_that_fails_is_tried_again() {
     let mut bench = idle();
     bench.feed(request(Wish::Suspend));
     bench.wait();
-    assert_eq!(bench.wait(), [trigger(1, 3, Intent::Suspend, &[SOURCE])]);
+    assert_eq!(bench.wait(), [trigger(1, 3, Some(1), Intent::Suspend, &[SOURCE])]);
     assert_eq!(bench.now, 61_000);
 }
 
@@ -93,7 +93,7 @@ fn a_drained_job_comes_to_its_regular_end() {
     let drain = Effect::Drain { authority: authority(1, 1) };
     assert_eq!(bench.feed(request(Wish::Drain)), [drain]);
     bench.feed(ended(1, SOURCE));
-    assert_eq!(bench.feed(ended(1, SINK)), [trigger(1, 2, Intent::Checkpoint, &[SOURCE, SINK])]);
+    assert_eq!(bench.feed(ended(1, SINK)), [trigger(1, 2, Some(1), Intent::Checkpoint, &[SOURCE, SINK])]);
     // A run that follows a failure is told again.
     bench.feed(lost(1, false));
     bench.swap();
