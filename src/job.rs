@@ -10,6 +10,7 @@ use watershed_runtime::{Config, JobError, JobHandle, Summary};
 
 use crate::Error;
 use state::State;
+pub use state::StateBackend;
 
 /// Runs a pipeline in this process, with default limits, and returns when it is over.
 ///
@@ -101,6 +102,13 @@ impl Job {
     #[must_use]
     pub fn from_checkpoint(mut self, epoch: Option<Epoch>) -> Self {
         self.state.back_to = epoch;
+        self
+    }
+
+    /// Where the values of operators' keys are kept: in memory unless told.
+    #[must_use]
+    pub fn state_backend(mut self, backend: StateBackend) -> Self {
+        self.state.backend = backend;
         self
     }
 

@@ -47,7 +47,7 @@ pub use watershed_runtime as runtime;
 
 pub use app::{App, Describe, DescribeError};
 pub use cli::main;
-pub use job::{Job, run};
+pub use job::{Job, StateBackend, run};
 pub use watershed_core::{Pipeline, Plan, PlanError};
 pub use watershed_runtime::{Config, JobEnd, JobError, Summary};
 

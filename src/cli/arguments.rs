@@ -70,6 +70,10 @@ pub(super) struct Run {
     /// Keep checkpoints in this directory (made if there is none), and go on from the newest one in it
     #[arg(long, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+    /// Where operators keep the values of their keys: memory, or disk (below --state-dir, with those in use in memory).
+    /// [default: memory]
+    #[arg(long, value_name = "WHERE")]
+    pub(super) state_backend: Option<String>,
     /// How often a checkpoint is taken, with --state-dir. [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub(super) checkpoint_interval: Option<String>,
@@ -157,7 +161,7 @@ Examples:
 
 const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
-  watershed.toml       quiet, json, dead_letters, state_dir
+  watershed.toml       quiet, json, dead_letters, state_dir, state_backend, state_memory_mib
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
                        [checkpoints] interval, pause_min, timeout, back_off, retain, restarts_max, ..
                        [poison] policy, max_attempts, quarantine_max

@@ -104,6 +104,7 @@ impl From<JobError> for Failure {
             JobError::Plan(_)
             | JobError::Start { .. }
             | JobError::State(_)
+            | JobError::Backend(_)
             | JobError::Checkpoint(_)
             | JobError::OtherPlan(_) => Failure::Usage(error.to_string()),
             _ => Failure::Job { message: error.to_string(), letters: None },

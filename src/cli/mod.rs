@@ -79,6 +79,9 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
         if let Some(path) = &arguments.state_dir {
             settings.options.set("state_dir", path.to_string_lossy(), "--state-dir");
         }
+        if let Some(backend) = &arguments.state_backend {
+            settings.options.set("state_backend", backend, "--state-backend");
+        }
         if let Some(interval) = &arguments.checkpoint_interval {
             settings.checkpoints.set("interval", interval, "--checkpoint-interval");
         }

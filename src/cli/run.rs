@@ -38,6 +38,7 @@ pub(super) fn run(
         job = job.state_directory(directory).allow_other_plan(arguments.allow_other_plan);
         job = job.from_checkpoint(back_to);
     }
+    job = job.state_backend(options.backend()?);
     let directory = options.state_dir.as_deref();
     let resumed = directory.and_then(|directory| Resumed::from(directory, back_to));
     let (mut progress, mut begun, mut requests) = (None, None, None);

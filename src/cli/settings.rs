@@ -16,6 +16,7 @@ use watershed_runtime::Config;
 
 use super::failure::Failure;
 use crate::app::App;
+use crate::job::StateBackend;
 use crate::parameters::{ParameterError, Values, nearest, parameters_of};
 use checkpoints::Checkpoints;
 use poison::Poison;
@@ -60,6 +61,50 @@ pub(super) struct Options {
     pub(super) json: bool,
     pub(super) dead_letters: Option<PathBuf>,
     pub(super) state_dir: Option<PathBuf>,
+    pub(super) state_backend: Backend,
+    /// How many MiB the values in use of an operator's subtask may have, where the rest is on disk.
+    state_memory_mib: Mebibytes,
+}
+
+/// Where operators keep their values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Backend {
+    #[default]
+    Memory,
+    Disk,
+}
+
+/// So many times 1,048,576 bytes.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Mebibytes(usize);
+
+impl Default for Mebibytes {
+    fn default() -> Self {
+        Mebibytes(64)
+    }
+}
+
+impl Options {
+    /// Where operators keep their values.
+    pub(super) fn backend(&self) -> Result<StateBackend, Failure> {
+        match self.state_backend {
+            Backend::Memory => Ok(StateBackend::Memory),
+            #[cfg(feature = "disk")]
+            Backend::Disk if self.state_dir.is_some() => {
+                Ok(StateBackend::Disk { memory: self.state_memory_mib.0.saturating_mul(1 << 20) })
+            }
+            #[cfg(feature = "disk")]
+            Backend::Disk => {
+                Err(Failure::Usage("state on disk needs a state directory: add --state-dir DIR".to_owned()))
+            }
+            #[cfg(not(feature = "disk"))]
+            Backend::Disk => Err(Failure::Usage(
+                "this binary was built without the feature disk, so state can only be in memory".to_owned(),
+            )),
+        }
+    }
 }
 
 /// The runtime's limits under the names by which they are set.

@@ -1,11 +1,17 @@
 //! How a job comes to its state directory: its own, another plan's that it can go on from, or an older checkpoint.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+#[cfg(feature = "disk")]
+use std::sync::Arc;
 
 use watershed_core::plan::Fingerprint;
+#[cfg(feature = "disk")]
+use watershed_core::state::BackendError;
 use watershed_core::{Epoch, Plan};
 use watershed_runtime::{Config, Fork, JobError, Storage, migration};
+#[cfg(feature = "disk")]
+use watershed_state::DiskBackend;
 use watershed_state::inspect::{Offline, Standing, Which};
 use watershed_state::{Adopt, Identity, StateDirectory, StoreError};
 
@@ -18,12 +24,35 @@ pub(super) struct State {
     pub(super) other_plan: bool,
     /// The checkpoint to go back to; `None` goes on from the newest.
     pub(super) back_to: Option<Epoch>,
+    /// Where the values of operators are kept.
+    pub(super) backend: StateBackend,
+}
+
+/// Where a job keeps the values of its operators' keys.
+///
+/// What is saved in checkpoints is the same, so a job may go on with another backend than it began with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StateBackend {
+    /// All in memory.
+    #[default]
+    Memory,
+    /// On disk, below the state directory, with those in use in memory. Windows and timers are in memory all the same.
+    #[cfg(feature = "disk")]
+    Disk {
+        /// About how many bytes the values in use of an operator's subtask may have.
+        memory: usize,
+    },
 }
 
 impl State {
     /// Opens the directory for a plan. Whatever hinders that is found before anything is changed.
     pub(super) fn open(&self, plan: &Plan, config: &Config) -> Result<Storage, JobError> {
         let Some(path) = &self.path else {
+            #[cfg(feature = "disk")]
+            if let StateBackend::Disk { .. } = self.backend {
+                let what = "state on disk lies below a state directory, and the job has none".to_owned();
+                return Err(BackendError { place: "nowhere".to_owned(), what }.into());
+            }
             return match self.back_to {
                 None => Ok(Storage::none()),
                 Some(epoch) => Err(none_to_go_back_to("the job without a state directory", epoch)),
@@ -47,11 +76,26 @@ impl State {
             (None, None) => None,
         };
         let adopt = if self.other_plan { Adopt::OtherPlan } else { Adopt::SamePlan };
-        let storage = Storage::directory(&StateDirectory::open(path, ours, adopt)?);
+        let storage = self.furnished(path, Storage::directory(&StateDirectory::open(path, ours, adopt)?))?;
         Ok(match fork {
             Some(fork) => storage.going_back_to(fork),
             None => storage,
         })
+    }
+
+    /// Gives the storage of an open directory its place for large state.
+    #[cfg_attr(
+        not(feature = "disk"),
+        expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "memory is there")
+    )]
+    fn furnished(&self, path: &Path, storage: Storage) -> Result<Storage, JobError> {
+        match self.backend {
+            StateBackend::Memory => Ok(storage),
+            #[cfg(feature = "disk")]
+            StateBackend::Disk { memory } => {
+                Ok(storage.with_backend(Arc::new(DiskBackend::open(path, memory)?)))
+            }
+        }
     }
 
     /// Refuses a plan that cannot go on from the checkpoint, and any other one that nobody has allowed.

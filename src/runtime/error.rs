@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use watershed_core::state::BackendError;
 use watershed_core::{EventTime, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError};
 use watershed_state::inspect::InspectError;
 use watershed_state::{StoreError, to_json};
@@ -27,6 +28,9 @@ pub enum JobError {
     /// The state directory is not this job's, is in use, or cannot be read.
     #[error(transparent)]
     State(#[from] StoreError),
+    /// The place for state that does not fit into memory could not be made.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
     /// There is no such checkpoint to go back to.
     #[error(transparent)]
     Checkpoint(#[from] InspectError),

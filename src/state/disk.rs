@@ -159,3 +159,68 @@ impl View for DiskView {
 fn failed(place: &str, error: &impl ToString) -> BackendError {
     BackendError { place: place.to_owned(), what: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use watershed_core::KeyGroups;
+    use watershed_core::state::{LayerKind, Room, Saving, Sections, State, Values};
+
+    use super::*;
+
+    fn open(backend: &Arc<DiskBackend>) -> Values<u64, String> {
+        let mut values = Values::default();
+        let room = Room { key_groups: KeyGroups::default(), backend: Some(backend.clone()) };
+        values.open(&room).unwrap();
+        values
+    }
+
+    fn save(state: &mut impl State, kind: LayerKind) -> Sections {
+        let mut saving = Saving::new(KeyGroups::default(), kind);
+        state.save(&mut saving);
+        saving.encode()
+    }
+
+    #[test]
+    fn what_is_saved_is_what_was_there_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Arc::new(DiskBackend::open(folder.path(), 0).unwrap());
+        let (mut disk, mut memory) = (open(&backend), Values::default());
+        let mut layers = Sections::default();
+        for round in 0..4_u64 {
+            for key in (0..20_000).filter(|key| round == 0 || key % 100 == round) {
+                for values in [&mut disk, &mut memory] {
+                    *values.get_or_insert_ref(&key, String::new) += &format!("{round}.");
+                    if key % 7 == round {
+                        values.remove(&key);
+                    }
+                }
+            }
+            let saved = save(&mut disk, if round == 0 { LayerKind::Full } else { LayerKind::Changes });
+            // What follows does not show in what was saved.
+            *disk.get_or_insert_ref(&5, String::new) += "x";
+            *memory.get_or_insert_ref(&5, String::new) += "x";
+            layers.lay_over(saved);
+        }
+        layers.lay_over(save(&mut disk, LayerKind::Changes));
+        let (mut back, mut from_memory) = (open(&backend), Values::<u64, String>::default());
+        back.load(&layers).unwrap();
+        from_memory.load(&save(&mut memory, LayerKind::Full)).unwrap();
+        for key in 0..20_001 {
+            assert_eq!(back.get_mut(&key), from_memory.get_mut(&key), "key {key}");
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_process_has_left_is_thrown_away() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        fs::write(folder.path().join(FOLDER).join("rest"), "of a run that was killed").unwrap();
+        let backend = Arc::new(DiskBackend::open(folder.path(), 0).unwrap());
+        assert_eq!(open(&backend).get_mut(&1), None);
+        drop(backend);
+        assert!(!folder.path().join(FOLDER).exists(), "nothing is left behind");
+        fs::write(folder.path().join(FOLDER), "no folder").unwrap();
+        let error = DiskBackend::open(folder.path(), 0).unwrap_err().to_string();
+        assert!(error.contains("work") && error.starts_with("state on disk at "), "{error}");
+    }
+}

@@ -77,8 +77,8 @@ impl<K: Key, V> Cache<K, V> {
 
     /// Learns how many bytes the entries had that left a shard last.
     pub(super) fn learn(&mut self, entries: usize, bytes: usize) {
-        if entries > 0 {
-            self.set_entry_bytes(bytes / entries);
+        if let Some(each) = bytes.checked_div(entries) {
+            self.set_entry_bytes(each);
         }
     }
 
