@@ -122,7 +122,7 @@ pub enum Cause {
         /// The message.
         message: String,
         /// File, line and column, where known.
-        location: Option<String>,
+        location: Option<Box<str>>,
     },
     /// An edge of the pipeline failed.
     Error(TaskError),

@@ -13,15 +13,15 @@ pub struct Caught {
     /// What it said.
     pub message: String,
     /// File, line and column, where known.
-    pub location: Option<String>,
+    pub location: Option<Box<str>>,
     pub(crate) place: Place,
     /// The error that was raised, where the panic is one that had nobody to be returned to.
-    pub(crate) raised: Option<BackendError>,
+    pub(crate) raised: Option<Box<BackendError>>,
 }
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
-    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+    static LOCATION: RefCell<Option<Box<str>>> = const { RefCell::new(None) };
 }
 
 /// Runs operators' code. A panic does not unwind further and prints nothing: it is reported as the job's failure.
@@ -36,7 +36,7 @@ pub fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Caught> {
     GUARDED.set(outer);
     result.map_err(|payload| {
         let (message, raised) = match payload.downcast::<BackendError>() {
-            Ok(error) => (error.to_string(), Some(*error)),
+            Ok(error) => (error.to_string(), Some(error)),
             Err(payload) => (message_of(payload.as_ref()), None),
         };
         Caught { message, location: LOCATION.take(), place: take_place(), raised }
@@ -50,7 +50,7 @@ fn install_hook() {
         let usual = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
             if GUARDED.get() {
-                LOCATION.set(info.location().map(ToString::to_string));
+                LOCATION.set(info.location().map(|location| location.to_string().into()));
             } else {
                 usual(info);
             }

@@ -22,7 +22,7 @@ pub(crate) enum Broken {
 pub(crate) fn attempt(work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), Broken> {
     match guarded(work) {
         Ok(done) => done.map_err(Broken::Failed),
-        Err(Caught { raised: Some(error), .. }) => Err(Broken::Failed(error.into())),
+        Err(Caught { raised: Some(error), .. }) => Err(Broken::Failed((*error).into())),
         Err(caught) => Err(Broken::Panicked(caught)),
     }
 }

@@ -323,10 +323,13 @@ impl CheckpointStore {
 
 /// What a piece of state that could not be made has raised.
 fn of_panic(failed: tokio::task::JoinError) -> std::io::Error {
-    match failed.try_into_panic().map(|payload| payload.downcast::<BackendError>()) {
-        Ok(Ok(error)) => std::io::Error::other(*error),
-        Ok(Err(_)) => std::io::Error::other("it panicked"),
-        Err(cancelled) => std::io::Error::other(cancelled),
+    let payload = match failed.try_into_panic() {
+        Ok(payload) => payload,
+        Err(cancelled) => return std::io::Error::other(cancelled),
+    };
+    match payload.downcast::<BackendError>() {
+        Ok(error) => std::io::Error::other(*error),
+        Err(_) => std::io::Error::other("it panicked"),
     }
 }
 
