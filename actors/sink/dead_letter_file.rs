@@ -1,15 +1,17 @@
 //! Dead letters in a file, from the moment they come.
 //!
 //! A dead letter is a diagnostic, not output: whoever looks for the reason why a job fails needs those that came
-//! before it failed. So this sink stages nothing. What has come is in the file when the stream pauses, while the job
-//! runs and however it ends.
+//! before it failed. So what has come is in the file when the stream pauses, while the job runs and however it ends,
+//! and what this sink stages is only how long the file was at the checkpoint. A job that goes on from there cuts off
+//! what lies behind: it will come again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use watershed_core::{DeadLetter, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
+use serde::{Deserialize, Serialize};
+use watershed_core::{Data, DeadLetter, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
 
 use crate::sink::claim::{Claim, Claims};
 use crate::sink::files::refuse_special;
@@ -23,7 +25,7 @@ const JOBS_MAX: u32 = 100;
 /// Keeps dead letters as [lines of JSON](DeadLetterLines) in a file, which is made with the first of them.
 ///
 /// * **When they are seen.** When the stream pauses, and at the latest when the job ends, well or not. A job that goes
-///   on from a checkpoint may write some of them again.
+///   on from a checkpoint takes those back that came behind it, so that each is there once in the end.
 /// * **An earlier job's letters** in the same file are removed when the job begins.
 /// * **Two jobs at a time.** Where another job that is running has the file, this one's letters go to one beside it,
 ///   `letters.2.jsonl`: [`path`](DeadLetterFile::path) says which.
@@ -86,7 +88,7 @@ fn numbered(name: &str, number: u32) -> String {
 
 impl Sink for DeadLetterFile {
     type In = DeadLetter;
-    type Staged = ();
+    type Staged = KeptUpTo;
     type Writer = DeadLetterWriter;
 
     fn open(&self, place: &SinkPlace) -> Result<DeadLetterWriter, SinkError> {
@@ -102,8 +104,18 @@ impl Sink for DeadLetterFile {
         let claim = self.claim()?;
         let path = claim.output();
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.clone());
-        Ok(DeadLetterWriter { path, claim, file: None, buffer: Vec::new(), begun: false, dirty: false })
+        let (file, committed) = (None, None);
+        Ok(DeadLetterWriter { path, claim, file, buffer: Vec::new(), begun: false, dirty: false, committed })
     }
+}
+
+/// How far a file of dead letters belongs to a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Data)]
+pub struct KeptUpTo {
+    /// The file, from the root: another one of its name is none of ours.
+    path: String,
+    /// Its length.
+    bytes: u64,
 }
 
 /// Writes [`DeadLetterFile`].
@@ -117,6 +129,8 @@ pub struct DeadLetterWriter {
     begun: bool,
     /// Whether anything was written that might not survive a power failure.
     dirty: bool,
+    /// How far the file belongs to the newest checkpoint.
+    committed: Option<KeptUpTo>,
 }
 
 impl DeadLetterWriter {
@@ -147,6 +161,25 @@ impl DeadLetterWriter {
         file.write_all(&lines).map_err(failure::at(&self.path))
     }
 
+    /// The file from the root, where its path can be said in text.
+    fn whole_path(&self) -> Option<String> {
+        std::path::absolute(&self.path).ok()?.into_os_string().into_string().ok()
+    }
+
+    /// Takes back what came behind a checkpoint. A file that is shorter than it was there is somebody else's doing, and
+    /// left alone.
+    fn cut_off_behind(&self, bytes: u64) -> Result<(), SinkError> {
+        let file = match OpenOptions::new().write(true).open(&self.path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(failure::at(&self.path))?,
+        };
+        let length = file.metadata().map_err(failure::at(&self.path))?.len();
+        if length > bytes {
+            file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failure::at(&self.path))?;
+        }
+        Ok(())
+    }
+
     /// Makes what was written survive a power failure.
     fn sync(&mut self) -> Result<(), SinkError> {
         self.drain()?;
@@ -161,11 +194,14 @@ impl DeadLetterWriter {
 
 impl Writer for DeadLetterWriter {
     type In = DeadLetter;
-    type Staged = ();
+    type Staged = KeptUpTo;
 
     fn resume(&mut self) -> Result<(), SinkError> {
         self.begun = true;
-        Ok(())
+        match self.committed.take() {
+            Some(kept) if Some(&kept.path) == self.whole_path().as_ref() => self.cut_off_behind(kept.bytes),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn write(&mut self, letter: DeadLetter, _time: EventTime) -> Result<(), SinkError> {
@@ -178,16 +214,23 @@ impl Writer for DeadLetterWriter {
         self.drain()
     }
 
-    fn prepare(&mut self, _epoch: Epoch) -> Result<Option<()>, SinkError> {
+    fn prepare(&mut self, _epoch: Epoch) -> Result<Option<KeptUpTo>, SinkError> {
         self.sync()?;
-        Ok(None)
+        let bytes = match fs::metadata(&self.path) {
+            Ok(file) => file.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(failure::at(&self.path)(error)),
+        };
+        Ok(self.whole_path().map(|path| KeptUpTo { path, bytes }))
     }
 
-    fn commit(&mut self, _staged: ()) -> Result<(), SinkError> {
+    /// Nothing is to be shown that is not there yet.
+    fn commit(&mut self, staged: KeptUpTo) -> Result<(), SinkError> {
+        self.committed = Some(staged);
         Ok(())
     }
 
-    fn abort(&mut self, _staged: ()) -> Result<(), SinkError> {
+    fn abort(&mut self, _staged: KeptUpTo) -> Result<(), SinkError> {
         Ok(())
     }
 }
@@ -241,7 +284,7 @@ mod tests {
         drop(SinkHarness::new(DeadLetterFile::at(&path)));
         assert!(path.exists(), "a job that is not started touches nothing");
         let mut harness = SinkHarness::new(DeadLetterFile::at(&path));
-        assert!(harness.prepare().is_none());
+        harness.prepare();
         drop(harness);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
@@ -258,6 +301,56 @@ mod tests {
         harness.write(letter("two"), 0);
         harness.prepare();
         assert_eq!(reasons(&path), ["one", "two"]);
+    }
+
+    #[test]
+    fn letters_behind_the_checkpoint_that_a_job_goes_on_from_are_taken_back() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("letters.jsonl");
+        let mut harness = SinkHarness::new(DeadLetterFile::at(&path));
+        let nothing = harness.prepare();
+        harness.write(letter("one"), 0);
+        let staged = harness.prepare();
+        harness.commit(&staged);
+        harness.write(letter("two"), 0);
+        harness.flush();
+        for _ in 0..2 {
+            harness.crash();
+            harness.commit(&staged);
+            assert_eq!(reasons(&path), ["one", "two"], "until it goes on they are there to be looked at");
+            harness.resume();
+            assert_eq!(reasons(&path), ["one"]);
+            harness.write(letter("two"), 0);
+            harness.flush();
+        }
+        harness.crash();
+        harness.commit(&nothing);
+        harness.resume();
+        assert_eq!(reasons(&path), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_cut_or_that_lies_elsewhere_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, other) = (place.path().join("letters.jsonl"), place.path().join("other.jsonl"));
+        let mut harness = SinkHarness::new(DeadLetterFile::at(&path));
+        harness.write(letter("one"), 0);
+        let staged = harness.prepare();
+        drop(harness);
+        fs::write(&other, "somebody's, and long enough to be cut where the letter ended; ".repeat(9))
+            .unwrap();
+        let before = fs::read(&other).unwrap();
+        let mut harness = SinkHarness::new(DeadLetterFile::at(&other));
+        harness.commit(&staged);
+        harness.resume();
+        drop(harness);
+        assert_eq!(fs::read(&other).unwrap(), before);
+        fs::write(&path, "short\n").unwrap();
+        let mut harness = SinkHarness::new(DeadLetterFile::at(&path));
+        harness.commit(&staged);
+        harness.resume();
+        drop(harness);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "short\n");
     }
 
     #[test]

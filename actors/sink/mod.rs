@@ -7,7 +7,7 @@
 //! | `PostgresTable` (feature `postgres`) | a row of a table | once, or written again over itself |
 //! | [`Collect`] | an entry of a vector | once |
 //! | [`TcpSink`] | a line or a frame on a connection | sent again, or lost with the peer |
-//! | [`DeadLetterFile`] | a line of JSON, at once | kept, and written again |
+//! | [`DeadLetterFile`] | a line of JSON, at once | kept, and taken back where the job goes on |
 //! | [`Print`] | a line on standard output | printed again |
 //! | [`Fold`] | a part of a sum, for measurements | folded again |
 //! | [`Discard`] | nothing | |
@@ -41,7 +41,7 @@ mod tcp;
 pub use collect::{Collect, CollectWriter, Collected, CollectedEpoch};
 pub use csv::Csv;
 pub use dead_letter::DeadLetterLines;
-pub use dead_letter_file::{DeadLetterFile, DeadLetterWriter};
+pub use dead_letter_file::{DeadLetterFile, DeadLetterWriter, KeptUpTo};
 pub use discard::Discard;
 pub use encode::{Encode, EncodeError, FramedMessagePack, JsonLines, MessagePack, TextLines};
 pub use files::{Files, FilesWriter, StagedFiles};

@@ -124,6 +124,28 @@ fn parallelism_lies_between_one_and_the_key_groups() {
 }
 
 #[test]
+fn what_becomes_of_a_poisonous_record_is_checked_before_anything_runs() {
+    let place = Place::new();
+    let error = refused(&place, &["run", "hello", "--poison", "quarantine"]);
+    assert!(error.contains("--poison needs a state directory: add --state-dir DIR"), "{error}");
+    let error = refused(&place, &["run", "hello", "--state-dir", "state", "--poison", "bury"]);
+    assert!(error.contains("--poison: policy=\"bury\": ") && error.contains("quarantine"), "{error}");
+    place.write("wrong.toml", "[poison]\nmax_attemps = 2\n");
+    let error = refused(&place, &["run", "hello", "--config", "wrong.toml"]);
+    assert!(
+        error.contains("[poison]: there is no \"max_attemps\", did you mean \"max_attempts\"?"),
+        "{error}"
+    );
+    let none = place.command(&["run", "hello"]).env("WATERSHED_POISON_MAX_ATTEMPTS", "0").output();
+    let none = Ended::of(none.expect(place::STARTS));
+    assert_eq!(none.code, Some(2), "{none:?}");
+    assert!(none.err.contains("[poison] max_attempts is 0: it must be at least 1"), "{none:?}");
+    place.write("right.toml", "[poison]\npolicy = \"quarantine\"\nmax_attempts = 2\nquarantine_max = 5\n");
+    let flags = ["--config", "right.toml", "--state-dir", "state", "--poison", "quarantine"];
+    assert_eq!(place.run(&[&["run", "hello"], &flags[..]].concat()).code, Some(0));
+}
+
+#[test]
 fn errors_are_told_in_json_where_json_was_asked_for() {
     let ended = run(&["run", "helo", "--json"]);
     assert_eq!((ended.code, ended.err.as_str()), (Some(2), ""));

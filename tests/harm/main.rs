@@ -10,6 +10,7 @@
 //! | [`random`] | SIGKILL at random times |
 //! | [`disk`] | a full disk; objects that are cut, changed or removed |
 //! | [`identity`] | a state directory that is somebody else's |
+//! | [`poison`] | SIGKILL around a record by which an operator panics |
 //!
 //! `cargo test` does a part of it. All of it, which takes some minutes:
 //!
@@ -27,6 +28,7 @@ mod disk;
 mod identity;
 mod ledger;
 mod matrix;
+mod poison;
 mod process;
 mod random;
 mod state;
