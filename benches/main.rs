@@ -7,6 +7,7 @@
 
 mod compare;
 mod error;
+mod large_state;
 mod latency;
 mod measure;
 mod system;
@@ -31,6 +32,13 @@ struct Arguments {
 enum Command {
     /// Runs a workload on each system in turn and compares them; exits with 1 if their results differ.
     Compare(compare::Arguments),
+    /// Counts for many keys with checkpoints, and says what these write and how much memory it takes.
+    LargeState(large_state::Arguments),
+    /// Counts for many keys, stops, and says how soon another process goes on.
+    Recovery(large_state::Arguments),
+    /// One of the processes of `recovery`.
+    #[command(hide = true)]
+    RecoveryLife(large_state::Arguments),
     /// Runs a workload once on one system, in this process, and prints the measurement as JSON.
     #[command(hide = true)]
     Run(measure::Arguments),
@@ -39,6 +47,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::LargeState(arguments) => large_state::large_state(&arguments),
+        Command::Recovery(arguments) => large_state::recovery(&arguments),
+        Command::RecoveryLife(arguments) => large_state::recovery_life(&arguments),
         Command::Run(arguments) => measure::run(&arguments),
     };
     match done {

@@ -100,7 +100,7 @@ fn cpu_seconds() -> Result<f64, Error> {
 }
 
 /// The most memory that was ever resident in this process, in bytes: the `VmHWM` of `/proc/self/status`.
-fn peak_bytes() -> Result<u64, Error> {
+pub(crate) fn peak_bytes() -> Result<u64, Error> {
     let status = fs::read_to_string("/proc/self/status").map_err(Error::Usage)?;
     peak_bytes_of(&status).ok_or_else(|| Error::Usage(io::Error::other("no VmHWM in /proc/self/status")))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::place::{Ended, Place, STARTS};
+use crate::place::{Ended, Place, STARTS, refused};
 
 /// How long a job is given to get somewhere.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -154,4 +154,21 @@ fn a_second_process_is_kept_from_the_directory() {
     assert_eq!(flights.0.run(&["cancel", "state"]).code, Some(0), "and leaves the first one's door alone");
     let first = ended(child);
     assert!(first.err.contains("flight-delays: cancelled after "), "{first:?}");
+}
+
+#[test]
+fn state_on_disk_lies_below_the_state_directory_and_is_gone_afterwards() {
+    let place = Place::new();
+    let input = format!("input={}/examples/data/watersheds.txt", env!("CARGO_MANIFEST_DIR"));
+    let run = ["run", "word-count", "--quiet", "--parallelism", "1", "--set", &input];
+    let on = |backend| [&run[..], &["--state-backend", backend]].concat();
+    let told = refused(&place, &on("disk"));
+    assert_eq!(told, "error: state on disk needs a state directory: add --state-dir DIR\n");
+    let told = refused(&place, &on("tape"));
+    assert!(told.contains("state_backend") && told.contains("memory") && told.contains("disk"), "{told}");
+    let tiny = [("WATERSHED_STATE_MEMORY_MIB", "0")];
+    let done = place.run_with(&tiny, &[on("disk"), vec!["--state-dir", "state"]].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(done.out, place.run(&run).out);
+    assert!(!place.path().join("state/work").exists());
 }

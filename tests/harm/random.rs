@@ -1,4 +1,5 @@
-//! `flight-delays`, killed at random times, at changing parallelism: its five files are those of an undisturbed run.
+//! `flight-delays`, killed at random times, at changing parallelism, its state now in memory and now on disk: its five
+//! files are those of an undisturbed run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,12 @@ fn harm(data: &Data, (expected, takes): &(Vec<Vec<String>>, Duration), seed: u64
     let (mut dice, mut kills) = (Dice::new(seed, 0), 0);
     loop {
         let parallelism = [2, 1, 3][dice.below(3) as usize];
-        let process = Process::start(&mut data.command(folder.path(), parallelism));
+        let mut command = data.command(folder.path(), parallelism);
+        if dice.below(2) == 0 {
+            // As little as can be in memory.
+            command.args(["--state-backend", "disk"]).env("WATERSHED_STATE_MEMORY_MIB", "0");
+        }
+        let process = Process::start(&mut command);
         if kills == KILLS_MAX {
             process.end().expect_done(&format!("seed {seed}, behind {kills} kills"));
             break;
