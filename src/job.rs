@@ -89,6 +89,15 @@ impl Job {
         self
     }
 
+    /// Keeps the checkpoints of the state directory elsewhere: in `s3://bucket/prefix`, with the feature `s3`. Endpoint,
+    /// region and credentials come from the environment (`AWS_*`). What is decided stays in the directory, and so does
+    /// this address: a job that goes on needs not name it.
+    #[must_use]
+    pub fn checkpoint_store(mut self, address: Option<String>) -> Self {
+        self.state.store = address;
+        self
+    }
+
     /// Goes on also where the state directory is of another plan, if this one can go on from its newest checkpoint:
     /// see [`watershed_runtime::migration()`] for when. From then on the directory is this plan's.
     #[must_use]

@@ -163,7 +163,7 @@ const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
   watershed.toml       quiet, json, dead_letters, state_dir, state_backend, state_memory_mib
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
-                       [checkpoints] interval, pause_min, timeout, back_off, retain, restarts_max, ..
+                       [checkpoints] interval, store, pause_min, timeout, back_off, retain, restarts_max, ..
                        [poison] policy, max_attempts, quarantine_max
                        [pipelines.NAME] the pipeline's parameters
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG

@@ -29,6 +29,12 @@ pub(super) fn run(
     options: &Options,
 ) -> Result<(), Failure> {
     needs_directory(arguments, options)?;
+    let store = settings.checkpoint_store()?;
+    if store.is_some() && options.state_dir.is_none() {
+        let why =
+            "[checkpoints] store needs a state directory, which holds what is decided: add --state-dir DIR";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     let Prepared { plan, config, dead_letters } = prepare(app, &arguments.choice, settings, options)?;
     let screen = MultiProgress::new();
     log_to(&screen);
@@ -36,7 +42,7 @@ pub(super) fn run(
     let mut job = Job::new(plan).config(config);
     if let Some(directory) = &options.state_dir {
         job = job.state_directory(directory).allow_other_plan(arguments.allow_other_plan);
-        job = job.from_checkpoint(back_to);
+        job = job.from_checkpoint(back_to).checkpoint_store(store);
     }
     job = job.state_backend(options.backend()?);
     let directory = options.state_dir.as_deref();

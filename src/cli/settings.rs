@@ -346,6 +346,13 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// Where checkpoints are kept, if not in the state directory.
+    pub(super) fn checkpoint_store(&self) -> Result<Option<String>, Failure> {
+        checkpoints::store(&self.checkpoints)
+    }
+}
+
 /// The text of a settings file.
 fn text_in(path: &Path) -> Result<String, Failure> {
     let failed =

@@ -13,7 +13,7 @@ use watershed_runtime::{Config, Fork, JobError, Storage, migration};
 #[cfg(feature = "disk")]
 use watershed_state::DiskBackend;
 use watershed_state::inspect::{Offline, Standing, Which};
-use watershed_state::{Adopt, Identity, StateDirectory, StoreError};
+use watershed_state::{Adopt, CheckpointStore, Identity, StateDirectory, StoreError};
 
 /// Where a job keeps its checkpoints, and how it begins there.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct State {
     pub(super) path: Option<PathBuf>,
     /// Whether it may be another plan's.
     pub(super) other_plan: bool,
+    /// Where the checkpoints are, if not in the directory: `s3://bucket/prefix`.
+    pub(super) store: Option<String>,
     /// The checkpoint to go back to; `None` goes on from the newest.
     pub(super) back_to: Option<Epoch>,
     /// Where the values of operators are kept.
@@ -59,8 +61,13 @@ impl State {
             };
         };
         let (job, key_groups) = (plan.name.clone(), plan.key_groups);
-        let ours = Identity { job, key_groups, plan: Fingerprint::of(plan) };
+        let store = self.store.as_deref().map(CheckpointStore::address).transpose()?;
+        let ours = Identity { job, key_groups, plan: Fingerprint::of(plan), store };
         let found = if path.is_dir() { StateDirectory::identity_of(path)? } else { None };
+        let known = found.as_ref().and_then(|found| found.store.as_ref());
+        if let Some(address) = known.or(ours.store.as_ref()) {
+            wait(reach(path, address, found.is_none()))?;
+        }
         let fork = match (&found, self.back_to) {
             (Some(found), back_to) => {
                 let offline = Offline::open(path)?;
@@ -126,6 +133,18 @@ impl State {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Looks whether a store answers, before anything is begun; and that a new directory does not mix its checkpoints with
+/// those of another.
+async fn reach(directory: &Path, address: &str, is_new: bool) -> Result<(), StoreError> {
+    let objects = CheckpointStore::at(directory, Some(address))?.list().await?;
+    if is_new && !objects.is_empty() {
+        let reason = "it holds the checkpoints of another state directory; choose another prefix, or bring that directory \
+                      back";
+        return Err(StoreError::Foreign { directory: address.to_owned(), reason: reason.to_owned() });
+    }
+    Ok(())
 }
 
 fn none_to_go_back_to(directory: &str, epoch: Epoch) -> JobError {

@@ -92,12 +92,26 @@ pub enum StoreError {
         source: io::Error,
     },
     /// A failure of a remote object store.
-    #[error("the object store failed on {path}: {source}")]
+    #[error("the object store failed on {path}: {source}{}", advice(source))]
     Remote {
         /// The object.
         path: String,
         /// What it said.
         source: object_store::Error,
+    },
+    /// No address of a checkpoint store; it is not repeated.
+    #[error("the address of the checkpoint store is none, since {reason}: write s3://bucket/prefix")]
+    Address {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The checkpoints are in S3, and the program cannot go there.
+    #[error(
+        "checkpoints are kept in {address}, and this program was built without S3: build it with the feature `s3`"
+    )]
+    NoS3 {
+        /// Where they are.
+        address: String,
     },
     /// The directory belongs to another job, or to nobody.
     #[error("{directory}: {reason}")]
@@ -119,6 +133,28 @@ pub enum StoreError {
         holder: String,
     },
 }
+
+/// What to do about a failure of an object store, where something can be done. A listing that fails is told without its
+/// kind, so the server's own words are looked at too.
+fn advice(source: &object_store::Error) -> &'static str {
+    use object_store::Error as Failure;
+    let said = source.to_string();
+    let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    match source {
+        Failure::Unauthenticated { .. } | Failure::PermissionDenied { .. } => CREDENTIALS,
+        _ if says(&["InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "403 Forbidden"]) => {
+            CREDENTIALS
+        }
+        Failure::NotFound { .. } => BUCKET,
+        _ if says(&["NoSuchBucket"]) => BUCKET,
+        Failure::Generic { .. } => "; see that the server answers at AWS_ENDPOINT",
+        _ => "",
+    }
+}
+
+const BUCKET: &str = "; create the bucket, or correct the address";
+const CREDENTIALS: &str =
+    "; check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and what they are allowed to do";
 
 /// `fsync` failed, so nobody knows what of the file is on the disk.
 ///

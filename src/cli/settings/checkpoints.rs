@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_runtime::CheckpointConfig;
+use watershed_state::CheckpointStore;
 
 use crate::cli::failure::Failure;
 use crate::parameters::Values;
@@ -28,6 +29,8 @@ pub(super) struct Checkpoints {
     restarts_max: u32,
     restart_pause: Duration,
     halt_on_violation: bool,
+    /// Where they are kept, if not in the state directory: `s3://bucket/prefix`.
+    store: Option<String>,
 }
 
 impl Default for Checkpoints {
@@ -65,8 +68,16 @@ impl Default for Checkpoints {
             restarts_max,
             restart_pause,
             halt_on_violation,
+            store: None,
         }
     }
+}
+
+/// Where checkpoints are kept, if not in the state directory.
+pub(super) fn store(values: &Values) -> Result<Option<String>, Failure> {
+    let Checkpoints { store, .. } = values.read()?;
+    let address = |text: String| CheckpointStore::address(&text);
+    store.map(address).transpose().map_err(|error| Failure::Usage(format!("[checkpoints] store: {error}")))
 }
 
 /// The limits that are set, as the runtime takes them.

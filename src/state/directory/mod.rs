@@ -34,6 +34,10 @@ pub struct Identity {
     pub key_groups: KeyGroups,
     /// The program.
     pub plan: Fingerprint,
+    /// Where its objects are: an [address](CheckpointStore::at), or else the directory itself. A job that names none
+    /// goes on where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
 }
 
 /// Which programs may go on with a directory.
@@ -81,12 +85,15 @@ impl StateDirectory {
     /// Where it is another job's, has another layout, is in use or is damaged; where it holds checkpoints and
     /// has lost the file that says whose they are or the one that says which are decided; and where the file
     /// system fails. Nothing is changed then.
-    pub fn open(path: &Path, identity: Identity, adopt: Adopt) -> Result<StateDirectory, StoreError> {
+    pub fn open(path: &Path, mut identity: Identity, adopt: Adopt) -> Result<StateDirectory, StoreError> {
         let shown = path.display().to_string();
         let folder = Folder::open_or_make(path)?;
         let found = read_identity(&folder)?;
         let logged = folder.open_file(crate::meta::LOG, nix::fcntl::OFlag::O_RDONLY)?.is_some();
         let foreign = |reason: String| StoreError::Foreign { directory: shown.clone(), reason };
+        if let (None, Some(found)) = (&identity.store, &found) {
+            identity.store.clone_from(&found.store);
+        }
         match &found {
             Some(found) => {
                 fits(found, &identity, adopt).map_err(foreign)?;
@@ -119,7 +126,7 @@ impl StateDirectory {
             folder.replace(IDENTITY, text.as_bytes())?;
         }
         Ok(StateDirectory {
-            store: CheckpointStore::local(path)?,
+            store: CheckpointStore::at(path, identity.store.as_deref())?,
             meta,
             torn,
             path: path.to_owned(),
@@ -195,6 +202,10 @@ fn fits(found: &Identity, ours: &Identity, adopt: Adopt) -> Result<(), String> {
     }
     if found.key_groups != ours.key_groups {
         differ("key-group count", &found.key_groups.count(), &ours.key_groups.count());
+    }
+    if found.store != ours.store {
+        let place = |identity: &Identity| identity.store.clone().unwrap_or("the directory itself".to_owned());
+        differ("its checkpoints in", &place(found), &place(ours));
     }
     if found.plan != ours.plan && adopt == Adopt::SamePlan {
         differ("plan", &found.plan, &ours.plan);

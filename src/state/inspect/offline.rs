@@ -62,11 +62,12 @@ impl Offline {
     ///
     /// Where the directory itself cannot be opened.
     pub fn open(path: &Path) -> Result<Offline, StoreError> {
-        let store = CheckpointStore::local(path)?;
         let mut unread = Vec::new();
         let mut note = |error: StoreError| unread.push(error.to_string());
         let meta = FileMetaStore::peek(path).map_err(&mut note).ok();
         let identity = StateDirectory::identity_of(path).map_err(&mut note).ok().flatten();
+        let store = identity.as_ref().and_then(|identity| identity.store.as_deref());
+        let store = CheckpointStore::at(path, store)?;
         Ok(Offline { store, meta, identity, unread })
     }
 

@@ -5,11 +5,14 @@
 //! objects make a checkpoint is said by its [`Manifest`]; whether the checkpoint exists, by the [meta
 //! store](crate::meta) alone.
 
+mod address;
 mod local;
 pub(crate) mod manifest;
 mod objects;
 pub(crate) mod path;
 mod remote;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +34,7 @@ use crate::StoreError;
 use crate::error::Damage;
 use crate::limits::Limits;
 use crate::snapshot::{self, Header, Snapshot};
+use crate::store::address::Address;
 use crate::store::local::LocalObjects;
 use crate::store::objects::Objects;
 use crate::store::path::ObjectPath;
@@ -67,20 +71,29 @@ impl CheckpointStore {
         CheckpointStore::of(Arc::new(RemoteObjects::new(store, name)))
     }
 
-    /// A store in an S3 bucket, below a prefix: `s3://bucket/prefix`. Endpoint, region and credentials come
-    /// from the environment (`AWS_*`).
+    /// The store of a state directory: at an address (`s3://bucket/prefix`, with the feature `s3`), or else in the
+    /// directory itself. Endpoint, region and credentials of a server come from the environment (`AWS_*`).
     ///
     /// # Errors
     ///
-    /// Where the address is none, or the environment is incomplete.
-    #[cfg(feature = "s3")]
-    pub fn s3(url: &str) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Remote { path: url.to_owned(), source };
-        let rest = url.strip_prefix("s3://").unwrap_or_default();
-        let (_, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        let bucket = object_store::aws::AmazonS3Builder::from_env().with_url(url).build().map_err(failed)?;
-        let below = object_store::prefix::PrefixStore::new(bucket, prefix);
-        Ok(CheckpointStore::over(Arc::new(below), url.to_owned()))
+    /// Where the address is none, the environment is incomplete, or the directory cannot be opened. Whether a server
+    /// answers is found when it is asked.
+    pub fn at(directory: &Path, address: Option<&str>) -> Result<Self, StoreError> {
+        let Some(address) = address else { return CheckpointStore::local(directory) };
+        let address = Address::parse(address)?;
+        #[cfg(feature = "s3")]
+        return s3::open(&address);
+        #[cfg(not(feature = "s3"))]
+        Err(StoreError::NoS3 { address: address.to_string() })
+    }
+
+    /// An address as it is written down.
+    ///
+    /// # Errors
+    ///
+    /// Where it is none.
+    pub fn address(text: &str) -> Result<String, StoreError> {
+        Ok(Address::parse(text)?.to_string())
     }
 
     fn of(objects: Arc<dyn Objects>) -> Self {

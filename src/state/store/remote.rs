@@ -25,10 +25,16 @@ impl RemoteObjects {
         RemoteObjects { store, name }
     }
 
+    /// A failure where the object need not have been there: what is not found is the bucket.
+    fn unreached(&self, path: &str, source: Error) -> StoreError {
+        StoreError::Remote { path: format!("{path} in {}", self.name), source }
+    }
+
+    /// A failure to read or to take out an object.
     fn failed(&self, path: &str, source: Error) -> StoreError {
         match source {
             Error::NotFound { .. } => StoreError::Missing { store: self.name.clone(), path: path.to_owned() },
-            source => StoreError::Remote { path: path.to_owned(), source },
+            source => self.unreached(path, source),
         }
     }
 }
@@ -54,7 +60,7 @@ impl Objects for RemoteObjects {
                 }
                 Err(failed) => Err(failed),
             },
-            Err(failed) => Err(self.failed(path.as_str(), failed)),
+            Err(failed) => Err(self.unreached(path.as_str(), failed)),
         }
     }
 
@@ -69,7 +75,7 @@ impl Objects for RemoteObjects {
     }
 
     async fn list(&self, objects_max: usize) -> Result<Vec<Stored>, StoreError> {
-        let failed = |source| self.failed(ROOT, source);
+        let failed = |source| self.unreached(ROOT, source);
         let mut listed = self.store.list(Some(&Path::from(ROOT)));
         let mut objects = Vec::new();
         while let Some(object) = listed.try_next().await.map_err(failed)? {

@@ -12,7 +12,8 @@ use crate::fixture::{self, checkpoint, counts};
 use crate::{Change, Guard, MetaStore};
 
 fn identity() -> Identity {
-    Identity { job: "flights".to_owned(), key_groups: KeyGroups::default(), plan: fixture::plan(1) }
+    let (key_groups, plan) = (KeyGroups::default(), fixture::plan(1));
+    Identity { job: "flights".to_owned(), key_groups, plan, store: None }
 }
 
 fn open(path: &Path, identity: Identity) -> Result<StateDirectory, StoreError> {
@@ -56,6 +57,10 @@ fn another_jobs_directory_is_refused_with_both_names() {
     let advice = "choose another state directory, or run the job that this one belongs to";
     let other = Identity { job: "sensors".to_owned(), ..identity() };
     let expected = format!("it has job \"flights\", and this job has \"sensors\"; {advice}");
+    assert_eq!(refused(root.path(), other), expected);
+    let other = Identity { store: Some("s3://bucket/a".to_owned()), ..identity() };
+    let expected =
+        format!("it has its checkpoints in the directory itself, and this job has s3://bucket/a; {advice}");
     assert_eq!(refused(root.path(), other), expected);
     let other = Identity { key_groups: KeyGroups::new(64).unwrap(), ..identity() };
     let expected = format!("it has key-group count 128, and this job has 64; {advice}");

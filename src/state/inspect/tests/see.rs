@@ -103,8 +103,12 @@ async fn a_checkpoint_that_is_not_there_is_answered_with_those_that_are() {
 #[tokio::test]
 async fn a_directory_that_a_job_has_open_can_be_looked_at() {
     let root = tempfile::tempdir().unwrap();
-    let identity =
-        Identity { job: fixture::JOB.to_owned(), key_groups: Default::default(), plan: fixture::plan(1) };
+    let identity = Identity {
+        job: fixture::JOB.to_owned(),
+        key_groups: Default::default(),
+        plan: fixture::plan(1),
+        store: None,
+    };
     let directory = StateDirectory::open(root.path(), identity, Adopt::SamePlan).unwrap();
     let (newest, _) = checkpoint(&directory.store, fixture::manifest(1, 1, None), counts(&[])).await;
     let mut meta = directory.meta.read().await.unwrap();

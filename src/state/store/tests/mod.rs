@@ -4,6 +4,10 @@ mod disk;
 mod manifests;
 mod objects;
 mod paths;
+#[cfg(feature = "s3")]
+mod remote;
+#[cfg(feature = "s3")]
+pub(crate) mod server;
 
 use watershed_core::{Epoch, Lineage, Run};
 

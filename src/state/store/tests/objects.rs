@@ -10,15 +10,32 @@ use crate::error::Damage;
 use crate::fixture::{self, counts, subtask};
 use crate::{CheckpointStore, Limits, StoreError};
 
-fn everywhere() -> (tempfile::TempDir, [CheckpointStore; 2]) {
+/// What the stores need as long as they are used.
+struct Places {
+    directory: tempfile::TempDir,
+    #[cfg(feature = "s3")]
+    _bucket: Option<super::remote::Bucket>,
+}
+
+/// A store of each kind: in a directory, in memory and, with the feature and a server for it, in S3.
+fn everywhere(test: &str) -> (Places, Vec<CheckpointStore>) {
     let directory = tempfile::tempdir().unwrap();
-    let local = CheckpointStore::local(directory.path()).unwrap();
-    (directory, [local, CheckpointStore::memory()])
+    let stores = vec![CheckpointStore::local(directory.path()).unwrap(), CheckpointStore::memory()];
+    #[cfg(feature = "s3")]
+    {
+        let (remote, bucket) = super::remote::store(&format!("objects::{test}, in S3")).unzip();
+        (Places { directory, _bucket: bucket }, stores.into_iter().chain(remote).collect())
+    }
+    #[cfg(not(feature = "s3"))]
+    {
+        let _ = test;
+        (Places { directory }, stores)
+    }
 }
 
 #[tokio::test]
 async fn what_was_put_is_got_and_lies_under_its_name() {
-    let (directory, stores) = everywhere();
+    let (places, stores) = everywhere("what_was_put_is_got_and_lies_under_its_name");
     for store in stores {
         let object = store.put(key(7), "state").await.unwrap();
         assert_eq!(object.path, "ck/0/7/2/3-1.456cf7f1bcf2d3dc");
@@ -33,12 +50,17 @@ async fn what_was_put_is_got_and_lies_under_its_name() {
         let missing = store.get(&object).await.unwrap_err();
         assert!(matches!(&missing, StoreError::Missing { path, .. } if *path == object.path), "{missing}");
     }
-    assert_eq!(std::fs::read_dir(directory.path().join("ck")).unwrap().count(), 0, "empty folders go too");
+    assert_eq!(
+        std::fs::read_dir(places.directory.path().join("ck")).unwrap().count(),
+        0,
+        "empty folders go too"
+    );
 }
 
 #[tokio::test]
 async fn an_object_is_believed_only_with_its_length_and_its_hash() {
-    for store in everywhere().1 {
+    let (_places, stores) = everywhere("an_object_is_believed_only_with_its_length_and_its_hash");
+    for store in stores {
         let object = store.put(key(7), "state").await.unwrap();
         let damage = async |wrong: ObjectRef| match store.get(&wrong).await {
             Err(StoreError::Damaged { path, damage }) if path == object.path => damage,
@@ -58,7 +80,8 @@ async fn an_object_is_believed_only_with_its_length_and_its_hash() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_before_it_is_written_or_read() {
-    for store in everywhere().1 {
+    let (_places, stores) = everywhere("what_is_too_large_is_refused_before_it_is_written_or_read");
+    for store in stores {
         let object = store.put(key(7), "state").await.unwrap();
         let strict =
             store.clone().with_limits(Limits { object_bytes_max: 4, objects_max: 0, ..Limits::default() });
@@ -74,7 +97,8 @@ async fn what_is_too_large_is_refused_before_it_is_written_or_read() {
 
 #[tokio::test]
 async fn layers_come_back_in_order_and_in_part() {
-    for store in everywhere().1 {
+    let (_places, stores) = everywhere("layers_come_back_in_order_and_in_part");
+    for store in stores {
         let manifest = fixture::manifest(1, 1, None);
         let header = fixture::header(&manifest, subtask(1, 0));
         let full = counts(&[(3, &[("EWR", 1)]), (90, &[("JFK", 2)])]);
