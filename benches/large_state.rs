@@ -224,8 +224,12 @@ fn job(
     config.checkpoints.retain = 64;
     config.checkpoints.timeout = Duration::from_secs(600);
     config.checkpoints.restore_timeout = Duration::from_secs(600);
-    let identity =
-        Identity { job: plan.name.clone(), key_groups: plan.key_groups, plan: Fingerprint::of(&plan) };
+    let identity = Identity {
+        job: plan.name.clone(),
+        key_groups: plan.key_groups,
+        plan: Fingerprint::of(&plan),
+        store: None,
+    };
     let state = StateDirectory::open(directory, identity, Adopt::SamePlan).expect("the directory is ours");
     let storage = Storage::directory(&state);
     let storage = match arguments.backend {

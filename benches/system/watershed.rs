@@ -59,8 +59,12 @@ fn finish(pipeline: &Pipeline, interval: Option<Duration>) -> Option<Checkpoints
     let place = std::env::current_exe().expect("a program knows where it is");
     let folder = tempfile::tempdir_in(place.parent().expect("a program lies in a folder"));
     let folder = folder.expect("there is room beside the benchmark");
-    let identity =
-        Identity { job: plan.name.clone(), key_groups: plan.key_groups, plan: Fingerprint::of(&plan) };
+    let identity = Identity {
+        job: plan.name.clone(),
+        key_groups: plan.key_groups,
+        plan: Fingerprint::of(&plan),
+        store: None,
+    };
     let state = StateDirectory::open(folder.path(), identity, Adopt::SamePlan).expect("the folder is new");
     let summary = run_plan(&plan, &config, Storage::directory(&state), |_| {})
         .expect("the benchmark's pipelines do not fail");
