@@ -14,9 +14,9 @@ pub use watershed_actors::window::*;
 pub use watershed_actors::{aggregate, join, operator, sink, source, window};
 pub use watershed_core::{
     BoundedOutOfOrderness, Chain, CoOperator, Context, Data, DeadLetter, Either, Epoch, EventTime,
-    EventTimes, Key, KeyContext, KeyGroups, Keyed, KeyedStream, Monotone, Operator, Output, Partitioner,
-    Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream, SideOutput, Sink, SinkError,
-    SinkPlace, Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark,
+    EventTimes, Guarantee, Key, KeyContext, KeyGroups, Keyed, KeyedStream, Monotone, Operator, Output,
+    Partitioner, Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream, SideOutput, Sink,
+    SinkError, SinkPlace, Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark,
     WatermarkGenerator, Writer,
 };
 

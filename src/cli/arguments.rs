@@ -81,6 +81,10 @@ pub(super) struct Run {
     /// the job and names it, `quarantine` makes it a dead letter. [default: fail]
     #[arg(long, value_name = "POLICY")]
     pub(super) poison: Option<String>,
+    /// What every source must hold to, with --state-dir: exactly-once, at-least-once or at-most-once. For the first two,
+    /// sockets and standard input log what arrives. [default: exactly-once]
+    #[arg(long, value_name = "GUARANTEE")]
+    pub(super) guarantee: Option<String>,
     /// Go back to checkpoint N of --state-dir and begin a new history there. What came after it has been shown already
     /// and comes again; give this once, not at every start
     #[arg(long, value_name = "N")]
@@ -163,7 +167,7 @@ const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
   watershed.toml       quiet, json, dead_letters, state_dir, state_backend, state_memory_mib
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
-                       [checkpoints] interval, store, pause_min, timeout, back_off, retain, restarts_max, ..
+                       [checkpoints] interval, store, guarantee, pause_min, timeout, back_off, retain, ..
                        [poison] policy, max_attempts, quarantine_max
                        [pipelines.NAME] the pipeline's parameters
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG

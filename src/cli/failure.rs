@@ -106,6 +106,7 @@ impl From<JobError> for Failure {
             | JobError::State(_)
             | JobError::Backend(_)
             | JobError::Checkpoint(_)
+            | JobError::Guarantee { .. }
             | JobError::OtherPlan(_) => Failure::Usage(error.to_string()),
             _ => Failure::Job { message: error.to_string(), letters: None },
         }

@@ -88,6 +88,9 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
         if let Some(policy) = &arguments.poison {
             settings.poison.set("policy", policy, "--poison");
         }
+        if let Some(guarantee) = &arguments.guarantee {
+            settings.checkpoints.set("guarantee", guarantee, "--guarantee");
+        }
     }
     let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);

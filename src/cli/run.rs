@@ -96,6 +96,7 @@ fn needs_directory(arguments: &arguments::Run, options: &Options) -> Result<(), 
     let flags = [
         ("--checkpoint-interval", arguments.checkpoint_interval.is_some()),
         ("--poison", arguments.poison.is_some()),
+        ("--guarantee", arguments.guarantee.is_some()),
         ("--from-savepoint", arguments.from_savepoint.is_some()),
         ("--allow-other-plan", arguments.allow_other_plan),
     ];

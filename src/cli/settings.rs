@@ -323,6 +323,7 @@ impl Settings {
                 limits.parallelism, limits.key_groups
             )));
         }
+        let (guarantee, ingress) = checkpoints::ingress(&self.checkpoints)?;
         let config = Config {
             arbiters: limits.arbiters,
             parallelism: limits.parallelism,
@@ -340,6 +341,8 @@ impl Settings {
             vigil: limits.vigil,
             checkpoints: checkpoints::config(&self.checkpoints)?,
             poison: poison::config(&self.poison)?,
+            guarantee,
+            ingress,
             stop_within: limits.stop_within,
         };
         Ok((config, key_groups))

@@ -40,9 +40,10 @@ pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher
 pub use plan::{Plan, PlanError};
 pub use record::{AnyBatch, Batch, Either, Keyed, Record};
 pub use spi::{
-    BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, KeyContext, Loads, Monotone,
-    Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink, SinkError,
-    SinkPlace, Source, SourceError, SourceOutput, Step, Transform, WatermarkGenerator, Weighted, Writer,
+    BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, Guarantee, KeyContext, Loads,
+    Monotone, Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink,
+    SinkError, SinkPlace, Source, SourceError, SourceOutput, SplitLog, Step, Transform, WatermarkGenerator,
+    Weighted, Writer,
 };
 pub use stage::KeyTrace;
 pub use state::StateError;

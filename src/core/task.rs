@@ -13,7 +13,7 @@ pub use source::{SourceHead, SplitTask};
 
 use std::time::Duration;
 
-use crate::spi::{Polled, SourceError};
+use crate::spi::{Guarantee, Polled, SourceError, SplitLog};
 use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
 use crate::state::LayerKind;
 use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
@@ -92,12 +92,18 @@ pub trait SourceTask: Send {
     /// The chain behind the source, to be called.
     fn chain_mut(&mut self) -> &mut dyn Task;
 
-    /// Opens a split; its number within the subtask is how many were opened before.
+    /// Opens a split; its number within the subtask is how many were opened before. `log` is there for a source that
+    /// can use it.
     ///
     /// # Errors
     ///
     /// Where it cannot be opened.
-    fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError>;
+    fn open_split(
+        &mut self,
+        split: &Split,
+        from: Option<Position>,
+        log: Option<&dyn SplitLog>,
+    ) -> Result<(), TaskError>;
 
     /// Reads some records of a split.
     ///
@@ -114,6 +120,9 @@ pub trait SourceTask: Send {
 
     /// Where a reader of the split would go on.
     fn position(&self, split: usize) -> Position;
+
+    /// Tells the reader of a split what the job's checkpoints need no more.
+    fn forget(&mut self, split: usize, before: Position);
 }
 
 /// A split of a source with its type hidden.
@@ -151,4 +160,10 @@ pub trait TaskFactory: Send {
     ///
     /// Where the bytes are no split of this source.
     fn describe(&self, split: &[u8]) -> Result<String, TaskError>;
+
+    /// What a source holds to when the job is killed, with ingress logs or without; other vertices hold to everything.
+    fn guarantee(&self, logged: bool) -> Guarantee {
+        let _ = logged;
+        Guarantee::ExactlyOnce
+    }
 }

@@ -9,7 +9,7 @@ use watershed_core::plan::Fingerprint;
 #[cfg(feature = "disk")]
 use watershed_core::state::BackendError;
 use watershed_core::{Epoch, Plan};
-use watershed_runtime::{Config, Fork, JobError, Storage, migration};
+use watershed_runtime::{Config, Fork, JobError, Storage, guarantee, migration};
 #[cfg(feature = "disk")]
 use watershed_state::DiskBackend;
 use watershed_state::inspect::{Offline, Standing, Which};
@@ -60,6 +60,7 @@ impl State {
                 Some(epoch) => Err(none_to_go_back_to("the job without a state directory", epoch)),
             };
         };
+        guarantee::demand(plan, config.guarantee)?;
         let (job, key_groups) = (plan.name.clone(), plan.key_groups);
         let store = self.store.as_deref().map(CheckpointStore::address).transpose()?;
         let ours = Identity { job, key_groups, plan: Fingerprint::of(plan), store };
@@ -83,7 +84,12 @@ impl State {
             (None, None) => None,
         };
         let adopt = if self.other_plan { Adopt::OtherPlan } else { Adopt::SamePlan };
-        let storage = self.furnished(path, Storage::directory(&StateDirectory::open(path, ours, adopt)?))?;
+        let directory = StateDirectory::open(path, ours, adopt)?;
+        let mut storage = Storage::directory(&directory);
+        if guarantee::logs(config.guarantee) {
+            storage = storage.with_ingress_logs(&directory, config.ingress);
+        }
+        let storage = self.furnished(path, storage)?;
         Ok(match fork {
             Some(fork) => storage.going_back_to(fork),
             None => storage,

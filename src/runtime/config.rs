@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use watershed_core::Guarantee;
 use watershed_protocol::PoisonConfig;
 use watershed_protocol::checkpoint::CheckpointConfig;
+use watershed_state::IngressLimits;
 
 /// How a job is run in this process.
 #[derive(Clone, Debug)]
@@ -48,6 +50,11 @@ pub struct Config {
     pub checkpoints: CheckpointConfig,
     /// How records are treated that make their subtask panic, in a job whose storage lasts. See [`PoisonConfig`].
     pub poison: PoisonConfig,
+    /// What is asked of every source of a job whose storage lasts; see [`demand`](crate::guarantee::demand). Default:
+    /// exactly once.
+    pub guarantee: Guarantee,
+    /// The bounds of the logs of sources that cannot ask for their input again.
+    pub ingress: IngressLimits,
     /// How long the end of a job waits for operators' code to return. Default: 5 s.
     pub stop_within: Duration,
 }
@@ -71,6 +78,8 @@ impl Default for Config {
             convoy_tick: Duration::from_millis(1),
             checkpoints: CheckpointConfig::default(),
             poison: PoisonConfig::default(),
+            guarantee: Guarantee::default(),
+            ingress: IngressLimits::default(),
             vigil: Duration::from_micros(100),
             stop_within: Duration::from_secs(5),
         }

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use watershed_core::state::BackendError;
-use watershed_core::{EventTime, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError};
+use watershed_core::{
+    EventTime, Guarantee, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError,
+};
 use watershed_state::inspect::InspectError;
 use watershed_state::{StoreError, to_json};
 
@@ -37,6 +39,20 @@ pub enum JobError {
     /// The state directory is of another plan, and this one cannot go on from it, or nobody has allowed it.
     #[error("{}", other_plan(.0))]
     OtherPlan(Box<Migration>),
+    /// A source cannot hold to what the job asks for; nothing was opened.
+    #[error(
+        "source {operator} holds to {holds}, and the job asks for {asked}: what it has read when the job is killed cannot \
+         be read again; let it log what arrives (a socket or standard input does unless it is made .without_log(), a source \
+         of your own with `can_log` and `open_logged`), or ask for less ([checkpoints] guarantee = \"{holds}\", or --guarantee {holds})"
+    )]
+    Guarantee {
+        /// The uid of the source.
+        operator: String,
+        /// What it can hold to.
+        holds: Guarantee,
+        /// What the job asks for.
+        asked: Guarantee,
+    },
     /// The job cannot go on, for a reason that no subtask told.
     #[error("the job cannot go on: {reason}")]
     Stopped {

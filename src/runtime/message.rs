@@ -51,6 +51,11 @@ pub(crate) struct Trigger {
 #[rtype(result = "()")]
 pub(crate) struct Drain(pub(crate) Ending);
 
+/// To a source: no checkpoint before this one is kept any more, but for savepoints.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Forget(pub(crate) Epoch);
+
 /// To a subtask: the run is over. What will never be decided is taken back, and what is left of its dead letters
 /// sent to whoever takes them.
 #[derive(Message)]
@@ -151,4 +156,6 @@ pub(crate) struct Handle {
     pub(crate) deliver: Option<Post<Deliver>>,
     /// A source only.
     pub(crate) drain: Option<Recipient<Drain>>,
+    /// A source only.
+    pub(crate) forget: Option<Recipient<Forget>>,
 }

@@ -86,6 +86,7 @@ impl Node {
                     stop: address.clone().recipient(),
                     deliver: Some(Post::new(address, vigil)),
                     drain: None,
+                    forget: None,
                 }
             }
             AnyTask::Source(task) => {
@@ -99,7 +100,8 @@ impl Node {
                     trigger: address.clone().recipient(),
                     stop: address.clone().recipient(),
                     deliver: None,
-                    drain: Some(address.recipient()),
+                    drain: Some(address.clone().recipient()),
+                    forget: Some(address.recipient()),
                 }
             }
         }

@@ -5,6 +5,7 @@
 //!   ├── watershed.json   whose directory this is              directory
 //!   ├── meta.log         what is decided, one record a change  meta
 //!   ├── meta.lock        held by the process that may decide   meta
+//!   ├── ingress/..       what arrived, before the stream saw it ingress
 //!   ├── work/..          state too large for memory, this run  DiskBackend, with the feature `disk`
 //!   └── ck/..            immutable objects                     store
 //!         ├── snapshots: layers of state by key group          snapshot
@@ -16,6 +17,7 @@
 //! | open a state directory | [`StateDirectory`] |
 //! | write and read the objects of a checkpoint | [`CheckpointStore`] |
 //! | decide | [`MetaStore`] |
+//! | keep what arrives and cannot be asked for again | [`ingress`] |
 //! | know which objects may go | [`retention`] |
 //! | look at checkpoints without the job | [`inspect`] |
 //! | read the file format | [`snapshot`] |
@@ -75,6 +77,7 @@ mod durable;
 mod error;
 #[cfg(test)]
 mod fixture;
+pub mod ingress;
 pub mod inspect;
 mod limits;
 pub mod meta;
@@ -89,6 +92,7 @@ pub use directory::{Adopt, Identity, StateDirectory};
 #[cfg(feature = "disk")]
 pub use disk::DiskBackend;
 pub use error::{Damage, StoreError, SyncFailure};
+pub use ingress::{IngressError, IngressLimits, IngressLog, IngressLogs};
 pub use limits::Limits;
 pub use meta::{Change, FileMetaStore, Guard, MemoryMetaStore, MetaError, MetaStore, Refusal};
 pub use msgpack::to_json;

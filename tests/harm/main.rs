@@ -9,6 +9,7 @@
 //! | [`matrix`] | SIGKILL, or a panic, at each step of a checkpoint and of a restore |
 //! | [`random`] | SIGKILL at random times |
 //! | [`disk`] | a full disk; objects that are cut, changed or removed |
+//! | [`ingress`] | SIGKILL while records come over a socket |
 //! | [`identity`] | a state directory that is somebody else's |
 //! | [`poison`] | SIGKILL around a record by which an operator panics |
 //!
@@ -26,6 +27,7 @@
 
 mod disk;
 mod identity;
+mod ingress;
 mod ledger;
 mod matrix;
 mod poison;

@@ -37,3 +37,11 @@ pub(crate) fn newest(directory: &Path) -> (String, Manifest) {
         (pointer.manifest.path, manifest)
     })
 }
+
+/// The newest manifest of a job that may be taking and letting go of checkpoints at the moment.
+pub(crate) fn newest_if_any(directory: &Path) -> Option<Manifest> {
+    within(async {
+        let offline = Offline::open(directory).ok()?;
+        offline.manifest(Which::Newest).await.ok().map(|(_, manifest)| manifest)
+    })
+}

@@ -267,7 +267,7 @@ mod tests {
     fn framed(framing: Framing, step: usize, bytes: &[u8], whole: bool) -> (Vec<Vec<u8>>, Vec<String>) {
         let (handover, feed) = queue();
         let mut framer = Framer::new(framing, 10, "peer");
-        let thread = std::thread::spawn(move || feed.iter().collect::<Vec<Fed>>());
+        let thread = std::thread::spawn(move || feed.iter().map(|handed| handed.fed).collect::<Vec<Fed>>());
         assert!(matches!(framer.pump(&mut Dribble(bytes, step), &handover), Pumped::Closed));
         framer.finish(whole).into_iter().for_each(|fed| assert!(handover.give(fed)));
         drop(handover);

@@ -10,10 +10,29 @@
 //! ```
 //!
 //! A full queue stops the thread, which stops reading, which stops a TCP sender: back-pressure reaches the
-//! peer. What has been read from a pipe or socket cannot be read again, so these sources do not replay:
-//! after a restart they go on with what arrives then. Their position is the number of rows read, for people.
+//! peer.
+//!
+//! # What a kill costs
+//!
+//! What has been read from a pipe or socket cannot be read again, so by themselves these sources count a record at most
+//! once. A job with a state directory asks for exactly once unless told otherwise, and rather than refuse every socket
+//! there, they then put what arrives into an **ingress log** below the directory, before the stream sees it:
+//!
+//! ```text
+//! socket -> thread: Framer -> queue -> thread: Ferry -> log, fsync -> subtask: FeedReader -> Decode -> records
+//! ```
+//!
+//! Positions are those of the log: rows, those included that were refused. After a kill the reader goes on from the
+//! position of the checkpoint, through what was logged and never read, to what arrives then; each row that is in the
+//! log counts once. What a peer had sent and was not logged yet is gone with its connection, as for any server; the
+//! listener can [tell its peers](TcpListen::acknowledge) what is durable. `--guarantee at-most-once` saves the log and
+//! its fsync, and `.without_log()` does for one source.
 
+mod entry;
+mod ferry;
 mod framer;
+mod queue;
+mod receipts;
 mod stdin;
 mod tcp_connect;
 mod tcp_listen;
@@ -24,114 +43,40 @@ pub use tcp_connect::TcpConnect;
 pub use tcp_listen::TcpListen;
 pub use udp::Udp;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Data, DeadLetter, Polled, Position, Reader, SourceError, SourceOutput};
+use watershed_core::spi::{Guarantee, OpenLog};
+use watershed_core::{Data, Polled, Position, Reader, SourceError, SourceOutput};
 
 use super::decode::{Decode, Refusal, without_terminator};
-
-/// How many chunks wait for the subtask, at most; one is about 64 KiB.
-const CHUNKS_WAITING_MAX: usize = 16;
+use ferry::{Ferry, rings};
+use queue::{Bell, Chunk, Fed, Handed, Handover, lock, queue};
+use receipts::Receipts;
 
 /// The only split of a source that waits for others: where it waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Data)]
 pub struct Address(String);
 
-/// What a thread hands over.
-#[derive(Debug, PartialEq, Eq)]
-enum Fed {
-    /// Rows that arrived together.
-    Rows(Chunk),
-    /// Bytes that are no row.
-    Refused(DeadLetter),
-    /// There will be no more, because reading failed.
-    Failed { what: String, why: String },
-    /// There will be no more.
-    Ended,
-}
-
-/// Rows that arrived together from one peer.
-#[derive(Debug, PartialEq, Eq)]
-struct Chunk {
-    /// The peer and what its rows are called: `127.0.0.1:4711 line`.
-    place: Arc<str>,
-    /// The number of the first row, counted from 1.
-    first: u64,
-    bytes: Vec<u8>,
-    /// Where each row begins and ends in `bytes`.
-    rows: Vec<(usize, usize)>,
-}
-
-/// What the threads of a source and its reader have in common.
-#[derive(Debug, Default)]
-struct Bell {
-    waker: Mutex<Option<Waker>>,
-    stopped: AtomicBool,
-}
-
-impl Bell {
-    fn ring(&self) {
-        if let Some(waker) = &*lock(&self.waker) {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn is_heard_by(&self, waker: &Waker) {
-        let mut known = lock(&self.waker);
-        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            *known = Some(waker.clone());
-        }
-    }
-
-    fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-}
-
-/// Locks what no panic can leave half done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread's end of the queue.
-#[derive(Clone, Debug)]
-struct Handover {
-    queue: SyncSender<Fed>,
-    bell: Arc<Bell>,
-}
-
-impl Handover {
-    /// Waits for room and hands over; says whether anybody is there to take it.
-    fn give(&self, fed: Fed) -> bool {
-        let taken = self.queue.send(fed).is_ok();
-        self.bell.ring();
-        taken && !self.bell.is_stopped()
-    }
-
-    /// Hands over that reading has failed; says whether anybody is there to hear it.
-    fn fail(&self, what: impl Into<String>, why: impl ToString) -> bool {
-        self.give(Fed::Failed { what: what.into(), why: why.to_string() })
-    }
-}
-
-/// A queue with its two ends.
-fn queue() -> (Handover, Receiver<Fed>) {
-    let (sender, receiver) = sync_channel(CHUNKS_WAITING_MAX);
-    (Handover { queue: sender, bell: Arc::default() }, receiver)
-}
-
 /// What becomes of the threads when their reader is dropped.
 trait Threads: Send {
-    /// Ends them; `feed` is the reader's end of the queue, which must not be held while waiting for them.
-    fn stop(&mut self, feed: Receiver<Fed>);
+    /// Ends them; `queue` is the reader's end of the queue, which must not be held while waiting for them, and
+    /// `unlogged` what was taken out of it and could not be logged.
+    fn stop(&mut self, queue: Receiver<Handed>, unlogged: Option<Fed>);
+
+    /// Whether a later reader goes on with what is left in the queue.
+    fn keeps_queue(&self) -> bool {
+        false
+    }
+}
+
+/// Where a reader takes what arrives from.
+enum Feed {
+    /// From the threads themselves.
+    Queue(Receiver<Handed>),
+    /// From a log that they fill.
+    Log(Ferry),
 }
 
 /// Decodes what the threads of a source hand over.
@@ -140,7 +85,7 @@ pub struct FeedReader<D> {
     decoder: D,
     header_due: bool,
     /// None only while it is being dropped.
-    feed: Option<Receiver<Fed>>,
+    feed: Option<Feed>,
     bell: Arc<Bell>,
     threads: Box<dyn Threads>,
     current: Option<(Chunk, usize)>,
@@ -153,19 +98,53 @@ impl<D: Decode> FeedReader<D> {
         name: &str,
         decoder: D,
         from: Option<Position>,
-        (feed, bell): (Receiver<Fed>, Arc<Bell>),
+        (feed, bell): (Receiver<Handed>, Arc<Bell>),
         threads: impl Threads + 'static,
     ) -> Self {
         FeedReader {
             name: name.to_owned(),
             header_due: decoder.wants_header(),
             decoder,
-            feed: Some(feed),
+            feed: Some(Feed::Queue(feed)),
             bell,
             threads: Box::new(threads),
             current: None,
             rows_read: from.map_or(0, |position| position.0),
             ended: false,
+        }
+    }
+
+    /// Takes what arrives from a log, into which it is carried from now on.
+    fn through(mut self, log: Option<OpenLog>, unlogged: Option<Fed>) -> Result<Self, SourceError> {
+        match (self.feed.take(), log) {
+            (Some(Feed::Queue(queue)), Some(log)) => {
+                self.feed = Some(Feed::Log(Ferry::start(
+                    log,
+                    queue,
+                    unlogged,
+                    &self.bell,
+                    self.threads.keeps_queue(),
+                )?));
+            }
+            (feed, _) => self.feed = feed,
+        }
+        Ok(self)
+    }
+
+    /// What comes next, and how many of its rows have been read before.
+    fn next(&mut self) -> Result<Option<(Fed, usize)>, SourceError> {
+        match self.feed.as_mut().expect("the feed is there until the reader is dropped") {
+            Feed::Queue(queue) => match queue.try_recv() {
+                Ok(handed) => Ok(Some((handed.fed, 0))),
+                Err(TryRecvError::Empty) => Ok(None),
+                Err(TryRecvError::Disconnected) => {
+                    unreachable!("the threads of {} say why they end", self.name)
+                }
+            },
+            Feed::Log(ferry) => Ok(ferry.next()?.map(|(first, fed)| {
+                let skip = self.rows_read.saturating_sub(first.0);
+                (fed, usize::try_from(skip).unwrap_or(usize::MAX))
+            })),
         }
     }
 
@@ -214,20 +193,17 @@ impl<D: Decode> Reader for FeedReader<D> {
             if self.ended {
                 return Ok(Polled::End);
             }
-            let feed = self.feed.as_ref().expect("the queue is there until the reader is dropped");
-            match feed.try_recv() {
-                Ok(Fed::Rows(chunk)) => self.current = Some((chunk, 0)),
-                Ok(Fed::Refused(letter)) => {
+            match self.next()? {
+                Some((Fed::Rows(chunk), skip)) => self.current = Some((chunk, skip)),
+                Some((Fed::Refused(letter), _)) => {
                     out.set_aside(letter);
                     self.rows_read += 1;
                     read += 1;
                 }
-                Ok(Fed::Failed { what, why }) => return Err(SourceError::new(what, why)),
-                Ok(Fed::Ended) => self.ended = true,
-                Err(TryRecvError::Empty) => return Ok(Polled::Pending),
-                Err(TryRecvError::Disconnected) => {
-                    unreachable!("the threads of {} say why they end", self.name)
-                }
+                Some((Fed::Failed { what, why }, _)) => return Err(SourceError::new(what, why)),
+                // The position stays before the end, so that a reader that begins there finds it again.
+                Some((Fed::Ended, _)) => self.ended = true,
+                None => return Ok(Polled::Pending),
             }
         }
     }
@@ -236,15 +212,26 @@ impl<D: Decode> Reader for FeedReader<D> {
     fn position(&self) -> Position {
         Position(self.rows_read)
     }
+
+    fn forget(&mut self, before: Position) {
+        if let Some(Feed::Log(ferry)) = &mut self.feed {
+            ferry.forget(before);
+        }
+    }
 }
 
 impl<D> Drop for FeedReader<D> {
     fn drop(&mut self) {
-        if let Some(feed) = self.feed.take() {
-            self.threads.stop(feed);
+        match self.feed.take() {
+            Some(Feed::Queue(queue)) => self.threads.stop(queue, None),
+            Some(Feed::Log(ferry)) => ferry.stop(self.threads.as_mut()),
+            None => {}
         }
     }
 }
+
+/// What a source of this kind holds to that has no log.
+const WITHOUT_LOG: Guarantee = Guarantee::AtMostOnce;
 
 /// Refuses a decoder that needs a header, where every peer would have to send one.
 fn without_header<D: Decode>(decoder: &D, address: &str) -> Result<(), SourceError> {

@@ -7,11 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use watershed_core::spi::{Guarantee, SplitLog};
 use watershed_core::{Data, Position, Source, SourceError};
 
 use super::framer::{Framer, Framing, Pumped};
 use super::stdin::spawn;
-use super::{Address, Bell, Fed, FeedReader, Handover, Threads, lock, queue, without_header};
+use super::{
+    Address, Bell, Fed, FeedReader, Handed, Handover, Threads, WITHOUT_LOG, lock, queue, rings,
+    without_header,
+};
 use crate::source::decode::{Decode, MessagePack, Text};
 use crate::source::file::ROW_BYTES_MAX;
 
@@ -43,6 +47,7 @@ pub struct TcpConnect<D = Text> {
     row_bytes_max: usize,
     attempts_max: u32,
     end_on_close: bool,
+    can_log: bool,
 }
 
 impl TcpConnect {
@@ -60,13 +65,14 @@ impl TcpConnect {
 impl<D> TcpConnect<D> {
     fn new(address: String, framing: Framing, decoder: D) -> Self {
         let (row_bytes_max, attempts_max) = (ROW_BYTES_MAX, ATTEMPTS_MAX);
-        TcpConnect { address, framing, decoder, row_bytes_max, attempts_max, end_on_close: false }
+        let (end_on_close, can_log) = (false, true);
+        TcpConnect { address, framing, decoder, row_bytes_max, attempts_max, end_on_close, can_log }
     }
 
     /// Makes something else of each row.
     pub fn decode<E: Decode>(self, decoder: E) -> TcpConnect<E> {
-        let TcpConnect { address, framing, row_bytes_max, attempts_max, end_on_close, .. } = self;
-        TcpConnect { address, framing, decoder, row_bytes_max, attempts_max, end_on_close }
+        let TcpConnect { address, framing, row_bytes_max, attempts_max, end_on_close, can_log, .. } = self;
+        TcpConnect { address, framing, decoder, row_bytes_max, attempts_max, end_on_close, can_log }
     }
 
     /// Refuses rows of more bytes; a message that claims more ends the connection.
@@ -89,6 +95,13 @@ impl<D> TcpConnect<D> {
         self.end_on_close = true;
         self
     }
+
+    /// Keeps no log of what arrives, whatever the job asks for: what is under way when it is killed is lost then.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.can_log = false;
+        self
+    }
 }
 
 impl<D: Decode> Source for TcpConnect<D> {
@@ -102,8 +115,41 @@ impl<D: Decode> Source for TcpConnect<D> {
     }
 
     fn open(&self, split: &Address, from: Option<Position>) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, None)
+    }
+
+    fn open_logged(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: &dyn SplitLog,
+    ) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, Some(log))
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        WITHOUT_LOG
+    }
+
+    fn can_log(&self) -> bool {
+        self.can_log
+    }
+
+    fn describe(&self, split: &Address) -> String {
+        format!("tcp {}", split.0)
+    }
+}
+
+impl<D: Decode> TcpConnect<D> {
+    fn read(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: Option<&dyn SplitLog>,
+    ) -> Result<FeedReader<D>, SourceError> {
         let (handover, feed) = queue();
         let bell = Arc::clone(&handover.bell);
+        let log = log.map(|log| log.open(from, rings(&bell))).transpose()?;
         let stream = Arc::default();
         let client = Client {
             address: split.0.clone(),
@@ -116,11 +162,7 @@ impl<D: Decode> Source for TcpConnect<D> {
         };
         let thread = spawn("tcp-connect", move || client.run())?.thread().clone();
         let threads = Connecting { bell: Arc::clone(&bell), stream, thread };
-        Ok(FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads))
-    }
-
-    fn describe(&self, split: &Address) -> String {
-        format!("tcp {}", split.0)
+        FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads).through(log, None)
     }
 }
 
@@ -133,9 +175,9 @@ struct Connecting {
 
 impl Threads for Connecting {
     /// Does not wait for the thread: one attempt to connect may keep it for [`CONNECT_TIMEOUT`].
-    fn stop(&mut self, feed: Receiver<Fed>) {
+    fn stop(&mut self, queue: Receiver<Handed>, _: Option<Fed>) {
         self.bell.stop();
-        drop(feed);
+        drop(queue);
         if let Some(stream) = lock(&self.stream).take() {
             // A peer that has gone already needs no shutdown.
             let _ = stream.shutdown(Shutdown::Both);

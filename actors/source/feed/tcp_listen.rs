@@ -7,11 +7,16 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use watershed_core::spi::{Guarantee, LogInput, SplitLog};
 use watershed_core::{Data, Position, Source, SourceError};
 
 use super::framer::{Framer, Framing, Pumped};
+use super::receipts::{Receipts, UNREAD_MAX};
 use super::stdin::spawn;
-use super::{Address, Bell, Fed, FeedReader, Handover, Threads, lock, queue, without_header};
+use super::{
+    Address, Bell, Fed, FeedReader, Handed, Handover, Threads, WITHOUT_LOG, lock, queue, rings,
+    without_header,
+};
 use crate::source::decode::{Decode, MessagePack, Text};
 use crate::source::file::ROW_BYTES_MAX;
 
@@ -39,6 +44,8 @@ pub struct TcpListen<D = Text> {
     decoder: D,
     row_bytes_max: usize,
     connections_max: usize,
+    can_log: bool,
+    acknowledges: bool,
     bound: Arc<Mutex<Option<SocketAddr>>>,
 }
 
@@ -56,14 +63,30 @@ impl TcpListen {
 
 impl<D> TcpListen<D> {
     fn new(address: String, framing: Framing, decoder: D) -> Self {
-        let (row_bytes_max, connections_max) = (ROW_BYTES_MAX, CONNECTIONS_MAX);
-        TcpListen { address, framing, decoder, row_bytes_max, connections_max, bound: Arc::default() }
+        TcpListen {
+            address,
+            framing,
+            decoder,
+            row_bytes_max: ROW_BYTES_MAX,
+            connections_max: CONNECTIONS_MAX,
+            can_log: true,
+            acknowledges: false,
+            bound: Arc::default(),
+        }
     }
 
     /// Makes something else of each row.
     pub fn decode<E: Decode>(self, decoder: E) -> TcpListen<E> {
-        let TcpListen { address, framing, row_bytes_max, connections_max, bound, .. } = self;
-        TcpListen { address, framing, decoder, row_bytes_max, connections_max, bound }
+        TcpListen {
+            decoder,
+            address: self.address,
+            framing: self.framing,
+            row_bytes_max: self.row_bytes_max,
+            connections_max: self.connections_max,
+            can_log: self.can_log,
+            acknowledges: self.acknowledges,
+            bound: self.bound,
+        }
     }
 
     /// Refuses rows of more bytes; a message that claims more costs its peer the connection.
@@ -77,6 +100,22 @@ impl<D> TcpListen<D> {
     #[must_use]
     pub fn connections_max(mut self, connections: usize) -> Self {
         self.connections_max = connections;
+        self
+    }
+
+    /// Keeps no log of what arrives, whatever the job asks for: what is under way when it is killed is lost then.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.can_log = false;
+        self
+    }
+
+    /// Writes back to each peer, as a line of text, how many of its rows are durable, whenever that has grown. The peer
+    /// has to read them. After its last row it may close its own direction, and is told of all before the connection
+    /// is closed. Only for a job whose sources keep logs.
+    #[must_use]
+    pub fn acknowledge(mut self) -> Self {
+        self.acknowledges = true;
         self
     }
 
@@ -97,31 +136,70 @@ impl<D: Decode> Source for TcpListen<D> {
     }
 
     fn open(&self, split: &Address, from: Option<Position>) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, None)
+    }
+
+    fn open_logged(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: &dyn SplitLog,
+    ) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, Some(log))
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        WITHOUT_LOG
+    }
+
+    fn can_log(&self) -> bool {
+        self.can_log
+    }
+
+    fn describe(&self, split: &Address) -> String {
+        format!("tcp {}", split.0)
+    }
+}
+
+impl<D: Decode> TcpListen<D> {
+    fn read(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: Option<&dyn SplitLog>,
+    ) -> Result<FeedReader<D>, SourceError> {
+        let (handover, feed) = queue();
+        let bell = Arc::clone(&handover.bell);
+        let log = log.map(|log| log.open(from, rings(&bell))).transpose()?;
         let error = |error: io::Error| {
             SourceError::new(
                 &split.0,
                 format!("cannot listen: {error}; choose an address of this host that is free"),
             )
         };
+        let acknowledges = match (&log, self.acknowledges) {
+            (Some(log), true) => Some(Arc::clone(&log.input)),
+            (_, false) => None,
+            (None, true) => {
+                let why = "without a log there is nothing to acknowledge: give the job a state directory, and do not ask \
+                           for --guarantee at-most-once";
+                return Err(SourceError::new(&split.0, why));
+            }
+        };
         let listener = TcpListener::bind(&split.0).map_err(error)?;
         listener.set_nonblocking(true).map_err(error)?;
         *lock(&self.bound) = Some(listener.local_addr().map_err(error)?);
-        let (handover, feed) = queue();
-        let bell = Arc::clone(&handover.bell);
         let server = Server {
             framing: self.framing,
             row_bytes_max: self.row_bytes_max,
             connections_max: self.connections_max,
+            acknowledges,
             handover,
             connections: Vec::new(),
         };
         let thread = spawn("tcp-listen", move || server.run(&listener))?;
         let threads = Listening { bell: Arc::clone(&bell), thread: Some(thread) };
-        Ok(FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads))
-    }
-
-    fn describe(&self, split: &Address) -> String {
-        format!("tcp {}", split.0)
+        FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads).through(log, None)
     }
 }
 
@@ -133,9 +211,9 @@ struct Listening {
 
 impl Threads for Listening {
     /// Returns when the listener and all connections are closed: the address is free again.
-    fn stop(&mut self, feed: Receiver<Fed>) {
+    fn stop(&mut self, queue: Receiver<Handed>, _: Option<Fed>) {
         self.bell.stop();
-        drop(feed);
+        drop(queue);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             // A panic over there has been reported, and this may be the end of it.
@@ -149,6 +227,8 @@ struct Server {
     framing: Framing,
     row_bytes_max: usize,
     connections_max: usize,
+    /// The log of which peers are told, where they are.
+    acknowledges: Option<Arc<dyn LogInput>>,
     handover: Handover,
     connections: Vec<(TcpStream, JoinHandle<()>)>,
 }
@@ -180,7 +260,11 @@ impl Server {
         stream.set_nonblocking(false)?;
         let mut input = stream.try_clone()?;
         let mut framer = Framer::new(self.framing, self.row_bytes_max, &peer.to_string());
-        let handover = self.handover.clone();
+        let mut handover = self.handover.clone();
+        let receipts = match &self.acknowledges {
+            Some(log) => Some(acknowledge(&stream, Arc::clone(log), &mut handover)?),
+            None => None,
+        };
         let work = move || {
             // However the stream ends, what is unfinished is set aside.
             if !matches!(framer.pump(&mut input, &handover), Pumped::Stopped)
@@ -188,10 +272,29 @@ impl Server {
             {
                 handover.give(rest);
             }
+            if let (Some(told), Some(receipts)) = (&handover.receipts, receipts) {
+                told.close();
+                // A panic over there has been reported, and this is the end of the connection.
+                let _ = receipts.join();
+            }
             let _ = input.shutdown(Shutdown::Both);
         };
         let thread = thread::Builder::new().name("tcp-connection".to_owned()).spawn(work)?;
         self.connections.push((stream, thread));
         Ok(())
     }
+}
+
+/// Begins to tell a peer what of its rows is durable.
+fn acknowledge(
+    stream: &TcpStream,
+    log: Arc<dyn LogInput>,
+    handover: &mut Handover,
+) -> io::Result<JoinHandle<()>> {
+    let (receipts, bell) = (Arc::new(Receipts::default()), Arc::clone(&handover.bell));
+    handover.receipts = Some(Arc::clone(&receipts));
+    let mut peer = stream.try_clone()?;
+    peer.set_write_timeout(Some(UNREAD_MAX))?;
+    let work = move || receipts.write_to(&mut peer, log.as_ref(), &bell);
+    thread::Builder::new().name("tcp-receipts".to_owned()).spawn(work)
 }

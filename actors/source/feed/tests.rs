@@ -1,10 +1,13 @@
 //! Pipes and real sockets on the loopback device.
 
+mod logged;
+
 use std::io::{Cursor, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use serde::Serialize;
+use watershed_core::spi::SplitLog;
 use watershed_core::testing::SourceHarness;
 use watershed_core::{Polled, Source};
 
@@ -21,7 +24,7 @@ struct Piped<D>(D, Vec<u8>);
 struct Unheld;
 
 impl Threads for Unheld {
-    fn stop(&mut self, _: Receiver<Fed>) {}
+    fn stop(&mut self, _: Receiver<Handed>, _: Option<Fed>) {}
 }
 
 impl<D: Decode> Source for Piped<D> {
@@ -34,14 +37,38 @@ impl<D: Decode> Source for Piped<D> {
     }
 
     fn open(&self, _: &Address, from: Option<Position>) -> Result<FeedReader<D>, SourceError> {
-        let (handover, feed) = queue();
-        let (bell, bytes) = (Arc::clone(&handover.bell), self.1.clone());
-        stdin::spawn("pipe", move || stdin::pump(&mut Cursor::new(bytes), &handover))?;
-        Ok(FeedReader::new("pipe", self.0.clone(), from, (feed, bell), Unheld))
+        self.read(from, None)
+    }
+
+    fn open_logged(
+        &self,
+        _: &Address,
+        from: Option<Position>,
+        log: &dyn SplitLog,
+    ) -> Result<FeedReader<D>, SourceError> {
+        self.read(from, Some(log))
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        WITHOUT_LOG
+    }
+
+    fn can_log(&self) -> bool {
+        true
     }
 
     fn describe(&self, split: &Address) -> String {
         split.0.clone()
+    }
+}
+
+impl<D: Decode> Piped<D> {
+    fn read(&self, from: Option<Position>, log: Option<&dyn SplitLog>) -> Result<FeedReader<D>, SourceError> {
+        let (handover, feed) = queue();
+        let (bell, bytes) = (Arc::clone(&handover.bell), self.1.clone());
+        let log = log.map(|log| log.open(from, rings(&bell))).transpose()?;
+        stdin::spawn("pipe", move || stdin::pump(&mut Cursor::new(bytes), &handover))?;
+        FeedReader::new("pipe", self.0.clone(), from, (feed, bell), Unheld).through(log, None)
     }
 }
 

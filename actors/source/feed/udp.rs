@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use watershed_core::spi::{Guarantee, SplitLog};
 use watershed_core::{Data, Position, Source, SourceError};
 
 use super::stdin::spawn;
-use super::{Address, Bell, Chunk, Fed, FeedReader, Handover, Threads, lock, queue, without_header};
+use super::{
+    Address, Bell, Chunk, Fed, FeedReader, Handed, Handover, Threads, WITHOUT_LOG, lock, queue, rings,
+    without_header,
+};
 use crate::source::decode::{Decode, MessagePack, Text};
 
 /// The most bytes that a datagram can have.
@@ -38,25 +42,33 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Udp<D = Text> {
     address: String,
     decoder: D,
+    can_log: bool,
     bound: Arc<Mutex<Option<SocketAddr>>>,
 }
 
 impl Udp {
     /// Datagrams of text, on an address `host:port`.
     pub fn text(address: impl Into<String>) -> Self {
-        Udp { address: address.into(), decoder: Text, bound: Arc::default() }
+        Udp { address: address.into(), decoder: Text, can_log: true, bound: Arc::default() }
     }
 
     /// Datagrams of one MessagePack message each.
     pub fn messages<T: Data>(address: impl Into<String>) -> Udp<MessagePack<T>> {
-        Udp { address: address.into(), decoder: MessagePack::default(), bound: Arc::default() }
+        Udp { address: address.into(), decoder: MessagePack::default(), can_log: true, bound: Arc::default() }
     }
 }
 
 impl<D> Udp<D> {
     /// Makes something else of each datagram.
     pub fn decode<E: Decode>(self, decoder: E) -> Udp<E> {
-        Udp { address: self.address, decoder, bound: self.bound }
+        Udp { address: self.address, decoder, can_log: self.can_log, bound: self.bound }
+    }
+
+    /// Keeps no log of what arrives, whatever the job asks for: what is under way when it is killed is lost then.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.can_log = false;
+        self
     }
 
     /// The address that this source, or a clone of it, listens on in this process: for port 0.
@@ -76,6 +88,41 @@ impl<D: Decode> Source for Udp<D> {
     }
 
     fn open(&self, split: &Address, from: Option<Position>) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, None)
+    }
+
+    fn open_logged(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: &dyn SplitLog,
+    ) -> Result<FeedReader<D>, SourceError> {
+        self.read(split, from, Some(log))
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        WITHOUT_LOG
+    }
+
+    fn can_log(&self) -> bool {
+        self.can_log
+    }
+
+    fn describe(&self, split: &Address) -> String {
+        format!("udp {}", split.0)
+    }
+}
+
+impl<D: Decode> Udp<D> {
+    fn read(
+        &self,
+        split: &Address,
+        from: Option<Position>,
+        log: Option<&dyn SplitLog>,
+    ) -> Result<FeedReader<D>, SourceError> {
+        let (handover, feed) = queue();
+        let bell = Arc::clone(&handover.bell);
+        let log = log.map(|log| log.open(from, rings(&bell))).transpose()?;
         let error = |error: io::Error| {
             SourceError::new(
                 &split.0,
@@ -85,8 +132,6 @@ impl<D: Decode> Source for Udp<D> {
         let socket = UdpSocket::bind(&split.0).map_err(error)?;
         socket.set_read_timeout(Some(LOOK_EVERY)).map_err(error)?;
         *lock(&self.bound) = Some(socket.local_addr().map_err(error)?);
-        let (handover, feed) = queue();
-        let bell = Arc::clone(&handover.bell);
         let name = split.0.clone();
         let thread = spawn("udp", move || {
             if let Err(error) = pump(&socket, &handover) {
@@ -94,11 +139,7 @@ impl<D: Decode> Source for Udp<D> {
             }
         })?;
         let threads = Receiving { bell: Arc::clone(&bell), thread: Some(thread) };
-        Ok(FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads))
-    }
-
-    fn describe(&self, split: &Address) -> String {
-        format!("udp {}", split.0)
+        FeedReader::new(&split.0, self.decoder.clone(), from, (feed, bell), threads).through(log, None)
     }
 }
 
@@ -110,9 +151,9 @@ struct Receiving {
 
 impl Threads for Receiving {
     /// Returns when the socket is closed, after [`LOOK_EVERY`] at the latest: the address is free again.
-    fn stop(&mut self, feed: Receiver<Fed>) {
+    fn stop(&mut self, queue: Receiver<Handed>, _: Option<Fed>) {
         self.bell.stop();
-        drop(feed);
+        drop(queue);
         if let Some(thread) = self.thread.take() {
             // A panic over there has been reported, and this may be the end of it.
             let _ = thread.join();

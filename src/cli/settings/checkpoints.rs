@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watershed_runtime::CheckpointConfig;
+use watershed_core::Guarantee;
+use watershed_runtime::{CheckpointConfig, IngressLimits};
 use watershed_state::CheckpointStore;
 
 use crate::cli::failure::Failure;
@@ -31,7 +32,14 @@ pub(super) struct Checkpoints {
     halt_on_violation: bool,
     /// Where they are kept, if not in the state directory: `s3://bucket/prefix`.
     store: Option<String>,
+    /// What is asked of every source.
+    guarantee: Guarantee,
+    /// How much the ingress log of a split may take up.
+    ingress_bytes_max: u64,
 }
+
+/// The smallest ingress log: some batches of what arrives.
+const INGRESS_BYTES_MIN: u64 = 16 << 20;
 
 impl Default for Checkpoints {
     fn default() -> Self {
@@ -69,6 +77,8 @@ impl Default for Checkpoints {
             restart_pause,
             halt_on_violation,
             store: None,
+            guarantee: Guarantee::default(),
+            ingress_bytes_max: IngressLimits::default().log_bytes_max,
         }
     }
 }
@@ -78,6 +88,17 @@ pub(super) fn store(values: &Values) -> Result<Option<String>, Failure> {
     let Checkpoints { store, .. } = values.read()?;
     let address = |text: String| CheckpointStore::address(&text);
     store.map(address).transpose().map_err(|error| Failure::Usage(format!("[checkpoints] store: {error}")))
+}
+
+/// What is asked of every source, and how much may be logged of what arrives.
+pub(super) fn ingress(values: &Values) -> Result<(Guarantee, IngressLimits), Failure> {
+    let Checkpoints { guarantee, ingress_bytes_max, .. } = values.read()?;
+    if ingress_bytes_max < INGRESS_BYTES_MIN {
+        return Err(Failure::Usage(format!(
+            "[checkpoints] ingress_bytes_max is {ingress_bytes_max}: it must be at least {INGRESS_BYTES_MIN}"
+        )));
+    }
+    Ok((guarantee, IngressLimits { log_bytes_max: ingress_bytes_max, ..IngressLimits::default() }))
 }
 
 /// The limits that are set, as the runtime takes them.

@@ -12,6 +12,8 @@
 
 mod co_operator;
 mod dead_letter;
+mod guarantee;
+mod ingress;
 mod operator;
 mod partitioner;
 mod sink;
@@ -21,6 +23,8 @@ mod watermarks;
 
 pub use co_operator::CoOperator;
 pub use dead_letter::DeadLetter;
+pub use guarantee::Guarantee;
+pub use ingress::{LogEntry, LogInput, LogOutput, OpenLog, Ring, SplitLog};
 pub use operator::{Context, KeyContext, Operator};
 pub use partitioner::{ByKey, Loads, Partitioner, Random, Range, RoundRobin, Weighted};
 pub use sink::{Sink, SinkError, SinkPlace, Writer};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::task::Waker;
 
+use super::{Guarantee, SplitLog};
 use crate::{Data, DeadLetter, EventTime, MESSAGE_BYTES_MAX, Position, ProcessingTime, excerpt};
 
 /// An entrance of a pipeline: a set of splits, each of which can be read from any of its positions.
@@ -32,6 +33,36 @@ pub trait Source: Clone + Send + 'static {
     ///
     /// Where the split cannot be opened.
     fn open(&self, split: &Self::Split, from: Option<Position>) -> Result<Self::Reader, SourceError>;
+
+    /// What this source holds to by itself when a job is killed. The default, exactly once, is true of a source whose
+    /// [positions](Reader::position) name records that can be read again. **A source that cannot ask for its input
+    /// again has to say so**: a job that asks for more is refused then, instead of losing records in silence.
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    /// Whether it can put what arrives into an ingress log, which makes it a source that can be read again: exactly
+    /// once. The default: no.
+    fn can_log(&self) -> bool {
+        false
+    }
+
+    /// Called instead of [`Source::open`] where [`Source::can_log`], the job keeps checkpoints, and it asks for
+    /// [more](Guarantee) than at most once. The positions of such a reader are those of its log. The default does
+    /// without the log.
+    ///
+    /// # Errors
+    ///
+    /// Where the split or its log cannot be opened.
+    fn open_logged(
+        &self,
+        split: &Self::Split,
+        from: Option<Position>,
+        log: &dyn SplitLog,
+    ) -> Result<Self::Reader, SourceError> {
+        let _ = log;
+        self.open(split, from)
+    }
 
     /// Whether records come with a time of their own ([`SourceOutput::emit_at`]). Such a source promises
     /// nothing before its first record; any other one keeps up with the wall clock, records or not. The
@@ -63,6 +94,13 @@ pub trait Reader: Send + 'static {
 
     /// The position just behind the last record emitted: where a reader of the same split would go on.
     fn position(&self) -> Position;
+
+    /// Called after checkpoints: none that the job keeps by itself goes back behind this position. A reader that
+    /// holds input for a replay may let go of what lies before. Savepoints are not counted, since they are kept for
+    /// ever. The default does nothing.
+    fn forget(&mut self, before: Position) {
+        let _ = before;
+    }
 }
 
 /// What a reader found.
@@ -126,6 +164,7 @@ pub trait SourceOutput<T> {
 pub struct SourceError {
     what: String,
     why: String,
+    lost: bool,
 }
 
 impl SourceError {
@@ -133,6 +172,17 @@ impl SourceError {
     /// [`MESSAGE_BYTES_MAX`] the beginning.
     pub fn new(what: impl Into<String>, why: impl fmt::Display) -> Self {
         let cut = |text: String| excerpt(&text, MESSAGE_BYTES_MAX).into_owned();
-        SourceError { what: cut(what.into()), why: cut(why.to_string()) }
+        SourceError { what: cut(what.into()), why: cut(why.to_string()), lost: false }
+    }
+
+    /// Input that is damaged or gone, or a disk that cannot be trusted any more: no repetition helps, and the job ends
+    /// with the error instead of beginning again.
+    pub fn lost(what: impl Into<String>, why: impl fmt::Display) -> Self {
+        SourceError { lost: true, ..SourceError::new(what, why) }
+    }
+
+    /// Whether no repetition helps.
+    pub fn is_lost(&self) -> bool {
+        self.lost
     }
 }

@@ -134,11 +134,13 @@ pub enum TaskError {
 }
 
 impl TaskError {
-    /// Whether output is lost for good, see [`SinkError::lost`](crate::SinkError::lost).
+    /// Whether input or output is lost for good, see [`SourceError::lost`](crate::SourceError::lost) and
+    /// [`SinkError::lost`](crate::SinkError::lost).
     pub fn is_lost(&self) -> bool {
         match self {
             TaskError::Sink(error) => error.is_lost(),
-            TaskError::Source(_) | TaskError::State(_) | TaskError::Backend(_) => false,
+            TaskError::Source(error) => error.is_lost(),
+            TaskError::State(_) | TaskError::Backend(_) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::spi::{Polled, Reader, Source, SourceError, SourceOutput};
+use crate::spi::{Guarantee, Polled, Reader, Source, SourceError, SourceOutput, SplitLog};
 use crate::stage::{Downstream, Stage, StageTrace, Tail, TaskContext, TaskError};
 use crate::task::{AnyTask, ChainTask, NoPorts, SourceTask, Split, Task, TaskFactory};
 use crate::{Data, DeadLetter, EventTime, Position, ProcessingTime, StateError, Watermark};
@@ -54,9 +54,17 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
         &mut self.chain
     }
 
-    fn open_split(&mut self, split: &Split, from: Option<Position>) -> Result<(), TaskError> {
+    fn open_split(
+        &mut self,
+        split: &Split,
+        from: Option<Position>,
+        log: Option<&dyn SplitLog>,
+    ) -> Result<(), TaskError> {
         let description: S::Split = rmp_serde::from_slice(&split.bytes).map_err(StateError::from)?;
-        let reader = self.source.open(&description, from)?;
+        let reader = match log.filter(|_| self.source.can_log()) {
+            Some(log) => self.source.open_logged(&description, from, log)?,
+            None => self.source.open(&description, from)?,
+        };
         let clock = if self.source.gives_times() { SplitClock::Unknown } else { SplitClock::Wall };
         self.splits.push(OpenSplit { name: split.name.clone(), reader, clock });
         Ok(())
@@ -84,6 +92,10 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> SourceTask for SplitTask
 
     fn position(&self, split: usize) -> Position {
         self.splits[split].reader.position()
+    }
+
+    fn forget(&mut self, split: usize, before: Position) {
+        self.splits[split].reader.forget(before);
     }
 }
 
@@ -166,6 +178,10 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTas
     fn describe(&self, split: &[u8]) -> Result<String, TaskError> {
         let split = rmp_serde::from_slice(split).map_err(StateError::from)?;
         Ok(self.source.describe(&split))
+    }
+
+    fn guarantee(&self, logged: bool) -> Guarantee {
+        if logged && self.source.can_log() { Guarantee::ExactlyOnce } else { self.source.guarantee() }
     }
 }
 

@@ -3,15 +3,17 @@
 //! [`Harness`] pushes records, watermarks and time into one operator and collects what it emits.
 //! [`verify`] and its kin restore it between any two elements, deal its keys out to several subtasks and mix the
 //! order of keys, and demand the same output each time. [`SourceHarness`] and [`verify_source`] do the same for the
-//! splits of a source, [`SinkHarness`] and [`verify_sink`] for the subtasks of a sink.
+//! splits of a source, [`Logged`] with a log for those that cannot go back by themselves, [`SinkHarness`] and [`verify_sink`] for the subtasks of a sink.
 
 mod harness;
+mod log;
 mod numbers;
 mod sink;
 mod source;
 mod verify;
 
 pub use harness::{Harness, Input};
+pub use log::{Logged, MemoryLog};
 pub use numbers::Numbers;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};

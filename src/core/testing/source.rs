@@ -12,6 +12,8 @@ use crate::{
 /// How long a harness waits for a source that said [`Polled::Pending`] to wake it.
 pub const WAKE_WAIT_MAX: Duration = Duration::from_secs(20);
 
+const OPEN: &str = "a split is open unless opening it again has failed";
+
 /// Runs a source: poll its splits, see what they emit, begin again at a position.
 ///
 /// ```
@@ -30,7 +32,8 @@ pub const WAKE_WAIT_MAX: Duration = Duration::from_secs(20);
 pub struct SourceHarness<S: Source> {
     source: S,
     splits: Vec<S::Split>,
-    readers: Vec<S::Reader>,
+    /// `None` only where one could not be opened again.
+    readers: Vec<Option<S::Reader>>,
     collected: Collected<S::Out>,
     wakes: Arc<Wakes>,
 }
@@ -72,7 +75,8 @@ impl<S: Source> SourceHarness<S> {
     pub fn new(source: &S, parallelism: u32) -> Result<Self, SourceError> {
         let wakes = Arc::new(Wakes::default());
         let splits: Vec<S::Split> = source.splits(parallelism)?.iter().map(recoded).collect();
-        let readers = splits.iter().map(|split| source.open(split, None)).collect::<Result<_, _>>()?;
+        let open = |split| source.open(split, None).map(Some);
+        let readers = splits.iter().map(open).collect::<Result<_, _>>()?;
         let collected = Collected {
             split_name: String::new(),
             records: Vec::new(),
@@ -118,7 +122,7 @@ impl<S: Source> SourceHarness<S> {
     /// Where its reader fails.
     pub fn poll(&mut self, split: usize) -> Result<Polled, SourceError> {
         self.collected.split_name = self.source.describe(&self.splits[split]);
-        self.readers[split].poll(&mut self.collected)
+        self.readers[split].as_mut().expect(OPEN).poll(&mut self.collected)
     }
 
     /// Polls all splits in turn until all have ended. The clock jumps to where the source wants it.
@@ -173,7 +177,16 @@ impl<S: Source> SourceHarness<S> {
 
     /// Where a reader of the split would go on.
     pub fn position(&self, split: usize) -> Position {
-        self.readers[split].position()
+        self.readers[split].as_ref().expect(OPEN).position()
+    }
+
+    /// Tells the reader of a split that nothing before a position is needed any more.
+    ///
+    /// # Panics
+    ///
+    /// Where the split could not be opened again.
+    pub fn forget(&mut self, split: usize, before: Position) {
+        self.readers[split].as_mut().expect(OPEN).forget(before);
     }
 
     /// Drops the reader of a split and opens another at a position.
@@ -182,7 +195,9 @@ impl<S: Source> SourceHarness<S> {
     ///
     /// Where it cannot be opened.
     pub fn reopen(&mut self, split: usize, from: Position) -> Result<(), SourceError> {
-        self.readers[split] = self.source.open(&self.splits[split], Some(from))?;
+        // Whatever it holds alone (an address, a log) is free for the next one.
+        self.readers[split] = None;
+        self.readers[split] = Some(self.source.open(&self.splits[split], Some(from))?);
         Ok(())
     }
 
@@ -251,22 +266,25 @@ impl<T> SourceOutput<T> for Collected<T> {
     }
 }
 
-/// Checks a bounded, replayable source: what it emits must not depend on how much is asked of a poll, nor
-/// on where a split was left and opened again. Each split is read whole, then once for every cut between
-/// two polls of one record.
+/// Checks a bounded source that declares [exactly once](crate::Guarantee): what it emits must not depend on how much
+/// is asked of a poll, nor on where a split was left and opened again. Each split is read whole, then once for every
+/// cut between two polls of one record.
 ///
 /// # Panics
 ///
-/// Where records or dead letters differ, naming the split and the cut; where the source fails.
+/// Where records or dead letters differ, naming the split and the cut; where the source fails, or declares less.
 pub fn verify_source<S>(source: &S, parallelism: u32)
 where
     S: Source<Out: PartialEq + std::fmt::Debug>,
 {
+    let declared = source.guarantee();
+    assert_eq!(declared, crate::Guarantee::ExactlyOnce, "only a source that can be read again is checked so");
     let open = || SourceHarness::new(source, parallelism).expect("the source opens");
     for split in 0..open().split_count() {
         let mut whole = open();
         read_split(&mut whole, split, usize::MAX);
         let (records, letters) = (whole.values(), whole.dead_letters());
+        drop(whole);
         let mut cut = 0;
         loop {
             let mut harness = open().budget(1);

@@ -13,7 +13,7 @@ use super::Coordinator;
 use super::run::{Launching, Stopping};
 use crate::element::{Barrier, Ending};
 use crate::harm::{self, Point};
-use crate::message::{Drain, Hear, Trigger};
+use crate::message::{Drain, Forget, Hear, Trigger};
 
 impl Coordinator {
     pub(super) fn perform(&mut self, effect: CoordinatorEffect, cx: &mut Context<Self>) {
@@ -77,7 +77,13 @@ impl Coordinator {
                 let epoch = permit.epoch();
                 self.tell(subtask, ParticipantEvent::Commit { authority, epoch, xids });
             }
-            CoordinatorEffect::Forget { before } => self.forget(before, cx),
+            CoordinatorEffect::Forget { before } => {
+                let living = self.subtasks();
+                for forget in living.iter().filter_map(|subtask| self.living(*subtask)?.forget.as_ref()) {
+                    forget.do_send(Forget(before));
+                }
+                self.forget(before, cx);
+            }
             CoordinatorEffect::EndRun { authority, reason, take_back_after } => {
                 tracing::info!(run = %authority.run, %reason, "the run ends");
                 self.launching = None;

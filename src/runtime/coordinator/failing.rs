@@ -109,7 +109,7 @@ impl Handler<Failed> for Coordinator {
         let subtask = failure.subtask;
         let judgement = match (&failure.cause, panicked) {
             (_, Some(panicked)) => self.judge(panicked, &mut failure),
-            (Cause::Error(TaskError::Sink(error)), None) if error.is_lost() => Judgement::Final,
+            (Cause::Error(error), None) if error.is_lost() => Judgement::Final,
             // What was saved will not be read by the next run either.
             (Cause::Error(TaskError::State(_)), None) => Judgement::Final,
             (Cause::Error(_) | Cause::Panic { .. }, None) => Judgement::Counts,

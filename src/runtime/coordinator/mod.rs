@@ -218,7 +218,7 @@ impl Actor for Coordinator {
     type Context = Context<Self>;
 
     fn started(&mut self, cx: &mut Self::Context) {
-        let Storage { meta, store, lasts, fork, backend: _ } = self.storage.clone();
+        let Storage { meta, store, lasts, fork, ingress: _, backend: _ } = self.storage.clone();
         let read = async move {
             let meta = meta.read().await.map_err(|error| error.to_string())?;
             if lasts && fork.is_none() {
@@ -280,7 +280,8 @@ impl Handler<Refused> for Coordinator {
     /// A job that cannot begin is told so at once; one that ran before in this process may find its place again.
     fn handle(&mut self, message: Refused, cx: &mut Self::Context) {
         let Refused { authority, subtask, error } = message;
-        let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs <= 1 };
+        let is_lost = matches!(&error, JobError::Start { error, .. } if error.is_lost());
+        let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs <= 1 || is_lost };
         self.blame(authority, error);
         self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
     }

@@ -7,12 +7,12 @@ use watershed_core::task::SourceTask;
 use watershed_protocol::WatermarkMerge;
 use watershed_protocol::checkpoint::Intent;
 
-use super::SourceCore;
+use super::{SourceCore, open_split};
 use crate::clock::Stopwatch;
 use crate::convoy::Place;
 use crate::element::{Ending, GiveBack};
 use crate::launch::{Launch, open};
-use crate::message::{Alarm, CaughtUp, Connect, Drain, Fetched, Hear, Stop, Trigger, Turn, Woken};
+use crate::message::{Alarm, CaughtUp, Connect, Drain, Fetched, Forget, Hear, Stop, Trigger, Turn, Woken};
 use crate::pace::Portion;
 use crate::participation::Own;
 use crate::split::{Assigned, OpenSplit, Readiness};
@@ -80,12 +80,13 @@ impl Actor for SourceActor {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
         let (splits, closed, count) = (&mut self.splits, &mut self.closed, launch.config.open_splits);
+        let logs = launch.membership.storage.ingress.clone();
         open(launch, |task, cx| {
             task.chain_mut().open(cx)?;
             while splits.len() < count
                 && let Some(assigned) = closed.pop_front()
             {
-                task.open_split(&assigned.split, assigned.start())?;
+                open_split(task, &assigned, logs.as_ref(), cx)?;
                 splits.push(OpenSplit::begin(assigned));
             }
             Ok(())
@@ -100,7 +101,7 @@ impl Handler<Connect> for SourceActor {
         let launch = self.launch.take().expect("a source is connected once");
         let place = self.place.take().expect("a source is connected once");
         place.join(Post::here(cx.address()).expect("a source lives on an arbiter that keeps vigil"));
-        let config = launch.config.clone();
+        let (config, logs) = (launch.config.clone(), launch.membership.storage.ingress.clone());
         let own = Own { hear: cx.address().recipient(), fetched: cx.address().recipient() };
         let (station, task) = launch.station(message.outbound, own);
         let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
@@ -125,6 +126,7 @@ impl Handler<Connect> for SourceActor {
             alarm: None,
             wanted: None,
             opening: None,
+            logs,
         });
         core.guard(|core| core.station.restore(core.task.chain_mut()));
     }
@@ -222,6 +224,18 @@ impl Handler<Drain> for SourceActor {
 
     fn handle(&mut self, message: Drain, cx: &mut Self::Context) {
         self.work(cx, |core| core.drain(message.0));
+    }
+}
+
+impl Handler<Forget> for SourceActor {
+    type Result = ();
+
+    fn handle(&mut self, Forget(before): Forget, _: &mut Self::Context) {
+        let Some(core) = &mut self.core else { return };
+        core.guard(|core| {
+            core.forget(before);
+            Ok(())
+        });
     }
 }
 

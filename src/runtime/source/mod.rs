@@ -9,11 +9,12 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use watershed_core::checkpoint::SplitCut;
-use watershed_core::spi::Polled;
-use watershed_core::stage::TaskError;
+use watershed_core::spi::{Polled, SplitLog};
+use watershed_core::stage::{TaskContext, TaskError};
 use watershed_core::task::SourceTask;
 use watershed_core::{Epoch, Origin, Position, Step, Watermark};
 use watershed_protocol::{Machine, WatermarkEffect, WatermarkEvent, WatermarkMerge};
+use watershed_state::IngressLogs;
 
 use crate::clock::Stopwatch;
 use crate::config::Config;
@@ -55,6 +56,20 @@ struct SourceCore {
     wanted: Option<Duration>,
     /// The split that is being opened.
     opening: Option<String>,
+    /// Where the logs are of sources that need one.
+    logs: Option<IngressLogs>,
+}
+
+/// Opens a split, with its log where the job has logs.
+fn open_split(
+    task: &mut dyn SourceTask,
+    assigned: &Assigned,
+    logs: Option<&IngressLogs>,
+    cx: &TaskContext,
+) -> Result<(), TaskError> {
+    let uid = cx.info.uids.first().expect("a source has a name");
+    let log = logs.map(|logs| logs.log(uid, assigned.id));
+    task.open_split(&assigned.split, assigned.start(), log.as_ref().map(|log| log as &dyn SplitLog))
 }
 
 impl SourceCore {
@@ -216,7 +231,7 @@ impl SourceCore {
     fn open_next(&mut self) -> Result<(), TaskError> {
         let Some(assigned) = self.closed.pop_front() else { return Ok(()) };
         self.opening = Some(assigned.split.name.clone());
-        self.task.open_split(&assigned.split, assigned.start())?;
+        open_split(self.task.as_mut(), &assigned, self.logs.as_ref(), &self.station.cx)?;
         self.opening = None;
         self.splits.push(OpenSplit::begin(assigned));
         Ok(())
@@ -238,6 +253,9 @@ impl SourceCore {
 
     /// Cuts the stream where the splits stand.
     fn cut(&mut self, epoch: Epoch) -> Result<(), TaskError> {
+        for (number, open) in self.splits.iter_mut().enumerate() {
+            open.stands(epoch, self.task.position(number));
+        }
         let open = self.splits.iter().enumerate().map(|(number, open)| SplitCut {
             split: open.id,
             description: open.split.bytes.clone(),
@@ -247,6 +265,15 @@ impl SourceCore {
         let rest = self.done.iter().chain(&self.closed).map(Assigned::cut);
         let splits = open.chain(rest).collect();
         self.station.cut(epoch, Vec::new(), splits, self.task.chain_mut())
+    }
+
+    /// Lets readers go of what only checkpoints before this one would need.
+    fn forget(&mut self, before: Epoch) {
+        for (number, open) in self.splits.iter_mut().enumerate() {
+            if let Some(position) = open.needed_from(before) {
+                self.task.forget(number, position);
+            }
+        }
     }
 
     /// How long until an alarm is wanted, if that is before the one that is set.

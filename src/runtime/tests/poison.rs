@@ -91,7 +91,17 @@ fn lasting(poison: PoisonConfig) -> (Config, Storage) {
     };
     let config = Config { checkpoints, poison, poll_records: 16, ..config(2, 16) };
     let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-    (config, Storage { meta, store: CheckpointStore::memory(), lasts: true, fork: None, backend: None })
+    (
+        config,
+        Storage {
+            meta,
+            store: CheckpointStore::memory(),
+            lasts: true,
+            ingress: None,
+            fork: None,
+            backend: None,
+        },
+    )
 }
 
 fn quarantine() -> PoisonConfig {

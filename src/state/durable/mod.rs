@@ -6,5 +6,8 @@
 //! syncs again after a sync has failed; so local files go through here.
 
 mod folder;
+pub(crate) mod frame;
+mod lock;
 
 pub(crate) use folder::{EntryKind, Folder, PARTIAL, Written};
+pub(crate) use lock::lock;

@@ -1,16 +1,15 @@
 //! Decisions in one file of one process.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{Flock, OFlag};
 use watershed_core::checkpoint::Meta;
 
-use crate::durable::Folder;
+use crate::durable::{Folder, lock};
 use crate::meta::{Change, Guard, MetaError, MetaStore, log};
 use crate::{StoreError, SyncFailure};
 
@@ -84,7 +83,7 @@ impl FileMetaStore {
         compact_bytes: u64,
     ) -> Result<(FileMetaStore, Option<TornTail>), StoreError> {
         let folder = Folder::open(directory)?;
-        let lock = lock(&folder)?;
+        let lock = lock(&folder, LOCK)?;
         folder.remove_partials()?;
         let bytes = match folder.read(LOG, LOG_BYTES_MAX)? {
             Some(bytes) => bytes,
@@ -133,7 +132,7 @@ impl FileMetaStore {
     ///
     /// Where another process has it open, or the file system fails.
     pub fn hold(directory: &Path) -> Result<Hold, StoreError> {
-        Ok(Hold { _lock: lock(&Folder::open(directory)?)? })
+        Ok(Hold { _lock: lock(&Folder::open(directory)?, LOCK)? })
     }
 
     /// Runs what blocks on a thread that may. A caller that stops waiting does not stop it.
@@ -163,31 +162,6 @@ impl MetaStore for FileMetaStore {
 
     async fn cas(&self, guard: Guard, change: Change) -> Result<Meta, MetaError> {
         self.blocking(move |log| log.cas(guard, &change)).await
-    }
-}
-
-/// Locks a directory for this process.
-fn lock(folder: &Folder) -> Result<Flock<File>, StoreError> {
-    let mut file = folder.open_or_make_file(LOCK)?;
-    let mut holder = String::new();
-    // Only for the message, so it may be missing.
-    let _ = (&mut file).take(32).read_to_string(&mut holder);
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(mut lock) => {
-            let noted = lock.set_len(0).and_then(|()| lock.rewind());
-            let _ = noted.and_then(|()| write!(lock, "{}", std::process::id()));
-            Ok(lock)
-        }
-        Err((_, Errno::EWOULDBLOCK)) => {
-            let holder = holder.trim();
-            let named = !holder.is_empty() && holder.bytes().all(|byte| byte.is_ascii_digit());
-            let holder = if named { format!(" ({holder})") } else { String::new() };
-            Err(StoreError::InUse { directory: folder.path().display().to_string(), holder })
-        }
-        Err((_, errno)) => {
-            let path = folder.path().join(LOCK).display().to_string();
-            Err(StoreError::io("lock", path, errno.into()))
-        }
     }
 }
 
