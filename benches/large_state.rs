@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 64)]
     memory_mib: usize,
     /// How many records follow when every key has come once
-    #[arg(long, default_value_t = 20_000_000)]
+    #[arg(long, default_value_t = 100_000_000)]
     updates: u64,
     /// Which share of the keys these have, in percent
     #[arg(long, default_value_t = 1.0)]
@@ -92,7 +92,7 @@ pub(crate) fn large_state(arguments: &Arguments) -> Result<(), Error> {
     let pipeline = Pipeline::new("large-state", KeyGroups::default());
     let key = move |i: u64, _: &mut _| if i < keys { i } else { splitmix64(i) % changed };
     pipeline
-        .source(Generator::new(0, key).take(keys + updates).contiguous())
+        .source(Generator::new(0, key).take(keys + updates))
         .key_by(|key| *key)
         .process(Counting)
         .uid("counts")
@@ -176,7 +176,7 @@ pub(crate) fn recovery_life(arguments: &Arguments) -> Result<(), Error> {
     let keys = arguments.keys;
     let pipeline = Pipeline::new("recovery", KeyGroups::default());
     let key = move |i: u64, _: &mut _| if i < keys { i } else { splitmix64(i) % keys };
-    let source = Generator::new(0, key).contiguous();
+    let source = Generator::new(0, key);
     pipeline.source(source).key_by(|key| *key).process(Counting).uid("counts").discard();
     let arguments = Arguments { interval_ms: 3_600_000, ..arguments.clone() };
     let summary = job(&pipeline, &arguments, directory, move |handle| {
