@@ -12,12 +12,13 @@ pub use watershed_actors::sink::{Collect, Print};
 pub use watershed_actors::source::Generator;
 pub use watershed_actors::window::*;
 pub use watershed_actors::{aggregate, join, operator, sink, source, window};
+pub use watershed_core::state::{ListState, MapState, ReducingState, TimeToLive, ValueState};
 pub use watershed_core::{
-    BoundedOutOfOrderness, Chain, CoOperator, Context, Data, DeadLetter, Either, Epoch, EventTime,
-    EventTimes, Guarantee, Key, KeyContext, KeyGroups, Keyed, KeyedStream, Monotone, Operator, Output,
-    Partitioner, Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream, SideOutput, Sink,
-    SinkError, SinkPlace, Source, SourceError, SourceOutput, Step, Stream, SubtaskId, Transform, Watermark,
-    WatermarkGenerator, Writer,
+    BoundedOutOfOrderness, Chain, CoOperator, Context, Current, Data, DeadLetter, Either, Epoch, EventTime,
+    EventTimes, Guarantee, Key, KeyContext, KeyGroups, Keyed, KeyedState, KeyedStream, Monotone, Operator,
+    Output, Partitioner, Pipeline, Polled, Position, ProcessingTime, Reader, Record, SharedStream,
+    SideOutput, Sink, SinkError, SinkPlace, Source, SourceError, SourceOutput, StatefulOperator, Step,
+    Stream, SubtaskId, Transform, Watermark, WatermarkGenerator, Writer,
 };
 
 pub use crate::app::App;

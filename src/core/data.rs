@@ -21,6 +21,14 @@ pub trait Data: Clone + Send + Serialize + DeserializeOwned + 'static {
     fn shape() -> Shape {
         Shape::named(std::any::type_name::<Self>())
     }
+
+    /// The hash that says its key group, where that is not the hash of the whole value: what is kept under a key and
+    /// something more belongs to the group of the key. For state inside this crate; records are routed by their own.
+    #[doc(hidden)]
+    #[inline(always)]
+    fn group_hash(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The description of a [`Data`] type, as text: equal shapes are taken for equal types.

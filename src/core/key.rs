@@ -163,6 +163,12 @@ impl KeyGroups {
         self.of_hash(hash_key(key))
     }
 
+    /// The group in which what is kept under `key` is saved.
+    #[inline]
+    pub(crate) fn of_kept<K: Key>(self, key: &K) -> KeyGroup {
+        self.of_hash(key.group_hash().unwrap_or_else(|| hash_key(key)))
+    }
+
     /// The group of a key with this hash.
     ///
     /// Taken from the middle of the hash: hash tables use the lowest and the highest bits, and would

@@ -42,14 +42,14 @@ pub use record::{AnyBatch, Batch, Either, Keyed, Record};
 pub use spi::{
     BoundedOutOfOrderness, ByKey, CoOperator, Context, DeadLetter, EventTimes, Guarantee, KeyContext, Loads,
     Monotone, Operator, Output, Partitioner, Polled, Random, Range, Reader, RoundRobin, SideOutput, Sink,
-    SinkError, SinkPlace, Source, SourceError, SourceOutput, SplitLog, Step, Transform, WatermarkGenerator,
-    Weighted, Writer,
+    SinkError, SinkPlace, Source, SourceError, SourceOutput, SplitLog, StatefulOperator, Step, Transform,
+    WatermarkGenerator, Weighted, Writer,
 };
 pub use stage::KeyTrace;
-pub use state::StateError;
+pub use state::{Current, KeyedState, StateError};
 pub use stream::{
     BroadcastConnected, Chain, Connected, Flow, Inlet, Input, KeyedStream, Pipeline, SharedStream,
     SinkHandle, Stream,
 };
 pub use time::{EventTime, ProcessingTime, Watermark, millis};
-pub use watershed_derive::Data;
+pub use watershed_derive::{Data, KeyedState};

@@ -1,8 +1,11 @@
-//! `#[derive(Data)]`: says of a record type what crosses the exchanges of a pipeline.
+//! `#[derive(Data)]`: says of a record type what crosses the exchanges of a pipeline; `#[derive(KeyedState)]`: makes one
+//! state of several pieces.
 //!
-//! The derive writes down the *shape* of the type (its name, its fields and their shapes). The shape is
+//! The derive of `Data` writes down the *shape* of the type (its name, its fields and their shapes). The shape is
 //! part of a plan's fingerprint, so that two programs whose records differ are never joined by accident.
 //! `serde`'s derives do the encoding.
+
+mod keyed_state;
 
 use proc_macro::TokenStream;
 use proc_macro_crate::{FoundCrate, crate_name};
@@ -45,6 +48,14 @@ pub fn derive_data(input: TokenStream) -> TokenStream {
         }
     }
     .into()
+}
+
+/// Implements `KeyedState` and `State` for a struct whose fields are kinds of state, or such structs. What a field was
+/// saved as before says `#[state(alias = "..")]`.
+#[proc_macro_derive(KeyedState, attributes(state))]
+pub fn derive_keyed_state(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    keyed_state::derive(&input).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 /// A token list of `("field", Shape)` pairs in the order of declaration.

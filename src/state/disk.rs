@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::{fmt, fs, io};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Slice, Snapshot};
-use watershed_core::state::{Backend, BackendError, Table, View, Write};
+use watershed_core::state::{Backend, BackendError, Table, View, Visit, Write};
 
 /// The folder in the state directory.
 const FOLDER: &str = "work";
@@ -147,10 +147,12 @@ impl View for DiskView {
         Ok(found.map(|value| read(&value)).is_some())
     }
 
-    fn visit(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
+    fn visit(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), BackendError> {
         for entry in self.snapshot.prefix(&self.tree, prefix) {
             let (key, value) = entry.into_inner().map_err(|error| failed(&self.place, &error))?;
-            visit(&key, &value);
+            if visit(&key, &value).is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A step with two inputs: joins and connected streams.
 
 use crate::spi::KeyContext;
+use crate::state::TimeToLive;
 use crate::{Data, EventTime, Key, ProcessingTime};
 
 /// A step of two streams that are keyed alike, with one piece of state per key.
@@ -18,6 +19,16 @@ pub trait CoOperator: Clone + Send + 'static {
     type Out: Data;
     /// What is kept for each key.
     type State: Data + Default;
+
+    /// For how long a key's state is kept that nobody comes for: asked once on each subtask. The default keeps it until
+    /// it is [forgotten](KeyContext::forget).
+    ///
+    /// State is [written](crate::state::Since::Written) by each record of its key, and
+    /// [touched](crate::state::Since::Touched) by each timer too. A key whose state has expired starts again from the
+    /// default; its timers stay. Exactly when it expires is said [here](crate::state#time-to-live).
+    fn time_to_live(&self) -> Option<TimeToLive> {
+        None
+    }
 
     /// Called for each record of the left input.
     fn on_left(

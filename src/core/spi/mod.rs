@@ -3,6 +3,7 @@
 //! | to write | implement | when |
 //! | --- | --- | --- |
 //! | a step with state per key | [`Operator`] | the usual case: `on_record`, `on_timer`, twenty lines |
+//! | a step with several pieces of state per key | [`StatefulOperator`] | maps, lists and values, large ones too |
 //! | a step with two inputs | [`CoOperator`] | joins and connected streams, state per key |
 //! | a step over all keys of a subtask | [`Transform`] | windows, look-ups, whatever needs its own state layout |
 //! | an entrance | [`Source`] and its [`Reader`] | splits, read from positions |
@@ -18,6 +19,7 @@ mod operator;
 mod partitioner;
 mod sink;
 mod source;
+mod stateful;
 mod transform;
 mod watermarks;
 
@@ -29,5 +31,6 @@ pub use operator::{Context, KeyContext, Operator};
 pub use partitioner::{ByKey, Loads, Partitioner, Random, Range, RoundRobin, Weighted};
 pub use sink::{Sink, SinkError, SinkPlace, Writer};
 pub use source::{Polled, Reader, Source, SourceError, SourceOutput};
+pub use stateful::StatefulOperator;
 pub use transform::{Output, SideOutput, Step, Transform};
 pub use watermarks::{BoundedOutOfOrderness, EventTimes, Monotone, WatermarkGenerator};

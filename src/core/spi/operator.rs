@@ -1,6 +1,7 @@
 //! The usual step: state per key, timers per key.
 
 use crate::spi::SideOutput;
+use crate::state::TimeToLive;
 use crate::{Data, DeadLetter, EventTime, Key, ProcessingTime, Watermark};
 
 /// A step of a keyed stream with one piece of state per key.
@@ -37,6 +38,16 @@ pub trait Operator: Clone + Send + 'static {
     type Out: Data;
     /// What is kept for each key; `()` keeps nothing and costs nothing.
     type State: Data + Default;
+
+    /// For how long a key's state is kept that nobody comes for: asked once on each subtask. The default keeps it until
+    /// it is [forgotten](KeyContext::forget).
+    ///
+    /// State is [written](crate::state::Since::Written) by each record of its key, and
+    /// [touched](crate::state::Since::Touched) by each timer too. A key whose state has expired starts again from the
+    /// default; its timers stay. Exactly when it expires is said [here](crate::state#time-to-live).
+    fn time_to_live(&self) -> Option<TimeToLive> {
+        None
+    }
 
     /// Called for each record, with the state of its key.
     fn on_record(&self, record: Self::In, state: &mut Self::State, cx: &mut impl Context<Self>);

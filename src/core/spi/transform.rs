@@ -31,6 +31,12 @@ pub trait Transform: Clone + Send + 'static {
     /// What is kept between records, and in checkpoints.
     type State: State;
 
+    /// Called once on each subtask, before anything is restored: may tell the state how it is to be kept, such as its
+    /// [time to live](crate::state::TimeToLive). The default does nothing.
+    fn open(&self, state: &mut Self::State) {
+        let _ = state;
+    }
+
     /// Called for each record, in the order of its channel. Records of different channels interleave.
     fn on_record(
         &self,

@@ -2,8 +2,9 @@
 //! the state is kept or forgotten.
 
 use crate::spi::{CoOperator, KeyContext, Operator, Output, SideOutput, Step, Transform};
+use crate::stage::key_values::{KeyValues, Occasion};
 use crate::stage::{KeyTrace, TimerTrace};
-use crate::state::{Timers, Values};
+use crate::state::Timers;
 use crate::{Data, DeadLetter, Either, EventTime, Key, Keyed, ProcessingTime, Watermark};
 
 /// An operator, called with the state of each record's key.
@@ -13,7 +14,11 @@ pub struct Process<O>(pub(crate) O);
 impl<O: Operator> Transform for Process<O> {
     type In = Keyed<O::Key, O::In>;
     type Out = O::Out;
-    type State = (Values<O::Key, O::State>, Timers<O::Key>);
+    type State = KeyValues<O::Key, O::State>;
+
+    fn open(&self, state: &mut Self::State) {
+        state.expire_by(self.0.time_to_live());
+    }
 
     #[inline]
     fn on_record(
@@ -24,7 +29,7 @@ impl<O: Operator> Transform for Process<O> {
         out: &mut impl Output<O::Out>,
     ) {
         let Keyed { key, value } = record;
-        with_state(&key, time, state, out, |state, cx| self.0.on_record(value, state, cx));
+        with_record(&key, time, state, out, |state, cx| self.0.on_record(value, state, cx));
     }
 
     fn on_watermark(
@@ -46,7 +51,7 @@ impl<O: Operator> Transform for Process<O> {
     }
 
     fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
-        state.1.next_processing()
+        state.deadline()
     }
 }
 
@@ -57,7 +62,11 @@ pub struct CoProcess<O>(pub(crate) O);
 impl<O: CoOperator> Transform for CoProcess<O> {
     type In = Either<Keyed<O::Key, O::Left>, Keyed<O::Key, O::Right>>;
     type Out = O::Out;
-    type State = (Values<O::Key, O::State>, Timers<O::Key>);
+    type State = KeyValues<O::Key, O::State>;
+
+    fn open(&self, state: &mut Self::State) {
+        state.expire_by(self.0.time_to_live());
+    }
 
     #[inline]
     fn on_record(
@@ -69,10 +78,10 @@ impl<O: CoOperator> Transform for CoProcess<O> {
     ) {
         match record {
             Either::Left(Keyed { key, value }) => {
-                with_state(&key, time, state, out, |state, cx| self.0.on_left(value, state, cx));
+                with_record(&key, time, state, out, |state, cx| self.0.on_left(value, state, cx));
             }
             Either::Right(Keyed { key, value }) => {
-                with_state(&key, time, state, out, |state, cx| self.0.on_right(value, state, cx));
+                with_record(&key, time, state, out, |state, cx| self.0.on_right(value, state, cx));
             }
         }
     }
@@ -96,7 +105,7 @@ impl<O: CoOperator> Transform for CoProcess<O> {
     }
 
     fn deadline(&self, state: &Self::State) -> Option<ProcessingTime> {
-        state.1.next_processing()
+        state.deadline()
     }
 }
 
@@ -105,68 +114,97 @@ impl<O: CoOperator> Transform for CoProcess<O> {
 fn with_state<K: Key, S: Data + Default, T, O: Output<T>>(
     key: &K,
     time: EventTime,
-    (states, timers): &mut (Values<K, S>, Timers<K>),
+    state: &mut KeyValues<K, S>,
     out: &mut O,
     author: impl FnOnce(&mut S, &mut Scope<'_, K, O>),
 ) {
     let trace = KeyTrace::enter(key);
-    let mut cx = Scope { key, time, timers, out, forgotten: false };
+    let mut cx = Scope::new(key, time, &mut state.timers, out);
     // State without size needs no entry: every key has the only value there is.
     if size_of::<S>() == 0 {
         author(&mut S::default(), &mut cx);
     } else {
-        author(states.get_or_insert_ref(key, S::default), &mut cx);
+        author(state.values.get_or_insert_ref(key, S::default), &mut cx);
     }
-    if cx.forgotten {
-        timers.forget(key);
-        states.remove(key);
+    if cx.is_forgotten() {
+        state.forget(key);
     }
     trace.leave();
 }
 
-/// Calls `author` for each event-time timer that is due, as long as there is room for what it emits.
+/// As [`with_state`], for a record.
+#[inline(always)]
+fn with_record<K: Key, S: Data + Default, T, O: Output<T>>(
+    key: &K,
+    time: EventTime,
+    state: &mut KeyValues<K, S>,
+    out: &mut O,
+    author: impl FnOnce(&mut S, &mut Scope<'_, K, O>),
+) {
+    state.age(key, time, out.watermark().0, Occasion::Record, out);
+    with_state(key, time, state, out, author);
+}
+
+/// Calls `author` for each event-time timer that is due, as long as there is room for what it emits. Then what has
+/// expired is dropped.
 fn fire<K: Key, S: Data + Default, T, O: Output<T>>(
     watermark: Watermark,
-    state: &mut (Values<K, S>, Timers<K>),
+    state: &mut KeyValues<K, S>,
     out: &mut O,
     author: impl Fn(EventTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {
-    while let Some((at, key)) = state.1.pop_due(watermark) {
+    while let Some((at, key)) = state.timers.pop_due(watermark) {
         let trace = TimerTrace::enter(at);
+        state.age(&key, at, at, Occasion::Timer, out);
         with_state(&key, at, state, out, |state, cx| author(at, state, cx));
         trace.leave();
         if out.is_full() {
             return Step::Again;
         }
     }
+    state.expire(watermark.0, out);
     Step::Done
 }
 
-/// Calls `author` for each processing-time timer that is due, as long as there is room.
+/// Calls `author` for each processing-time timer that is due, as long as there is room. Then what has expired is
+/// dropped.
 fn fire_processing<K: Key, S: Data + Default, T, O: Output<T>>(
     now: ProcessingTime,
-    state: &mut (Values<K, S>, Timers<K>),
+    state: &mut KeyValues<K, S>,
     out: &mut O,
     author: impl Fn(ProcessingTime, &mut S, &mut Scope<'_, K, O>),
 ) -> Step {
-    while let Some((at, key)) = state.1.pop_due_processing(now) {
+    while let Some((at, key)) = state.timers.pop_due_processing(now) {
         let (time, trace) = (out.time(), TimerTrace::enter(at));
+        state.age(&key, time, out.watermark().0, Occasion::Timer, out);
         with_state(&key, time, state, out, |state, cx| author(at, state, cx));
         trace.leave();
         if out.is_full() {
             return Step::Again;
         }
     }
+    state.expire(out.watermark().0, out);
     Step::Done
 }
 
 /// The context that stands on a step's output, its key and its timers.
-struct Scope<'a, K, O> {
+pub(super) struct Scope<'a, K, O> {
     key: &'a K,
     time: EventTime,
     timers: &'a mut Timers<K>,
     out: &'a mut O,
     forgotten: bool,
+}
+
+impl<'a, K, O> Scope<'a, K, O> {
+    pub(super) fn new(key: &'a K, time: EventTime, timers: &'a mut Timers<K>, out: &'a mut O) -> Self {
+        Scope { key, time, timers, out, forgotten: false }
+    }
+
+    /// Whether the author has asked for the key to be forgotten.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
 }
 
 impl<K: Key, T, O: Output<T>> KeyContext<K, T> for Scope<'_, K, O> {

@@ -56,6 +56,7 @@ impl<X: Transform> Stage for Transformed<X> {
 
     fn open(&mut self, number: u16) -> u16 {
         self.number = number;
+        self.transform.open(&mut self.state);
         number + 1
     }
 

@@ -1,6 +1,7 @@
 //! Where state lies that does not fit into memory.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::KeyGroups;
@@ -51,6 +52,9 @@ pub trait Table: Send {
 /// A key, with its value or none.
 pub type Write = (Vec<u8>, Option<Vec<u8>>);
 
+/// Sees a key and its value, and says whether it wants more.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// What a [`Table`] held at one time.
 pub trait View: Send + Sync {
     /// As [`Table::get`].
@@ -60,12 +64,12 @@ pub trait View: Send + Sync {
     /// Where the place fails.
     fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, BackendError>;
 
-    /// Lets `visit` see the entries whose keys begin with `prefix`, in the order of the keys.
+    /// Lets `visit` see the entries whose keys begin with `prefix`, in the order of the keys, until it breaks off.
     ///
     /// # Errors
     ///
     /// Where the place fails.
-    fn visit(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError>;
+    fn visit(&self, prefix: &[u8], visit: &mut Visit<'_>) -> Result<(), BackendError>;
 }
 
 /// The place for state failed.

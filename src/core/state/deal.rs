@@ -41,7 +41,7 @@ fn deal<K: Key, E>(groups: KeyGroups, entries: Vec<E>, key: impl Fn(&E) -> &K) -
     // A little more than an even share, so that most groups grow at most once.
     pieces.resize_with(usize::from(groups.count()), || Vec::with_capacity(share + share / 4));
     for entry in entries {
-        pieces[usize::from(groups.of(key(&entry)).0)].push(entry);
+        pieces[usize::from(groups.of_kept(key(&entry)).0)].push(entry);
     }
     pieces
 }

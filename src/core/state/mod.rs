@@ -1,13 +1,33 @@
 //! What operators keep between records: by key, by pane, by timer; saved by key group.
 //!
-//! Where the job is configured so, [`Values`] lie on disk ([`Backend`]) and only those in use in memory. Panes and
-//! timers are in memory always: they are visited in order and all at once.
+//! Where the job is configured so, [`Values`] and the [kinds](KeyedState) that stand on them lie on disk ([`Backend`])
+//! and only those in use in memory. Panes and timers are in memory always: they are visited in order and all at once.
+//!
+//! # Time to live
+//!
+//! State may be given a [`TimeToLive`]. It is written with its *time*: by event time, that of the record or timer that
+//! writes it (the latest of them), by processing time, the wall clock. It has expired once the clock has reached that
+//! time and [`after`](TimeToLive::after) more:
+//!
+//! * **By event time** the clock is the watermark. State of time `t` is alive as long as a record of the time `t + after`
+//!   or before may still come, so that the result does not depend on the order in which records come between two
+//!   watermarks. It expires in the instant in which a timer at `t + after` would fire, just before it. A timer finds
+//!   what has not expired by the timer's own time, however far the watermark has leapt. What a late record writes with
+//!   a time so old is expired at once. At the end of all input everything expires, in the order of time.
+//! * **By processing time** the clock is the wall clock, as it is read once per batch. It goes on while a job is down.
+//!
+//! What has expired is never seen again, also after a restore, and is removed soon: a value in the same instant, an entry
+//! of a map or list within an eighth of the time that it lives. Until then it takes its room, and each key that has
+//! something to expire takes that of a timer, in memory.
+//!
+//! State that was saved before it was given a time to live has no time, and expires once it has been written again.
 
 mod backend;
 mod changes;
 mod deal;
 mod disk;
 mod keyed;
+mod kinds;
 mod layer;
 mod panes;
 mod piece;
@@ -16,8 +36,15 @@ mod sections;
 mod timers;
 mod values;
 
-pub use backend::{Backend, BackendError, Room, Table, View, Write};
+pub use backend::{Backend, BackendError, Room, Table, View, Visit, Write};
+#[cfg(test)]
+pub(crate) use disk::double::Tiny;
 pub use keyed::KeyedMap;
+pub(crate) use kinds::Lifetimes;
+pub use kinds::{
+    By, Clock, Current, KeyedState, ListOf, ListState, MapOf, MapState, ReducingOf, ReducingState, Since,
+    TimeToLive, ValueOf, ValueState,
+};
 pub use layer::{Changed, Layer, LayerKind};
 pub use panes::Panes;
 pub use saving::Saving;

@@ -51,6 +51,11 @@ impl Sections {
         self.parts.get(name).unwrap_or(&EMPTY)
     }
 
+    /// The part of the first of these names under which something was saved; an empty one where nothing was.
+    pub fn get_any(&self, names: &[&str]) -> &Sections {
+        names.iter().find_map(|name| self.parts.get(*name)).unwrap_or(&EMPTY)
+    }
+
     /// Writes the piece of one key group.
     pub fn put<T: Serialize>(&mut self, group: KeyGroup, value: &T) {
         self.groups.insert(group, Piece::Bytes(encode(value)));

@@ -45,6 +45,11 @@ impl<K: Key> Timers<K> {
         self.processing.cancel(at, key);
     }
 
+    /// Whether a key has any timer.
+    pub(super) fn has(&self, key: &K) -> bool {
+        self.event.of_key.contains_key(key) || self.processing.of_key.contains_key(key)
+    }
+
     /// Takes all timers of a key back.
     pub fn forget(&mut self, key: &K) {
         self.event.forget(key);

@@ -35,6 +35,18 @@ impl<K: Key, V: Data> Values<K, V> {
         }
     }
 
+    /// The value of a key, if it has one.
+    ///
+    /// # Panics
+    ///
+    /// With a [`BackendError`] where the disk fails.
+    pub fn get(&mut self, key: &K) -> Option<&V> {
+        match &mut self.0 {
+            Held::Memory(map) => map.get(key),
+            Held::Disk(map) => map.get(key),
+        }
+    }
+
     /// The value of a key, made by `first` where it has none; clones the key only then.
     ///
     /// # Panics
@@ -45,6 +57,23 @@ impl<K: Key, V: Data> Values<K, V> {
         match &mut self.0 {
             Held::Memory(map) => map.get_or_insert_ref(key, first),
             Held::Disk(map) => map.get_or_insert_ref(key, first),
+        }
+    }
+
+    /// As [`Values::get_or_insert_ref`], and a disk learns of a new key at once, so that a
+    /// [visit](DiskMap::visit) there finds it.
+    pub(super) fn get_or_enlist(&mut self, key: &K, first: impl FnOnce() -> V) -> &mut V {
+        match &mut self.0 {
+            Held::Memory(map) => map.get_or_insert_ref(key, first),
+            Held::Disk(map) => map.get_or_enlist(key, first),
+        }
+    }
+
+    /// The keys and values that are in memory, or the disk where they are not.
+    pub(super) fn held(&self) -> Result<&KeyedMap<K, V>, &DiskMap<K, V>> {
+        match &self.0 {
+            Held::Memory(map) => Ok(map),
+            Held::Disk(map) => Err(map),
         }
     }
 

@@ -3,10 +3,12 @@
 use std::marker::PhantomData;
 
 use crate::plan::Upstream;
-use crate::stage::{CoProcess, Identity, Pair, Process, Transformed, WithKey, WithKeys, WithLeftKey};
+use crate::stage::{
+    CoProcess, Identity, Pair, Process, Stateful, Transformed, WithKey, WithKeys, WithLeftKey,
+};
 use crate::stream::{Chain, Flow, Inlet, Input, Pipeline, Stream};
 use crate::task::{OnePort, TwoPorts};
-use crate::{CoOperator, Data, Either, Key, Keyed, Operator, Transform};
+use crate::{CoOperator, Data, Either, Key, Keyed, Operator, StatefulOperator, Transform};
 
 /// A stream whose values meet by key: the place for state.
 #[must_use = "a keyed stream does nothing until an operator takes it"]
@@ -42,6 +44,17 @@ impl<K: Key, T: Data, F: Fn(&T) -> K + Clone + Send + 'static> KeyedStream<K, T,
         O: Operator<Key = K, In = T>,
     {
         self.transform("process", Process(operator))
+    }
+
+    /// Adds an operator with several pieces of state per key.
+    pub fn stateful<O>(
+        self,
+        operator: O,
+    ) -> Stream<<KeyedInlet<K, T, F> as Chain>::Then<Transformed<Stateful<O>>>>
+    where
+        O: StatefulOperator<Key = K, In = T>,
+    {
+        self.transform("stateful", Stateful(operator))
     }
 
     /// Adds a step over all keys of a subtask; `kind` is what the plan calls it.

@@ -6,12 +6,12 @@ use std::task::{Wake, Waker};
 
 use serde::{Deserialize, Serialize};
 
-use crate::spi::{CoOperator, Operator, RoundRobin, Transform};
+use crate::spi::{CoOperator, Operator, RoundRobin, StatefulOperator, Transform};
 use crate::stage::{
     CoProcess, Counters, DEAD_LETTERS, Exchange, MAIN, OutputInfo, Process, SideFactory, SideOf, Snapshot,
-    Stage, Tail, Taken, TaskContext, TaskInfo, Transformed,
+    Stage, Stateful, Tail, Taken, TaskContext, TaskInfo, Transformed,
 };
-use crate::state::LayerKind;
+use crate::state::{Backend, BackendError, LayerKind};
 use crate::{
     Data, DeadLetter, EventTime, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run, SideOutput,
     StateError, Step, SubtaskId, VertexId, Watermark,
@@ -105,6 +105,18 @@ impl<O: Operator> Harness<Transformed<Process<O>>> {
     }
 }
 
+impl<O: StatefulOperator> Harness<Transformed<Stateful<O>>> {
+    /// Runs an operator with several pieces of state.
+    pub fn stateful(operator: O) -> Self {
+        Harness::transform(Stateful(operator))
+    }
+
+    /// Pushes a record of a key, at so many milliseconds.
+    pub fn push(&mut self, key: O::Key, value: O::In, millis: i64) {
+        self.apply(Input::at(millis, Keyed { key, value }));
+    }
+}
+
 impl<O: CoOperator> Harness<Transformed<CoProcess<O>>> {
     /// Runs an operator with two inputs.
     pub fn co_operator(operator: O) -> Self {
@@ -175,6 +187,17 @@ impl<S: Stage<Out: Data>> Harness<S> {
             side: Some(side),
         });
         Harness::with_outputs(self.stage, outputs)
+    }
+
+    /// Keeps the operator's state in a backend. To be called first.
+    ///
+    /// # Errors
+    ///
+    /// Where the backend fails.
+    pub fn kept_in(mut self, backend: Arc<dyn Backend>) -> Result<Self, BackendError> {
+        self.cx.backend = Some(backend);
+        self.stage.open_state(&self.cx)?;
+        Ok(self)
     }
 
     /// Lets something happen.

@@ -17,4 +17,4 @@ pub use log::{Logged, MemoryLog};
 pub use numbers::Numbers;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
-pub use verify::{Grouped, verify, verify_co, verify_transform, verify_whole};
+pub use verify::{Grouped, verify, verify_co, verify_stateful, verify_transform, verify_whole};

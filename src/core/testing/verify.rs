@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::spi::{CoOperator, Operator, Transform};
-use crate::stage::{CoProcess, Process, Snapshot, Transformed};
+use crate::spi::{CoOperator, Operator, StatefulOperator, Transform};
+use crate::stage::{CoProcess, Process, Snapshot, Stateful, Transformed};
 use crate::state::Layer;
 use crate::testing::{Harness, Input};
 use crate::{Either, Key, KeyGroup, KeyGroups, Keyed};
@@ -38,6 +38,17 @@ pub fn verify<O: Operator>(operator: &O, inputs: &[Input<(O::Key, O::In)>]) {
     let keyed: Vec<_> =
         inputs.iter().cloned().map(|input| input.map(|(key, value)| Keyed { key, value })).collect();
     verify_transform(&Process(operator.clone()), &keyed);
+}
+
+/// Checks an operator with several pieces of state. See [`verify_transform`].
+///
+/// # Panics
+///
+/// Where the operator's output depends on what it must not depend on.
+pub fn verify_stateful<O: StatefulOperator>(operator: &O, inputs: &[Input<(O::Key, O::In)>]) {
+    let keyed: Vec<_> =
+        inputs.iter().cloned().map(|input| input.map(|(key, value)| Keyed { key, value })).collect();
+    verify_transform(&Stateful(operator.clone()), &keyed);
 }
 
 /// Checks an operator of two inputs. See [`verify_transform`].

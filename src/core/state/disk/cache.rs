@@ -56,6 +56,13 @@ impl<K: Key, V> Cache<K, V> {
         }
     }
 
+    /// The value of a key, if it is in memory; it stays in its generation.
+    pub(super) fn peek(&self, hash: u64, key: &K) -> Option<&V> {
+        let Shard { young, old } = &self.shards[shard_of(hash)];
+        let found = [young, old].into_iter().find_map(|part| part.find(hash, |entry| entry.0 == *key));
+        found.map(|entry| &entry.1)
+    }
+
     pub(super) fn remove(&mut self, hash: u64, key: &K) {
         let Shard { young, old } = self.shard(hash);
         for generation in [young, old] {
@@ -87,9 +94,8 @@ impl<K: Key, V> Cache<K, V> {
         self.shards.iter().flat_map(|Shard { young, old }| young.iter().chain(old))
     }
 
-    /// The middle bits tell: the lowest ones place within a table.
     fn shard(&mut self, hash: u64) -> &mut Shard<K, V> {
-        &mut self.shards[(hash >> 40) as usize % SHARDS]
+        &mut self.shards[shard_of(hash)]
     }
 
     /// What an entry has on the heap is told by its encoded length: more than that it hardly is.
@@ -97,4 +103,9 @@ impl<K: Key, V> Cache<K, V> {
         let bytes = (size_of::<(K, V)>() + encoded).max(1);
         self.entries_max = (self.memory / (bytes * SHARDS * 2)).max(ENTRIES_MIN);
     }
+}
+
+/// The middle bits tell: the lowest ones place within a table.
+fn shard_of(hash: u64) -> usize {
+    (hash >> 40) as usize % SHARDS
 }

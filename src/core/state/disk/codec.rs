@@ -11,8 +11,17 @@ pub(super) const GROUP_BYTES: usize = 2;
 /// A key as it stands in the table.
 pub(super) fn key_bytes<K: Key>(groups: KeyGroups, key: &K) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(GROUP_BYTES + 14);
-    bytes.extend_from_slice(&prefix(groups.of(key)));
+    bytes.extend_from_slice(&prefix(groups.of_kept(key)));
     rmp_serde::encode::write_named(&mut bytes, key).expect("keys are Data, which serde can write");
+    bytes
+}
+
+/// What the keys begin with that are pairs of `outer` and something more. No MessagePack value is the beginning of
+/// another, so that these keys and no others do.
+pub(super) fn outer_bytes<O: Key>(groups: KeyGroups, outer: &O) -> Vec<u8> {
+    let mut bytes = prefix(groups.of(outer)).to_vec();
+    bytes.push(0x92);
+    bytes.extend(encode(outer));
     bytes
 }
 

@@ -14,11 +14,14 @@
 
 mod cache;
 mod codec;
+#[cfg(test)]
+pub(super) mod double;
 mod saved;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::key::hash_key;
@@ -26,7 +29,7 @@ use crate::state::changes::Changes;
 use crate::state::{Backend, BackendError, LayerKind, Saving, Sections, StateError, Table};
 use crate::{Data, Key, KeyGroups};
 use cache::Cache;
-use codec::{decode, encode, key_bytes};
+use codec::{GROUP_BYTES, decode, encode, key_bytes, outer_bytes};
 use saved::{All, Gathered};
 
 /// How many bytes of keys that left memory are noted between two snapshots, before the next one is full.
@@ -69,6 +72,13 @@ impl<K: Key, V: Data> DiskMap<K, V> {
         self.cache.find(hash, key, || read(&*self.table, self.groups, key))
     }
 
+    /// As [`Values::get`](crate::state::Values::get).
+    pub(super) fn get(&mut self, key: &K) -> Option<&V> {
+        let hash = hash_key(key);
+        self.make_room(hash, key);
+        self.cache.find(hash, key, || read(&*self.table, self.groups, key)).map(|value| &*value)
+    }
+
     /// As [`Values::get_or_insert_ref`](crate::state::Values::get_or_insert_ref).
     pub(super) fn get_or_insert_ref(&mut self, key: &K, first: impl FnOnce() -> V) -> &mut V {
         let hash = hash_key(key);
@@ -76,6 +86,39 @@ impl<K: Key, V: Data> DiskMap<K, V> {
         self.make_room(hash, key);
         let value = || Some(read(&*self.table, self.groups, key).unwrap_or_else(first));
         self.cache.find(hash, key, value).expect("a value that is not there is made")
+    }
+
+    /// As [`DiskMap::get_or_insert_ref`], and writes a value that is made to the table at once.
+    pub(super) fn get_or_enlist(&mut self, key: &K, first: impl FnOnce() -> V) -> &mut V {
+        let hash = hash_key(key);
+        self.mark(hash);
+        self.make_room(hash, key);
+        let (table, groups) = (&mut *self.table, self.groups);
+        let value = || {
+            let held = read(table, groups, key);
+            Some(held.unwrap_or_else(|| {
+                let value = first();
+                let enlisted = (key_bytes(groups, key), Some(encode(&value)));
+                table.write(&mut std::iter::once(enlisted)).unwrap_or_else(|error| error.raise());
+                value
+            }))
+        };
+        self.cache.find(hash, key, value).expect("a value that is not there is made")
+    }
+
+    /// Lets `visit` see the entries under an outer key, in the order of their keys' bytes, until it breaks off.
+    ///
+    /// All keys must be [enlisted](DiskMap::get_or_enlist): the table then has each key that there is, and memory has
+    /// but newer values.
+    pub(super) fn visit<O: Key>(&self, outer: &O, visit: &mut dyn FnMut(&K, &V) -> ControlFlow<()>) {
+        let visited = self.table.view().visit(&outer_bytes(self.groups, outer), &mut |key, value| {
+            let key: K = decode(&key[GROUP_BYTES..]);
+            match self.cache.peek(hash_key(&key), &key) {
+                Some(newer) => visit(&key, newer),
+                None => visit(&key, &decode(value)),
+            }
+        });
+        visited.unwrap_or_else(|error| error.raise());
     }
 
     /// As [`Values::remove`](crate::state::Values::remove).

@@ -1,6 +1,7 @@
 //! What is saved of a map on disk, and how it comes back.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::codec::{GROUP_BYTES, Pairs, encode, group_of, key_bytes, prefix};
@@ -46,6 +47,7 @@ impl All {
                 Some((_, newer)) => pairs.push(&key[GROUP_BYTES..], newer),
                 None => pairs.push(&key[GROUP_BYTES..], value),
             }
+            ControlFlow::Continue(())
         });
         visited.unwrap_or_else(|error| error.raise());
         here.for_each(|(own, value)| pairs.push(&own[GROUP_BYTES..], value));
@@ -71,7 +73,7 @@ impl Gathered {
         put.extend(encoded(groups, here).into_iter().map(|(key, value)| (key, Some(value))));
         let mut by_group: BTreeMap<KeyGroup, Vec<Vec<u8>>> = BTreeMap::new();
         for key in removed {
-            by_group.entry(groups.of(key)).or_default().push(encode(key));
+            by_group.entry(groups.of_kept(key)).or_default().push(encode(key));
         }
         Gathered { put, removed: by_group }
     }

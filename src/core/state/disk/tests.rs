@@ -1,69 +1,8 @@
 //! A map on disk does what one in memory does, whatever leaves memory when.
 
-use std::sync::{Arc, Mutex};
-
+use super::double::Tiny;
 use super::*;
-use crate::state::{KeyedMap, Room, State, Values, View, Write};
-
-/// A table that is none: in memory, for these tests.
-#[derive(Clone, Debug, Default)]
-struct Map(Arc<Mutex<std::collections::BTreeMap<Vec<u8>, Vec<u8>>>>);
-
-/// So little memory that nearly everything leaves it.
-#[derive(Debug)]
-struct Tiny;
-
-impl Backend for Tiny {
-    fn table(&self) -> Result<Box<dyn Table>, BackendError> {
-        Ok(Box::new(Map::default()))
-    }
-
-    fn memory(&self) -> usize {
-        0
-    }
-}
-
-impl Table for Map {
-    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, BackendError> {
-        Ok(self.0.lock().unwrap().get(key).map(|value| read(value)).is_some())
-    }
-
-    fn write(&mut self, entries: &mut dyn Iterator<Item = Write>) -> Result<(), BackendError> {
-        for (key, value) in entries {
-            let mut map = self.0.lock().unwrap();
-            match value {
-                Some(value) => map.insert(key, value),
-                None => map.remove(&key),
-            };
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self, entries: &mut dyn Iterator<Item = (Vec<u8>, Vec<u8>)>) -> Result<(), BackendError> {
-        let entries: Vec<_> = entries.collect();
-        assert!(entries.is_sorted_by(|a, b| a.0 < b.0), "a table is filled in the order of its keys");
-        self.0.lock().unwrap().extend(entries);
-        Ok(())
-    }
-
-    fn view(&self) -> Arc<dyn View> {
-        Arc::new(Map(Arc::new(Mutex::new(self.0.lock().unwrap().clone()))))
-    }
-}
-
-impl View for Map {
-    fn get(&self, key: &[u8], read: &mut dyn FnMut(&[u8])) -> Result<bool, BackendError> {
-        Table::get(self, key, read)
-    }
-
-    fn visit(&self, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
-        let map = self.0.lock().unwrap();
-        map.range(prefix.to_vec()..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .for_each(|(k, v)| visit(k, v));
-        Ok(())
-    }
-}
+use crate::state::{KeyedMap, Room, State, Values};
 
 fn on_disk() -> Values<u64, String> {
     let mut values = Values::default();
