@@ -1,5 +1,7 @@
 //! A pipeline that is another one when it is started again: what is refused, what may go on, and what is said.
 
+mod pieces;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -89,8 +91,13 @@ struct Place(TempDir);
 impl Place {
     /// A place where the first version has run and was suspended.
     fn begun() -> Self {
+        Place::begun_by(&app::<Seen>(FIRST))
+    }
+
+    /// A place where this has run and was suspended.
+    fn begun_by(app: &App) -> Self {
         let place = Place(TempDir::new().expect("a temporary directory can be made"));
-        place.suspended(&app::<Seen>(FIRST), &[]).expect("the first version runs");
+        place.suspended(app, &[]).expect("the first version runs");
         place
     }
 

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Field, LitStr, Member, Type};
+use syn::{Attribute, Data, DeriveInput, Error, Field, LitStr, Member, Type};
 
 /// A field, with the names under which it may have been saved: the first one is its own.
 struct Piece<'a> {
@@ -22,7 +22,8 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     let Some(first) = pieces.first() else {
         return Err(Error::new_spanned(&input.ident, "state of a key has a piece: add a field"));
     };
-    unique(input, &pieces)?;
+    let dropped = named(&input.attrs, "dropped")?;
+    unique(input, pieces.iter().flat_map(|piece| &piece.names).chain(&dropped))?;
 
     let core = crate::core_path();
     let ident = &input.ident;
@@ -31,7 +32,16 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
     let keyed = quote!(#core::state::KeyedState);
     let members: Vec<&Member> = pieces.iter().map(|piece| &piece.member).collect();
     let names: Vec<&String> = pieces.iter().map(|piece| &piece.names[0]).collect();
-    let all_names = pieces.iter().map(|Piece { names, .. }| quote!(&[#(#names),*]));
+    let of_piece = pieces.iter().map(|Piece { names, .. }| quote!(&[#(#names),*]));
+    let all_names = pieces.iter().flat_map(|piece| &piece.names).chain(&dropped);
+    let (former, now): (Vec<_>, Vec<_>) = pieces
+        .iter()
+        .flat_map(|Piece { names, .. }| {
+            let now = &names[0];
+            names[1..].iter().map(move |former| (former, quote!(::core::option::Option::Some(#now))))
+        })
+        .chain(dropped.iter().map(|former| (former, quote!(::core::option::Option::None))))
+        .unzip();
     let key = first.kind;
     Ok(quote! {
         impl #impl_generics #state for #ident #type_generics #where_clause {
@@ -41,9 +51,11 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
             }
             fn save(&mut self, saving: &mut #core::state::Saving) {
                 #(#state::save(&mut self.#members, saving.part(#names));)*
+                #(saving.note_former(#former, #now);)*
             }
             fn load(&mut self, sections: &#core::state::Sections) -> ::core::result::Result<(), #core::state::StateError> {
-                #(#state::load(&mut self.#members, sections.get_any(#all_names))?;)*
+                sections.has_only(&[#(#all_names),*])?;
+                #(#state::load(&mut self.#members, sections.get_any(#of_piece))?;)*
                 ::core::result::Result::Ok(())
             }
         }
@@ -73,26 +85,33 @@ impl<'a> Piece<'a> {
             Member::Unnamed(index) => index.index.to_string(),
         };
         let mut names = vec![own];
-        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("state")) {
-            attribute.parse_nested_meta(|meta| {
-                if !meta.path.is_ident("alias") {
-                    return Err(meta.error("a piece of state knows `alias = \"former name\"` only"));
-                }
-                names.push(meta.value()?.parse::<LitStr>()?.value());
-                Ok(())
-            })?;
-        }
+        names.extend(named(&field.attrs, "alias")?);
         Ok(Piece { member, kind: &field.ty, names })
     }
 }
 
-/// What was saved under one name is loaded into one field.
-fn unique(input: &DeriveInput, pieces: &[Piece]) -> Result<(), Error> {
-    let mut names: Vec<&String> = pieces.iter().flat_map(|piece| &piece.names).collect();
+/// The texts that are given as `word` in `#[state(word = "text")]`.
+fn named(attributes: &[Attribute], word: &str) -> Result<Vec<String>, Error> {
+    let mut texts = Vec::new();
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("state")) {
+        attribute.parse_nested_meta(|meta| {
+            if !meta.path.is_ident(word) {
+                return Err(meta.error(format!("what can be said here is `{word} = \"former name\"`")));
+            }
+            texts.push(meta.value()?.parse::<LitStr>()?.value());
+            Ok(())
+        })?;
+    }
+    Ok(texts)
+}
+
+/// What was saved under one name has one place.
+fn unique<'a>(input: &DeriveInput, names: impl Iterator<Item = &'a String>) -> Result<(), Error> {
+    let mut names: Vec<&String> = names.collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => {
-            let what = format!("{:?} is the name or alias of two pieces of state", pair[0]);
+            let what = format!("{:?} is said of two pieces of state", pair[0]);
             Err(Error::new_spanned(&input.ident, what))
         }
         None => Ok(()),

@@ -51,7 +51,7 @@ pub fn derive_data(input: TokenStream) -> TokenStream {
 }
 
 /// Implements `KeyedState` and `State` for a struct whose fields are kinds of state, or such structs. What a field was
-/// saved as before says `#[state(alias = "..")]`.
+/// saved as before says `#[state(alias = "..")]`; of the struct, `#[state(dropped = "..")]` says which piece is no more.
 #[proc_macro_derive(KeyedState, attributes(state))]
 pub fn derive_keyed_state(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -164,8 +164,10 @@ fn failed(place: &str, error: &impl ToString) -> BackendError {
 
 #[cfg(test)]
 mod tests {
-    use watershed_core::KeyGroups;
-    use watershed_core::state::{LayerKind, Room, Saving, Sections, State, Values};
+    use watershed_core::state::{
+        Clock, LayerKind, ListState, MapState, Room, Saving, Sections, State, Values,
+    };
+    use watershed_core::{Current, EventTime, KeyGroups, ProcessingTime};
 
     use super::*;
 
@@ -209,6 +211,44 @@ mod tests {
         from_memory.load(&save(&mut memory, LayerKind::Full)).unwrap();
         for key in 0..20_001 {
             assert_eq!(back.get_mut(&key), from_memory.get_mut(&key), "key {key}");
+        }
+    }
+
+    #[test]
+    fn maps_and_lists_are_walked_as_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = Arc::new(DiskBackend::open(folder.path(), 0).unwrap());
+        let room = Room { key_groups: KeyGroups::default(), backend: Some(backend) };
+        let (mut map_here, mut list_here) = (MapState::<u64, i32, u64>::default(), ListState::default());
+        let (mut map_there, mut list_there) = (MapState::<u64, i32, u64>::default(), ListState::default());
+        map_there.open(&room).unwrap();
+        list_there.open(&room).unwrap();
+        let (time, now) = (EventTime::MIN, ProcessingTime::from_millis(0));
+        let clock = Clock { time, reached: time, now };
+        let walked = |map: &mut MapState<u64, i32, u64>, list: &mut ListState<u64, i32>, key: u64| {
+            let (mut entries, mut elements) = (Vec::new(), Vec::new());
+            map.of(Current::new(&key, clock)).for_each(|inner, value| entries.push((*inner, *value)));
+            list.of(Current::new(&key, clock)).for_each(|value| elements.push(*value));
+            (entries, elements)
+        };
+        for n in 0..30_000_u64 {
+            let (key, inner) = (n % 3, (n * 7919 % 9973) as i32 - 3000);
+            let key = Current::new(&key, clock);
+            for (map, list) in [(&mut map_here, &mut list_here), (&mut map_there, &mut list_there)] {
+                *map.of(key).get_or_insert_with(inner, || 0) += n;
+                list.of(key).push(inner);
+                if n % 5 == 0 {
+                    map.of(key).remove(&(inner / 2));
+                    list.of(key).pop_front();
+                }
+            }
+        }
+        for key in 0..3 {
+            let here = walked(&mut map_here, &mut list_here, key);
+            assert!(here.0.len() > 4000 && here.1.len() == 8000, "{} entries", here.0.len());
+            assert_eq!(walked(&mut map_there, &mut list_there, key), here, "key {key}");
+            map_there.of(Current::new(&key, clock)).clear();
+            assert!(map_there.of(Current::new(&key, clock)).is_empty());
         }
     }
 

@@ -33,6 +33,11 @@ impl<K: Key, V> KeyedMap<K, V> {
         self.entries.find(hash_key(key), |entry| entry.0 == *key).map(|entry| &entry.1)
     }
 
+    /// The value of the key that has this hash and for which `is` is true, if there is one.
+    pub(super) fn find(&self, hash: u64, is: impl Fn(&K) -> bool) -> Option<&V> {
+        self.entries.find(hash, |entry| is(&entry.0)).map(|entry| &entry.1)
+    }
+
     /// The value of a key, if it has one, to be changed.
     #[inline]
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {

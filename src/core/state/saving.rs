@@ -58,6 +58,11 @@ impl Saving {
         self.later(move |sections| sections.put_whole(&value));
     }
 
+    /// Notes what has become of a part that was saved under another name, or is not kept any more: it is not missing.
+    pub fn note_former(&mut self, name: &str, now: Option<&'static str>) {
+        self.part(name).put_whole(now);
+    }
+
     /// Puts the writing of pieces off. When it comes, the parts and what was put off before have been written.
     pub fn later(&mut self, write: impl FnOnce(&mut Sections) + Send + 'static) {
         self.later.push(Box::new(write));

@@ -51,9 +51,35 @@ impl Sections {
         self.parts.get(name).unwrap_or(&EMPTY)
     }
 
-    /// The part of the first of these names under which something was saved; an empty one where nothing was.
+    /// The part that was saved under the first of these names, which has parts itself; an empty one where none was.
     pub fn get_any(&self, names: &[&str]) -> &Sections {
-        names.iter().find_map(|name| self.parts.get(*name)).unwrap_or(&EMPTY)
+        let named = names.iter().filter_map(|name| self.parts.get(*name));
+        named.into_iter().find(|part| !part.parts.is_empty()).unwrap_or(&EMPTY)
+    }
+
+    /// Refuses a part that has parts itself, holds something, and has none of these names.
+    ///
+    /// # Errors
+    ///
+    /// Where there is one.
+    pub fn has_only(&self, names: &[&str]) -> Result<(), StateError> {
+        let unknown = self.parts.iter().find(|(name, part)| {
+            !names.contains(&name.as_str()) && !part.parts.is_empty() && part.holds_any()
+        });
+        match unknown {
+            None => Ok(()),
+            Some((name, _)) => Err(StateError(rmp_serde::decode::Error::Uncategorized(format!(
+                "a piece {name:?} was saved, and there is none of this name now: say \
+                 #[state(alias = {name:?})] of the field that takes over, or #[state(dropped = {name:?})] of the struct"
+            )))),
+        }
+    }
+
+    /// Whether anything is here or in any part.
+    fn holds_any(&self) -> bool {
+        let own =
+            self.groups.len() + self.whole.len() + self.changes.iter().map(BTreeMap::len).sum::<usize>();
+        own > 0 || self.parts.values().any(Sections::holds_any)
     }
 
     /// Writes the piece of one key group.

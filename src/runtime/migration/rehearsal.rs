@@ -122,6 +122,12 @@ impl Held {
         }
     }
 
+    /// Whether a part, or one that it was in, has left a note of what has become of it.
+    fn has_note_of(&self, part: &str) -> bool {
+        let ends = part.match_indices('/').map(|(end, _)| end).chain([part.len()]);
+        ends.into_iter().any(|end| self.whole.contains(&part[..end]))
+    }
+
     /// What was held and is not any more.
     fn lost_in(&self, after: &Held) -> Option<String> {
         if let Some(part) = self.whole.difference(&after.whole).next() {
@@ -130,6 +136,7 @@ impl Held {
         self.groups.iter().find_map(|(part, groups)| {
             let now = after.groups.get(part);
             match now {
+                None if after.has_note_of(part) => None,
                 _ if self.layered.contains(part) && now.is_none_or(|now| now.is_subset(groups)) => None,
                 None => Some(format!("its {part} is read, and not kept: the operator has no place for it")),
                 Some(now) if groups.is_subset(now) && now.is_subset(groups) => None,

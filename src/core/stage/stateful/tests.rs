@@ -3,9 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::state::{By, ListState, MapState, ReducingState, Sections, Since, TimeToLive, Tiny, ValueState};
+use crate::state::{
+    By, Clock, LayerKind, ListState, MapState, ReducingState, Saving, Sections, Since, TimeToLive, Tiny,
+    ValueState,
+};
 use crate::testing::{Harness, Input, verify_stateful};
-use crate::{Current, Data, EventTime, KeyContext, KeyedState, ProcessingTime, StatefulOperator};
+use crate::{
+    Current, Data, EventTime, KeyContext, KeyGroups, KeyedState, ProcessingTime, StateError, StatefulOperator,
+};
 
 /// Keeps what customers have done, and tells all of it at each of their orders and timers.
 #[derive(Clone)]
@@ -212,8 +217,9 @@ fn forgetting_drops_every_piece_of_the_key_and_no_other() {
     assert_eq!(told, [vec![2], vec![5, 2]]);
 }
 
-/// As [`Kept`], one piece renamed, one gone, one new.
+/// As [`Kept`], one piece renamed, two gone, one new.
 #[derive(Default, KeyedState)]
+#[state(dropped = "orders", dropped = "most")]
 struct Renamed {
     #[state(alias = "things", alias = "articles")]
     stock: MapState<u8, String, u32>,
@@ -221,20 +227,47 @@ struct Renamed {
     new: ReducingState<u8, u32>,
 }
 
+/// As [`Renamed`], once more.
+#[derive(Default, KeyedState)]
+#[state(dropped = "orders", dropped = "most", dropped = "new")]
+struct RenamedAgain {
+    #[state(alias = "articles", alias = "stock")]
+    all: MapState<u8, String, u32>,
+    last: ValueState<u8, u32>,
+}
+
+/// Nobody says what has become of the orders.
+#[derive(Default, KeyedState)]
+#[state(dropped = "most")]
+struct Lossy {
+    articles: MapState<u8, String, u32>,
+    last: ValueState<u8, u32>,
+}
+
+/// What two of the pieces hold when they are kept as an `S`, and what is saved of it then.
+fn kept_as<S: KeyedState<Key = u8>>(saved: &Sections) -> Result<(S, Sections), StateError> {
+    let mut state = S::default();
+    state.load(saved)?;
+    let mut saving = Saving::new(KeyGroups::default(), LayerKind::Full);
+    state.save(&mut saving);
+    Ok((state, saving.encode()))
+}
+
 #[test]
-fn a_piece_is_found_under_a_former_name_and_a_new_one_is_empty() {
+fn a_piece_is_found_under_its_former_names_and_none_is_lost_unsaid() {
     let mut harness = Harness::stateful(NEVER);
     harness.push(1, 6, 0);
     let saved = harness.snapshot()["operator"].get("state").get("pieces").clone();
-    let mut renamed = Renamed::default();
-    crate::state::State::load(&mut renamed, &saved).unwrap();
-    let clock = crate::state::Clock {
-        time: EventTime::MIN,
-        reached: EventTime::MIN,
-        now: ProcessingTime::from_millis(0),
-    };
+    let clock = Clock { time: EventTime::MIN, reached: EventTime::MIN, now: ProcessingTime::default() };
     let key = Current::new(&1, clock);
+    let (mut renamed, saved_again) = kept_as::<Renamed>(&saved).unwrap();
     assert_eq!(renamed.stock.of(key).get(&"x".to_owned()), Some(&6));
     assert_eq!(renamed.last.of(key).get(), Some(&6));
     assert_eq!(renamed.new.of(key).get(), None);
+    let (mut renamed, _) = kept_as::<RenamedAgain>(&saved_again).unwrap();
+    assert_eq!(renamed.all.of(key).get(&"x".to_owned()), Some(&6));
+    assert_eq!(renamed.last.of(key).get(), Some(&6));
+
+    let refused = kept_as::<Lossy>(&saved).err().unwrap().to_string();
+    assert!(refused.contains("a piece \"orders\" was saved"), "{refused}");
 }

@@ -28,10 +28,25 @@ impl All {
 
     /// Writes a piece for each group: made when the file comes to it, since all together may not fit into memory.
     pub(super) fn write(self: Arc<Self>, range: &KeyGroupRange, sections: &mut Sections) {
-        for group in range.0.clone().map(KeyGroup) {
+        for group in range.0.clone().map(KeyGroup).filter(|group| self.has(*group)) {
             let all = self.clone();
             sections.put_made(group, move || all.piece(group));
         }
+    }
+
+    /// Whether a group has any entry.
+    fn has(&self, group: KeyGroup) -> bool {
+        let prefix = prefix(group);
+        let mut found =
+            self.here.range(prefix.to_vec()..).next().is_some_and(|(key, _)| key.starts_with(&prefix));
+        if !found {
+            let visited = self.view.visit(&prefix, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            });
+            visited.unwrap_or_else(|error| error.raise());
+        }
+        found
     }
 
     fn piece(&self, group: KeyGroup) -> Vec<u8> {

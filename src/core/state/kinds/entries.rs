@@ -21,12 +21,13 @@ use hashbrown::HashMap;
 use super::entry::Entry;
 use super::lifetime::Written;
 use super::{Clock, Lifetimes};
-use crate::key::KeyHashBuilder;
+use crate::key::{KeyHashBuilder, hash_key};
 use crate::state::{BackendError, Room, Saving, Sections, State, StateError, Values};
 use crate::{Data, Key};
 
-/// How many elements of a key are dropped at a time: their keys are listed in memory meanwhile.
-const DROPPED_MAX: usize = 1024;
+/// How many elements of a key are dropped at a time: their keys are listed in memory meanwhile. Each time the walk begins
+/// anew, on disk over the traces of what was dropped before.
+const DROPPED_MAX: usize = 1 << 16;
 
 /// The elements of all keys.
 #[derive(Debug)]
@@ -72,7 +73,9 @@ impl<K: Key, E: Key, V: Data> Entries<K, E, V> {
         match self.values.held() {
             Ok(map) => {
                 for inner in self.index.of(key) {
-                    let found = map.get(&Entry(key.clone(), inner.clone()));
+                    // As the entry of both is hashed, without making one.
+                    let hash = hash_key(&(key, inner));
+                    let found = map.find(hash, |entry| entry.0 == *key && entry.1 == *inner);
                     if visit(inner, found.expect("what the index has is there")).is_break() {
                         return;
                     }

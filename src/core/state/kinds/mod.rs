@@ -56,8 +56,8 @@ use crate::{Key, ProcessingTime};
 /// ```
 ///
 /// The derive also implements [`State`]: each field is saved under its name. A field that was saved under another name
-/// says so by `alias`; one that is new begins empty. What was saved of a field that is gone is not loaded, which
-/// `checkpoint migrate --dry-run` tells beforehand.
+/// says so by `alias`; one that is new begins empty. What was saved of a field that is gone is refused, which
+/// `checkpoint migrate --dry-run` tells beforehand, unless the struct says `#[state(dropped = "name")]`.
 pub trait KeyedState: State {
     /// The stream's key.
     type Key: Key;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::entry::Entry;
 use super::*;
 use crate::state::{LayerKind, Room, Saving, Sections, State, Tiny};
 use crate::{EventTime, KeyGroups};
@@ -251,5 +253,38 @@ fn one_changed_entry_of_a_large_map_is_saved_alone() {
         let changes = save(&mut state, LayerKind::Changes);
         let bytes: usize = changes.get("entries").change_bytes().map(|(_, bytes)| bytes.len()).sum();
         assert!((10..1000).contains(&bytes), "{bytes} bytes of changes");
+    }
+}
+
+#[test]
+fn what_has_expired_is_hidden_at_once_and_removed_in_few_sweeps() {
+    let at = |time, reached| Clock {
+        time: EventTime::from_millis(time),
+        reached: EventTime::from_millis(reached),
+        ..NOW
+    };
+    let mut state = MapState::<u8, i64, ()>::default();
+    state.expire_by(TimeToLive::after(Duration::from_millis(80)));
+    (0..40).for_each(|n| state.of(Current::new(&1, at(n, -1))).insert(n, ()));
+    let held = |state: &mut MapState<u8, i64, ()>| {
+        let pieces: Vec<_> = save(state, LayerKind::Full)
+            .get("entries")
+            .pieces::<Vec<(Entry<u8, i64>, ((), Option<EventTime>))>>()
+            .flat_map(Result::unwrap)
+            .collect();
+        pieces.len()
+    };
+    // The first falls due at 80, and the next sweep is an eighth of 80 milliseconds later.
+    for (reached, seen, kept) in [(79, 40, 40), (80, 39, 39), (89, 30, 39), (90, 29, 29), (130, 0, 0)] {
+        // What was saved and restored half way goes on expiring.
+        let mut back = MapState::<u8, i64, ()>::default();
+        back.expire_by(TimeToLive::after(Duration::from_millis(80)));
+        back.load(&save(&mut state, LayerKind::Full)).unwrap();
+        for state in [&mut state, &mut back] {
+            state.expire(at(reached, reached));
+            let mut walked = 0;
+            state.of(Current::new(&1, at(reached, reached))).for_each(|_, ()| walked += 1);
+            assert_eq!((walked, held(state)), (seen, kept), "at {reached}");
+        }
     }
 }
