@@ -89,26 +89,14 @@ impl State {
         if guarantee::logs(config.guarantee) {
             storage = storage.with_ingress_logs(&directory, config.ingress);
         }
-        let storage = self.furnished(path, storage)?;
+        #[cfg(feature = "disk")]
+        if let StateBackend::Disk { memory } = self.backend {
+            storage = storage.with_backend(Arc::new(DiskBackend::open(path, memory)?));
+        }
         Ok(match fork {
             Some(fork) => storage.going_back_to(fork),
             None => storage,
         })
-    }
-
-    /// Gives the storage of an open directory its place for large state.
-    #[cfg_attr(
-        not(feature = "disk"),
-        expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "memory is there")
-    )]
-    fn furnished(&self, path: &Path, storage: Storage) -> Result<Storage, JobError> {
-        match self.backend {
-            StateBackend::Memory => Ok(storage),
-            #[cfg(feature = "disk")]
-            StateBackend::Disk { memory } => {
-                Ok(storage.with_backend(Arc::new(DiskBackend::open(path, memory)?)))
-            }
-        }
     }
 
     /// Refuses a plan that cannot go on from the checkpoint, and any other one that nobody has allowed.

@@ -226,7 +226,8 @@ impl Actor for Coordinator {
             }
             Ok::<_, String>(meta)
         };
-        cx.spawn(read.into_actor(self).map(|read, coordinator, cx| match read {
+        // Whatever it is asked for meanwhile waits until it reigns, instead of being refused.
+        cx.wait(read.into_actor(self).map(|read, coordinator, cx| match read {
             Ok(meta) => {
                 let fork = coordinator.storage.fork.clone();
                 coordinator.feed(CoordinatorEvent::Campaign { meta, fork }, cx);

@@ -57,3 +57,19 @@ fn a_source_that_never_waits_leaves_the_other_actors_of_its_arbiter_their_turns(
     assert_eq!(summary.unwrap().end, JobEnd::Cancelled);
     assert_eq!(turn.recv().unwrap(), 1000);
 }
+
+#[test]
+fn what_is_asked_of_a_job_in_its_first_instant_is_done() {
+    for wish in [Wish::Drain, Wish::Cancel] {
+        let pipeline = pipeline();
+        pipeline.source(Numbers::up_to(u64::MAX)).discard();
+        let (answers, answered) = mpsc::channel();
+        let plan = Rc::new(pipeline.plan().unwrap());
+        let summary = crate::run(&plan, &config(1, 64), Storage::none(), |job| {
+            answers.send(job.ask(wish)).unwrap();
+        });
+        let ended = if wish == Wish::Drain { JobEnd::Drained } else { JobEnd::Cancelled };
+        assert_eq!(summary.unwrap().end, ended);
+        answered.recv().unwrap().wait().expect("it is done, not refused");
+    }
+}

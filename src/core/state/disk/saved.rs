@@ -2,28 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::codec::{GROUP_BYTES, Pairs, encode, group_of, key_bytes, prefix};
+use crate::state::deal::by_group;
 use crate::state::{BackendError, Changed, Sections, StateError, Table, View};
 use crate::{Data, Key, KeyGroup, KeyGroupRange, KeyGroups};
 
 /// Entries as in the table.
 type Encoded = BTreeMap<Vec<u8>, Vec<u8>>;
 
-fn encoded<K: Key, V: Data>(groups: KeyGroups, entries: Vec<(K, V)>) -> Encoded {
+fn encoded<K: Key, V: Data>(groups: KeyGroups, entries: impl IntoIterator<Item = (K, V)>) -> Encoded {
     entries.into_iter().map(|(key, value)| (key_bytes(groups, &key), encode(&value))).collect()
 }
 
 /// A whole map: what was in memory, over what the table held.
-pub(super) struct All {
-    here: Encoded,
+pub(super) struct All<K, V> {
+    groups: KeyGroups,
+    /// By key group, as they are: encoded they take several times the room, so that is done a group at a time.
+    here: BTreeMap<KeyGroup, Mutex<Vec<(K, V)>>>,
     view: Arc<dyn View>,
 }
 
-impl All {
-    pub(super) fn of<K: Key, V: Data>(groups: KeyGroups, here: Vec<(K, V)>, view: Arc<dyn View>) -> All {
-        All { here: encoded(groups, here), view }
+impl<K: Key, V: Data> All<K, V> {
+    pub(super) fn of(groups: KeyGroups, here: Vec<(K, V)>, view: Arc<dyn View>) -> Self {
+        let here = by_group(groups, here, |entry| &entry.0);
+        All { groups, here: here.map(|(group, entries)| (group, Mutex::new(entries))).collect(), view }
     }
 
     /// Writes a piece for each group: made when the file comes to it, since all together may not fit into memory.
@@ -50,22 +54,24 @@ impl All {
     }
 
     fn piece(&self, group: KeyGroup) -> Vec<u8> {
-        let prefix = prefix(group);
-        let after = |key: &Vec<u8>| key.starts_with(&prefix);
-        let mut here = self.here.range(prefix.to_vec()..).take_while(|(key, _)| after(key)).peekable();
+        let here = self.here.get(&group).map(|entries| {
+            let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            encoded(self.groups, entries.iter().cloned())
+        });
+        let mut here = here.unwrap_or_default().into_iter().peekable();
         let mut pairs = Pairs::begin(Vec::new());
-        let visited = self.view.visit(&prefix, &mut |key, value| {
+        let visited = self.view.visit(&prefix(group), &mut |key, value| {
             while let Some((own, value)) = here.next_if(|(own, _)| own.as_slice() < key) {
-                pairs.push(&own[GROUP_BYTES..], value);
+                pairs.push(&own[GROUP_BYTES..], &value);
             }
             match here.next_if(|(own, _)| own.as_slice() == key) {
-                Some((_, newer)) => pairs.push(&key[GROUP_BYTES..], newer),
+                Some((_, newer)) => pairs.push(&key[GROUP_BYTES..], &newer),
                 None => pairs.push(&key[GROUP_BYTES..], value),
             }
             ControlFlow::Continue(())
         });
         visited.unwrap_or_else(|error| error.raise());
-        here.for_each(|(own, value)| pairs.push(&own[GROUP_BYTES..], value));
+        here.for_each(|(own, value)| pairs.push(&own[GROUP_BYTES..], &value));
         pairs.end()
     }
 }
