@@ -18,10 +18,10 @@ const FOLDER: &str = "work";
 const CACHE_BYTES: u64 = 64 << 20;
 
 /// How many bytes of a table's newest writes are kept in memory before they become a file.
-const MEMTABLE_BYTES: u64 = 64 << 20;
+const MEMTABLE_BYTES: u64 = 16 << 20;
 
 /// How many bytes of journal there may be, over all tables, before memory is written to files to shorten it.
-const JOURNAL_BYTES: u64 = 512 << 20;
+const JOURNAL_BYTES: u64 = 128 << 20;
 
 /// How many writes are handed over together.
 const BATCH: usize = 4096;
