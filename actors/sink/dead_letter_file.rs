@@ -197,10 +197,18 @@ impl Writer for DeadLetterWriter {
     type Staged = KeptUpTo;
 
     fn resume(&mut self) -> Result<(), SinkError> {
-        self.begun = true;
+        let path = self.whole_path();
         match self.committed.take() {
-            Some(kept) if Some(&kept.path) == self.whole_path().as_ref() => self.cut_off_behind(kept.bytes),
-            Some(_) | None => Ok(()),
+            Some(kept) => {
+                self.begun = true;
+                if Some(&kept.path) == path.as_ref() { self.cut_off_behind(kept.bytes) } else { Ok(()) }
+            }
+            // There were none yet: the file begins anew.
+            None if path.is_some() => self.drain(),
+            None => {
+                self.begun = true;
+                Ok(())
+            }
         }
     }
 
@@ -221,7 +229,8 @@ impl Writer for DeadLetterWriter {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
             Err(error) => return Err(failure::at(&self.path)(error)),
         };
-        Ok(self.whole_path().map(|path| KeptUpTo { path, bytes }))
+        // A job without letters has nothing staged that would hold its plan to this sink.
+        Ok(self.whole_path().filter(|_| bytes > 0).map(|path| KeptUpTo { path, bytes }))
     }
 
     /// Nothing is to be shown that is not there yet.
@@ -295,8 +304,9 @@ mod tests {
         let path = place.path().join("letters.jsonl");
         let mut harness = SinkHarness::new(DeadLetterFile::at(&path));
         harness.write(letter("one"), 0);
-        harness.prepare();
+        let staged = harness.prepare();
         harness.crash();
+        harness.commit(&staged);
         harness.resume();
         harness.write(letter("two"), 0);
         harness.prepare();

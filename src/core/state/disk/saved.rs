@@ -40,11 +40,9 @@ impl<K: Key, V: Data> All<K, V> {
 
     /// Whether a group has any entry.
     fn has(&self, group: KeyGroup) -> bool {
-        let prefix = prefix(group);
-        let mut found =
-            self.here.range(prefix.to_vec()..).next().is_some_and(|(key, _)| key.starts_with(&prefix));
+        let mut found = self.here.contains_key(&group);
         if !found {
-            let visited = self.view.visit(&prefix, &mut |_, _| {
+            let visited = self.view.visit(&prefix(group), &mut |_, _| {
                 found = true;
                 ControlFlow::Break(())
             });
