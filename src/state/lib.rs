@@ -45,10 +45,9 @@
 //! // A subtask saves its state, durably,
 //! let mut counts = KeyedMap::default();
 //! counts.insert("EWR".to_owned(), 3_u64);
-//! let mut saving = Saving::new(groups);
+//! let mut saving = Saving::new(groups, LayerKind::Full);
 //! counts.save(&mut saving);
-//! let mut layer = Layer { kind: LayerKind::Full, stages: Default::default() };
-//! layer.stages.insert("count-1".to_owned(), saving.encode());
+//! let layer = Layer::of([("count-1".to_owned(), saving.encode())].into());
 //! let subtask = SubtaskId { vertex: VertexId(1), index: 0 };
 //! let header = Header {
 //!     job: "flights".to_owned(),
@@ -62,9 +61,9 @@
 //! let object = store.put_layer(header, layer).await?;
 //!
 //! // and another one reads its share of the key groups back.
-//! let layers = store.layers(&[object], Some(&groups.range(0, 1)), true).await?;
+//! let state = store.state(&[object], Some(&groups.range(0, 1)), true).await?;
 //! let mut restored = KeyedMap::<String, u64>::default();
-//! restored.load(&layers[0].stages["count-1"])?;
+//! restored.load(&state["count-1"])?;
 //! assert_eq!(restored.get(&"EWR".to_owned()), Some(&3));
 //! # Ok(())
 //! # }
