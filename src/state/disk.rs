@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::{fmt, fs, io};
 
+use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, Readable, Slice, Snapshot};
 use watershed_core::state::{Backend, BackendError, Table, View, Visit, Write};
 
@@ -64,7 +65,14 @@ impl DiskBackend {
 impl Backend for DiskBackend {
     fn table(&self) -> Result<Box<dyn Table>, BackendError> {
         let name = self.tables.fetch_add(1, Relaxed).to_string();
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        // A filter of millions of keys takes megabytes: read and checked for each key that is asked for, it would be all
+        // that happens. Some ten bits a key stay in memory.
+        let options = || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(MEMTABLE_BYTES)
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_pinning_policy(PinningPolicy::all(true))
+        };
         let tree = self.database.keyspace(&name, options).map_err(|error| failed(&self.place, &error))?;
         Ok(Box::new(DiskTable { database: self.database.clone(), tree, place: self.place.clone() }))
     }
