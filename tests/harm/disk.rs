@@ -189,7 +189,7 @@ fn a_decision_log_from_which_decisions_are_missing_is_refused() {
 #[ignore = "known: the loss of the last decision alone, once carried out, shows only in the sinks, and none looks"]
 fn a_decision_log_from_which_the_last_decision_is_missing_is_refused() {
     let ledger = Ledger::new();
-    let ended = ledger.book("coordinator::after_commit=14*off->return(kill)", 2);
+    let ended = ledger.book("coordinator::after_commit=11*off->return(kill)", 2);
     assert!(ended.is_killed(), "{ended:?}");
     let path = ledger.state().join("meta.log");
     let whole = fs::read(&path).unwrap();
