@@ -84,7 +84,9 @@ fn measure_run(system: System, parameters: &Parameters) -> Result<Measurement, E
     if !output.status.success() {
         return Err(Error::Run { system, status: output.status.to_string() });
     }
-    serde_json::from_slice(&output.stdout)
+    // Some systems say on standard output what they wait for.
+    let said = String::from_utf8_lossy(&output.stdout);
+    serde_json::from_str(said.lines().last().unwrap_or_default())
         .map_err(|error| Error::Run { system, status: format!("no measurement: {error}") })
 }
 

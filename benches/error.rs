@@ -15,6 +15,9 @@ pub(crate) enum Error {
     /// The process of one run cannot be started.
     #[error("cannot start a run of {system}: {source}")]
     Start { system: System, source: io::Error },
+    /// The workload is none for two processes.
+    #[error("{system} does keyed-count only, and was asked for {}", workload.name())]
+    NoSuchPair { system: System, workload: crate::workload::Workload },
     /// The process of one run ended without a measurement.
     #[error("a run of {system} failed ({status}); what it said is above")]
     Run { system: System, status: String },

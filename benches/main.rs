@@ -5,6 +5,7 @@
 //! the systems take turns (A B A B ...), each run in a fresh process, and no run counts whose results are wrong.
 //! Measure on a quiet machine, with runs of some five seconds.
 
+mod codec;
 mod compare;
 mod error;
 mod large_state;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Runs a workload on each system in turn and compares them; exits with 1 if their results differ.
     Compare(compare::Arguments),
+    /// Writes and reads batches as they cross between processes, beside rmp-serde row by row.
+    Codec(codec::Arguments),
     /// Counts for many keys with checkpoints, and says what these write and how much memory it takes.
     LargeState(large_state::Arguments),
     /// Counts for many keys, stops, and says how soon another process goes on.
@@ -39,6 +42,9 @@ enum Command {
     /// One of the processes of `recovery`.
     #[command(hide = true)]
     RecoveryLife(large_state::Arguments),
+    /// The second of the two processes of a system that takes two.
+    #[command(hide = true)]
+    Second(system::pair::Arguments),
     /// Runs a workload once on one system, in this process, and prints the measurement as JSON.
     #[command(hide = true)]
     Run(measure::Arguments),
@@ -47,9 +53,14 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Compare(arguments) => compare::compare(&arguments),
+        Command::Codec(arguments) => {
+            codec::codec(&arguments);
+            Ok(())
+        }
         Command::LargeState(arguments) => large_state::large_state(&arguments),
         Command::Recovery(arguments) => large_state::recovery(&arguments),
         Command::RecoveryLife(arguments) => large_state::recovery_life(&arguments),
+        Command::Second(arguments) => system::pair::run_second(&arguments),
         Command::Run(arguments) => measure::run(&arguments),
     };
     match done {

@@ -35,9 +35,9 @@ pub(crate) struct Measurement {
     pub(crate) events: u64,
     /// Wall time from before the first thread starts until after the last result, in s.
     pub(crate) seconds: f64,
-    /// User and system time of the whole process, in s.
+    /// User and system time of all processes that took part, in s.
     pub(crate) cpu_seconds: f64,
-    /// The most memory that was resident at one time, in bytes.
+    /// The most memory that was resident at one time, in bytes; of the largest process.
     pub(crate) peak_bytes: u64,
     /// The results.
     pub(crate) tally: Tally,
@@ -77,9 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
         system,
         workload: parameters.workload,
         events: finished.events,
-        seconds: begun.elapsed().as_secs_f64(),
+        seconds: finished.seconds.unwrap_or_else(|| begun.elapsed().as_secs_f64()),
         cpu_seconds: cpu_seconds()?,
-        peak_bytes: peak_bytes()?,
+        peak_bytes: peak_bytes()?.max(finished.others_peak_bytes),
         tally: finished.tally,
         latency: finished.latency,
         checkpoints: finished.checkpoints,
@@ -93,10 +93,13 @@ pub(crate) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }
 
-/// CPU seconds of this process so far, in user mode and in the kernel, over all its threads.
+/// CPU seconds of this process and of those that it has started, in user mode and in the kernel, over all threads.
 fn cpu_seconds() -> Result<f64, Error> {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).map_err(|errno| Error::Usage(errno.into()))?;
-    Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6)
+    let seconds = |who| -> Result<f64, Error> {
+        let usage = getrusage(who).map_err(|errno| Error::Usage(errno.into()))?;
+        Ok((usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6)
+    };
+    Ok(seconds(UsageWho::RUSAGE_SELF)? + seconds(UsageWho::RUSAGE_CHILDREN)?)
 }
 
 /// The most memory that was ever resident in this process, in bytes: the `VmHWM` of `/proc/self/status`.

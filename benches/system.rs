@@ -1,6 +1,7 @@
 //! The systems that are compared. Each does every workload with [`crate::workload::SUBTASKS`] threads.
 
 mod handwritten;
+pub(crate) mod pair;
 mod timely;
 mod watershed;
 
@@ -29,6 +30,10 @@ pub(crate) enum System {
     Watershed,
     /// The same with a state directory and a checkpoint now and then.
     WatershedCheckpointed,
+    /// timely-dataflow in two processes with a worker each.
+    TimelyRemote,
+    /// Watershed in two processes with a subtask each.
+    WatershedRemote,
 }
 
 impl System {
@@ -43,6 +48,8 @@ impl System {
             Self::TimelyTuned => "timely-tuned",
             Self::Watershed => "watershed",
             Self::WatershedCheckpointed => "watershed-checkpointed",
+            Self::TimelyRemote => "timely-remote",
+            Self::WatershedRemote => "watershed-remote",
         }
     }
 
@@ -56,6 +63,7 @@ impl System {
             Self::WatershedCheckpointed => {
                 watershed::run(parameters, Some(Duration::from_millis(parameters.interval_ms)))
             }
+            Self::TimelyRemote | Self::WatershedRemote => pair::run(self, parameters),
         }
     }
 }
@@ -67,7 +75,7 @@ impl fmt::Display for System {
 }
 
 /// What a system found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Finished {
     /// Number of events read.
     pub(crate) events: u64,
@@ -77,6 +85,10 @@ pub(crate) struct Finished {
     pub(crate) latency: Option<Latency>,
     /// What checkpoints cost, where there were any.
     pub(crate) checkpoints: Option<Checkpoints>,
+    /// How long the events took, where other things came before them.
+    pub(crate) seconds: Option<f64>,
+    /// The most memory that another process had which took part.
+    pub(crate) others_peak_bytes: u64,
 }
 
 /// The checkpoints of a run, and how long their barriers held subtasks up.
@@ -107,7 +119,10 @@ mod tests {
     /// Runs a workload on all systems; the sum must be right and the results the same.
     fn found_by_all(arguments: &str) -> Finished {
         let parameters = Line::parse_from(arguments.split(' ')).parameters;
-        let mut found = System::value_variants().iter().map(|system| system.run(&parameters).unwrap());
+        // Pairs of processes need the benchmark's own binary, and run there.
+        let alone = |system: &&System| !matches!(system, System::TimelyRemote | System::WatershedRemote);
+        let mut found =
+            System::value_variants().iter().filter(alone).map(|system| system.run(&parameters).unwrap());
         let first = found.next().unwrap();
         assert_eq!(first.tally.sum, parameters.sum_expected(first.events), "{arguments}");
         for other in found {

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     peak_mb: f64,
     /// Events per second as a multiple of the hand-written program's, if that ran.
     to_handwritten: Option<f64>,
-    /// Events per second as a multiple of timely's, if that ran.
+    /// Events per second as a multiple of timely's, if that ran; in two processes where this one was, too.
     to_timely: Option<f64>,
     /// Events per second as a multiple of Watershed's without checkpoints, if that ran.
     to_watershed: Option<f64>,
@@ -39,7 +39,7 @@ impl Table {
             (!rates.is_empty()).then(|| median(rates))
         };
         let (handwritten, timely) = (rate(System::Handwritten), rate(System::Timely));
-        let watershed = rate(System::Watershed);
+        let (watershed, timely_remote) = (rate(System::Watershed), rate(System::TimelyRemote));
         let row = |system: &System| {
             let figures = |figure: fn(&Measurement) -> f64| {
                 median(of_system(*system, measurements).map(figure).collect())
@@ -52,7 +52,10 @@ impl Table {
                 cpu_seconds_per_million: figures(Measurement::cpu_per_million),
                 peak_mb: figures(Measurement::peak_mb),
                 to_handwritten: handwritten.map(|rate| m_events_per_second / rate),
-                to_timely: timely.map(|rate| m_events_per_second / rate),
+                to_timely: timely_remote
+                    .filter(|_| *system == System::WatershedRemote)
+                    .or(timely)
+                    .map(|rate| m_events_per_second / rate),
                 to_watershed: watershed.map(|rate| m_events_per_second / rate),
                 latency: median_latency(of_system(*system, measurements)),
             }

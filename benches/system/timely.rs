@@ -21,6 +21,7 @@ pub(crate) use by_key::Distribution;
 
 use super::Finished;
 use crate::error::Error;
+use crate::tally::Tally;
 use crate::workload::{Parameters, SUBTASKS, Workload};
 
 /// Runs a workload to its end.
@@ -34,10 +35,22 @@ pub(crate) fn run(parameters: &Parameters, distribution: Distribution) -> Result
     }
 }
 
+/// Counts events per key and second on the workers of this process, of which there may be others.
+pub(super) fn count_on(config: Config, parameters: &Parameters) -> Tally {
+    keyed_count::run_on(config, parameters, Distribution::Stock)
+}
+
 /// Runs `work` on each worker and returns what each found.
 fn on_workers<R: Send + 'static>(work: impl Fn(&mut Worker) -> R + Send + Sync + 'static) -> Vec<R> {
-    let workers =
-        timely::execute(Config::process(SUBTASKS), work).expect("threads of one process need nothing");
+    on_these_workers(Config::process(SUBTASKS), work)
+}
+
+/// Runs `work` on each worker of this process, of which there may be others.
+fn on_these_workers<R: Send + 'static>(
+    config: Config,
+    work: impl Fn(&mut Worker) -> R + Send + Sync + 'static,
+) -> Vec<R> {
+    let workers = timely::execute(config, work).expect("the processes reach each other");
     workers.join().into_iter().map(|result| result.expect("a worker that counts does not panic")).collect()
 }
 

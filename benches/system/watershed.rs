@@ -40,7 +40,13 @@ fn map_filter(events: u64, interval: Option<Duration>) -> Finished {
     numbers.map(|i| i.wrapping_mul(3).wrapping_add(1)).filter(|i| i % 2 == 0).sink(sink);
     let checkpoints = finish(&pipeline, interval);
     let tally = kept.take().into_iter().fold(Tally::default(), Tally::merge);
-    Finished { events, tally: Tally { results: tally.sum, ..tally }, latency: None, checkpoints }
+    Finished {
+        events,
+        tally: Tally { results: tally.sum, ..tally },
+        latency: None,
+        checkpoints,
+        ..Finished::default()
+    }
 }
 
 fn pipeline() -> Pipeline {

@@ -21,6 +21,11 @@ enum Place {
 /// Reads everything back, compares it, and says in one line what is wrong, or that nothing is.
 pub(super) fn audit(pipeline: &Pipeline, p: Parameters) -> Result<(), watershed::Error> {
     p.check()?;
+    if p.server().is_some() {
+        return Err(
+            "the audit reads a database of SQLite; a server is asked by its own means, with SQL".into()
+        );
+    }
     let log = pipeline.source(Log::new(&p).at_once()).uid("log");
     // How many of its key an entry is depends on the order in which partitions were read: the log does not know.
     let log = log.map(|event| (Place::Log, event.entry(0)));

@@ -54,7 +54,7 @@ pub(crate) struct Parameters {
     seed: u64,
     /// The folder of the files, and of the database where nothing else is said.
     output: PathBuf,
-    /// The database.
+    /// The database: a file of SQLite, or the address of a PostgreSQL server (`postgresql://user:password@host/database`).
     database: Option<PathBuf>,
 }
 
@@ -93,6 +93,12 @@ impl Parameters {
         self.database.clone().unwrap_or_else(|| self.output.join("ledger.sqlite"))
     }
 
+    /// The address of the database, where it is a server's.
+    fn server(&self) -> Option<&str> {
+        let address = self.database.as_ref()?.to_str()?;
+        (address.starts_with("postgresql://") || address.starts_with("postgres://")).then_some(address)
+    }
+
     /// The folder with the parts.
     fn parts(&self) -> PathBuf {
         self.output.join("ledger")
@@ -125,8 +131,20 @@ fn two_phase_commit(pipeline: &Pipeline, p: Parameters) -> Result<(), watershed:
         })
         .uid("count")
         .shared();
-    let table = sink::SqliteTable::new(p.database(), TABLE);
-    entries.branch().sink(table).named("table").uid("table");
+    match p.server() {
+        None => {
+            let table = sink::SqliteTable::new(p.database(), TABLE);
+            entries.branch().sink(table).named("table").uid("table");
+        }
+        #[cfg(feature = "postgres")]
+        Some(server) => {
+            // Each epoch's rows are a prepared transaction: the other half of the two phases is the database's own.
+            let table = sink::PostgresTable::new(server, TABLE).mode(sink::Mode::Prepared);
+            entries.branch().sink(table).named("table").uid("table");
+        }
+        #[cfg(not(feature = "postgres"))]
+        Some(_) => return Err("this binary was built without the feature `postgres`".into()),
+    }
     let files = sink::Files::json_lines(p.parts().with_extension("jsonl")).in_parts();
     entries.branch().sink(files).named("files").uid("files");
     Ok(())

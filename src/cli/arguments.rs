@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod ask;
+mod cluster;
 mod look;
 #[cfg(feature = "postgres")]
 mod txn;
@@ -10,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::app::App;
-pub(super) use ask::{Cancel, Savepoint};
+pub(super) use ask::{Cancel, OneJob};
+pub(super) use cluster::{Certs, Node, OfJob, Placement, Rescale, Submit, Where};
 pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
 #[cfg(feature = "postgres")]
 pub(super) use txn::{AcceptLoss, Chosen, Place, Resolve, Txn};
@@ -49,9 +51,27 @@ pub(super) enum Command {
     #[command(subcommand)]
     State(State),
     /// Ask a running job for a checkpoint that is kept
-    Savepoint(Savepoint),
+    Savepoint(OneJob),
     /// Ask a running job to end: at once, behind a savepoint, or drained
     Cancel(Cancel),
+    /// Run a node of a cluster, alone or with others
+    Node(Node),
+    /// Have a cluster run a pipeline
+    Submit(Submit),
+    /// List the jobs of a cluster
+    Jobs(Where),
+    /// Show how a job of a cluster stands
+    Status(OfJob),
+    /// List the nodes of a cluster
+    Nodes(Where),
+    /// Let a job of a cluster go on with another number of subtasks
+    Rescale(Rescale),
+    /// Let a job of a cluster go on that was stopped at a savepoint
+    Resume(OfJob),
+    /// List the checkpoints of a job of a cluster, proved anew
+    Checkpoints(OfJob),
+    /// Make the certificates by which the nodes of a cluster know each other
+    Certs(Certs),
     /// See and resolve what is in doubt: transactions that a sink has prepared in a PostgreSQL database
     #[cfg(feature = "postgres")]
     #[command(subcommand)]
@@ -136,7 +156,16 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("checkpoint", |look| look.after_help(words(look::CHECKPOINT_HELP)))
         .mut_subcommand("state", |look| look.after_help(words(look::STATE_HELP)))
         .mut_subcommand("savepoint", |ask| ask.after_help(words(ask::SAVEPOINT_HELP)))
-        .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)));
+        .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)))
+        .mut_subcommand("node", |node| node.after_help(words(cluster::NODE_HELP)))
+        .mut_subcommand("submit", |ask| ask.after_help(words(cluster::SUBMIT_HELP)))
+        .mut_subcommand("jobs", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("status", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("nodes", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("rescale", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("resume", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("checkpoints", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("certs", |certs| certs.after_help(words(cluster::CERTS_HELP)));
     #[cfg(feature = "postgres")]
     let command = command.mut_subcommand("txn", |txn| txn.after_help(words(txn::TXN_HELP)));
     command
@@ -169,9 +198,10 @@ Settings: defaults, then the file, then the environment, then flags; later ones 
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
                        [checkpoints] interval, store, guarantee, pause_min, timeout, back_off, retain, ..
                        [poison] policy, max_attempts, quarantine_max
+                       [node] name, listen, http, coordinators, .. of `node`; url, http_token_file of its clients
                        [pipelines.NAME] the pipeline's parameters
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG
                        names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level
 
 Exit codes: 0 done, 1 the job failed, or what was asked for is damaged, refused or could not be written, 2 usage or
-configuration (nothing has run), 3 no job answers, 130 stopped by a second Ctrl-C.";
+configuration (nothing has run), 3 no job or no cluster answers, 130 stopped by a second Ctrl-C.";

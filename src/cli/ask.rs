@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::arguments::{Cancel, Savepoint};
+use super::arguments::{Cancel, OneJob};
 use super::failure::Failure;
 use super::requests::{Answer, Door, Granted, LINE_BYTES_MAX, Request, Want};
 use super::settings::Options;
@@ -29,9 +29,9 @@ impl Default for Patience {
 }
 
 /// Asks for a savepoint.
-pub(super) fn savepoint(arguments: &Savepoint, options: &Options) -> Result<(), Failure> {
+pub(super) fn savepoint(arguments: &OneJob, options: &Options) -> Result<(), Failure> {
     let granted = ask(arguments, Want::Savepoint)?;
-    tell(Want::Savepoint, &arguments.directory, granted, options)
+    tell(Want::Savepoint, Path::new(&arguments.job), granted, options)
 }
 
 /// Asks for the end.
@@ -42,7 +42,7 @@ pub(super) fn cancel(arguments: &Cancel, options: &Options) -> Result<(), Failur
         (false, false) => Want::Cancel,
     };
     let granted = ask(&arguments.job, want)?;
-    tell(want, &arguments.job.directory, granted, options)
+    tell(want, Path::new(&arguments.job.job), granted, options)
 }
 
 fn tell(want: Want, directory: &Path, granted: Option<Granted>, options: &Options) -> Result<(), Failure> {
@@ -65,7 +65,7 @@ fn tell(want: Want, directory: &Path, granted: Option<Granted>, options: &Option
 }
 
 /// Asks, and waits for the answer.
-fn ask(arguments: &Savepoint, want: Want) -> Result<Option<Granted>, Failure> {
+fn ask(arguments: &OneJob, want: Want) -> Result<Option<Granted>, Failure> {
     let mut patience = Values::default();
     if let Some(timeout) = &arguments.timeout {
         patience.set("timeout", timeout, "--timeout");
@@ -74,11 +74,11 @@ fn ask(arguments: &Savepoint, want: Want) -> Result<Option<Granted>, Failure> {
     if timeout.is_zero() {
         return Err(Failure::Usage("--timeout is 0: write a duration, as 30s".to_owned()));
     }
-    let directory = arguments.directory.display();
+    let path = Path::new(&arguments.job);
+    let directory = path.display();
     // Says what is wrong with a directory that is none.
-    look::open(&arguments.directory)?;
-    let connected =
-        Door::of(&arguments.directory).and_then(|door| door.with(|path| UnixStream::connect(path)));
+    look::open(path)?;
+    let connected = Door::of(path).and_then(|door| door.with(|path| UnixStream::connect(path)));
     let connection = connected.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Failure::Unreachable(format!(
             "no job runs on {directory}: start one with --state-dir {directory}"

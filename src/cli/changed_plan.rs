@@ -4,6 +4,7 @@ mod pieces;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -59,8 +60,8 @@ const FIRST: Version = Version { counter: "counter", in_front: false, behind: fa
 /// More than is ever read.
 const ENDLESS: u64 = 1 << 50;
 
-fn app<M: Memory>(version: Version) -> App {
-    App::new("test").pipeline("counts", "Counts", move |pipeline: &Pipeline| {
+fn app<M: Memory>(version: Version) -> Rc<App> {
+    let app = App::new("test").pipeline("counts", "Counts", move |pipeline: &Pipeline| {
         let source = |uid| pipeline.source(Generator::new(0, |n, _| n).take(ENDLESS)).uid(uid);
         if version.in_front {
             source("front").rebalance().discard();
@@ -76,11 +77,12 @@ fn app<M: Memory>(version: Version) -> App {
             source("behind").rebalance().discard();
         }
         Ok(())
-    })
+    });
+    Rc::new(app)
 }
 
 /// Carries a command out, and says how it went.
-fn told(app: &App, arguments: &[&str]) -> Result<ExitCode, String> {
+fn told(app: &Rc<App>, arguments: &[&str]) -> Result<ExitCode, String> {
     let arguments = ["test", "--quiet"].iter().chain(arguments);
     execute(app, &Arguments::parse_from(arguments)).map_err(|(failure, _)| failure.to_string())
 }
@@ -95,7 +97,7 @@ impl Place {
     }
 
     /// A place where this has run and was suspended.
-    fn begun_by(app: &App) -> Self {
+    fn begun_by(app: &Rc<App>) -> Self {
         let place = Place(TempDir::new().expect("a temporary directory can be made"));
         place.suspended(app, &[]).expect("the first version runs");
         place
@@ -105,19 +107,19 @@ impl Place {
         self.0.path().join("state").display().to_string()
     }
 
-    fn run(&self, app: &App, flags: &[&str]) -> Result<ExitCode, String> {
+    fn run(&self, app: &Rc<App>, flags: &[&str]) -> Result<ExitCode, String> {
         let (state, letters) = (self.state(), self.0.path().join("letters.jsonl").display().to_string());
         let run = ["run", "counts", "--parallelism", "2", "--state-dir", &state, "--dead-letters", &letters];
         told(app, &[run.as_slice(), flags].concat())
     }
 
     /// Runs until it has taken a savepoint and stopped.
-    fn suspended(&self, app: &App, flags: &[&str]) -> Result<ExitCode, String> {
+    fn suspended(&self, app: &Rc<App>, flags: &[&str]) -> Result<ExitCode, String> {
         let state = self.state();
         let asks = std::thread::spawn(move || {
             let until = Instant::now() + Duration::from_secs(60);
             let ask = ["cancel", &state, "--with-savepoint", "--timeout", "60s"];
-            while Instant::now() < until && told(&App::new("test"), &ask).is_err() {
+            while Instant::now() < until && told(&Rc::new(App::new("test")), &ask).is_err() {
                 std::thread::sleep(Duration::from_millis(20));
             }
         });
@@ -128,14 +130,14 @@ impl Place {
         ended
     }
 
-    fn migrates(&self, app: &App) -> ExitCode {
+    fn migrates(&self, app: &Rc<App>) -> ExitCode {
         let state = self.state();
         let migrate = ["checkpoint", "migrate", "--dry-run", "counts", "--parallelism", "2", "--state-dir"];
         told(app, &[migrate.as_slice(), &[&state]].concat()).expect("the dry run is carried out")
     }
 
     /// Says why a changed pipeline may not go on, whether it is allowed or not.
-    fn refused(&self, app: &App) -> String {
+    fn refused(&self, app: &Rc<App>) -> String {
         assert_eq!(self.migrates(app), ExitCode::from(1));
         let plain = self.run(app, &[]).expect_err("it cannot go on");
         assert_eq!(self.run(app, &["--allow-other-plan"]).expect_err("it cannot go on"), plain);

@@ -10,14 +10,19 @@
 
 mod arguments;
 mod ask;
+mod certs;
 #[cfg(test)]
 mod changed_plan;
 mod checkpoint;
+mod cluster;
 mod dead_letters;
 mod failure;
+mod log;
 mod look;
+mod node;
 mod pipelines;
 mod plan;
+mod programs;
 mod progress;
 mod requests;
 mod resume;
@@ -27,11 +32,13 @@ mod signals;
 mod state;
 mod streams;
 mod summary;
+mod table;
 #[cfg(feature = "postgres")]
 mod txn;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
@@ -47,10 +54,11 @@ use streams::answer;
 ///
 /// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run,
 /// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one, `txn` resolves what
-/// is in doubt; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
+/// is in doubt, `node` takes part in a cluster, `submit`, `jobs`, `status` and others ask one; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
 /// written, 2 where the command or
-/// its configuration is wrong and nothing has run, and 3 where no job answers.
+/// its configuration is wrong and nothing has run, and 3 where no job or no cluster answers.
 pub fn main(app: App) -> ExitCode {
+    let app = Rc::new(app);
     let matches = arguments::command(&app).try_get_matches();
     let parsed = matches.and_then(|matches| Arguments::from_arg_matches(&matches));
     match parsed {
@@ -60,7 +68,7 @@ pub fn main(app: App) -> ExitCode {
 }
 
 /// Carries a command out. A failure comes with whether it is to be told in JSON.
-fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)> {
+fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)> {
     let plain = |failure| (failure, arguments.json);
     let mut settings =
         Settings::read(app, arguments.config.as_deref(), std::env::vars_os()).map_err(plain)?;
@@ -100,8 +108,25 @@ fn execute(app: &App, arguments: &Arguments) -> Result<ExitCode, (Failure, bool)
         Command::Plan(arguments) => done(plan::show(app, arguments, settings, &options)),
         Command::Checkpoint(look) => checkpoint::look(app, look, settings, &options),
         Command::State(look) => done(state::look(look, &options)),
-        Command::Savepoint(arguments) => done(ask::savepoint(arguments, &options)),
-        Command::Cancel(arguments) => done(ask::cancel(arguments, &options)),
+        Command::Savepoint(arguments) if cluster::is_local(arguments) => {
+            done(ask::savepoint(arguments, &options))
+        }
+        Command::Savepoint(arguments) => done(cluster::savepoint(&mut settings, arguments, &options)),
+        Command::Cancel(arguments) if cluster::is_local(&arguments.job) => {
+            done(ask::cancel(arguments, &options))
+        }
+        Command::Cancel(arguments) => done(cluster::cancel(&mut settings, arguments, &options)),
+        Command::Node(arguments) => {
+            done(arguments.set(&mut settings).and_then(|node| node::run(app, node, &options)))
+        }
+        Command::Submit(arguments) => done(cluster::submit(app, settings, arguments, &options)),
+        Command::Jobs(place) => done(cluster::jobs(&mut settings, place, &options)),
+        Command::Status(job) => done(cluster::status(&mut settings, job, &options)),
+        Command::Nodes(place) => done(cluster::nodes(&mut settings, place, &options)),
+        Command::Rescale(arguments) => done(cluster::rescale(&mut settings, arguments, &options)),
+        Command::Resume(job) => done(cluster::resume(&mut settings, job, &options)),
+        Command::Checkpoints(job) => done(cluster::checkpoints(&mut settings, job, &options)),
+        Command::Certs(arguments) => done(certs::make(arguments, &options)),
         #[cfg(feature = "postgres")]
         Command::Txn(command) => txn::resolve(command, &options),
     };
@@ -186,7 +211,7 @@ mod tests {
         let run = ["test", "run", "--quiet", "--dead-letters", &path];
         let arguments = run.iter().chain(arguments);
         let (failure, json) =
-            execute(&app(), &Arguments::parse_from(arguments)).expect_err("the command fails");
+            execute(&Rc::new(app()), &Arguments::parse_from(arguments)).expect_err("the command fails");
         assert!(!json);
         failure
     }

@@ -114,7 +114,7 @@ fn checkpoints(report: &CheckpointReport) -> String {
 }
 
 /// A watermark as RFC 3339 where it is a time that a calendar has.
-fn time_of(watermark: Watermark) -> String {
+pub(super) fn time_of(watermark: Watermark) -> String {
     match watermark {
         Watermark::MIN => "not yet".to_owned(),
         Watermark::MAX => "at the end".to_owned(),

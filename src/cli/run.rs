@@ -1,10 +1,6 @@
 //! `run`: a pipeline in this process, from its first record to its last.
 
-use std::io::IsTerminal;
-
 use indicatif::MultiProgress;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 use watershed_actors::sink::DeadLetterFile;
 use watershed_core::{Epoch, Plan};
 use watershed_runtime::Config;
@@ -17,7 +13,7 @@ use super::resume::Resumed;
 use super::settings::{Options, Settings};
 use super::streams::{answer, tell};
 use super::summary::Account;
-use super::{dead_letters, find, signals};
+use super::{dead_letters, find, log, signals};
 use crate::app::App;
 use crate::job::Job;
 
@@ -37,7 +33,7 @@ pub(super) fn run(
     }
     let Prepared { plan, config, dead_letters } = prepare(app, &arguments.choice, settings, options)?;
     let screen = MultiProgress::new();
-    log_to(&screen);
+    log::to(&screen, "warn");
     let back_to = arguments.from_savepoint.map(Epoch);
     let mut job = Job::new(plan).config(config);
     if let Some(directory) = &options.state_dir {
@@ -133,32 +129,4 @@ pub(super) fn prepare(
     let pipeline = registered.describe(key_groups, &values)?;
     let dead_letters = dead_letters::keep(&pipeline, dead_letters::path(&choice.pipeline, options));
     Ok(Prepared { plan: pipeline.plan()?, config, dead_letters })
-}
-
-/// Sends the log to standard error, above the progress bar.
-fn log_to(screen: &MultiProgress) {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::WARN.into()).from_env_lossy();
-    let screen = screen.clone();
-    let lines = move || LogLine(screen.clone());
-    // Colours are for eyes; a file or a collector of logs would have their codes between the words.
-    let colours =
-        std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(lines);
-    // A program that embeds the command line may have a log of its own.
-    let _ = log.try_init();
-}
-
-/// Writes above the progress bar.
-struct LogLine(MultiProgress);
-
-impl std::io::Write for LogLine {
-    /// What cannot be written is dropped: the log would complain of it in the same place, and panic.
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let _ = self.0.suspend(|| std::io::stderr().write_all(bytes));
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -1,6 +1,8 @@
 //! What is set for a command: defaults, then the file, then the environment, then flags.
 
 mod checkpoints;
+mod job;
+mod node;
 mod poison;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use crate::app::App;
 use crate::job::StateBackend;
 use crate::parameters::{ParameterError, Values, nearest, parameters_of};
 use checkpoints::Checkpoints;
+pub(super) use node::NodeOptions;
 use poison::Poison;
 
 /// The file that is read where nobody names another.
@@ -36,6 +39,9 @@ const CHECKPOINT: &str = "checkpoint_";
 /// What follows in those that say what is done with records by which operators panic.
 const POISON: &str = "poison_";
 
+/// What follows in those that say how a node takes part in a cluster.
+const NODE: &str = "node_";
+
 /// What is set, before anybody asks what it means.
 #[derive(Default)]
 pub(super) struct Settings {
@@ -45,6 +51,8 @@ pub(super) struct Settings {
     pub(super) checkpoints: Values,
     /// What is done with records by which operators panic.
     pub(super) poison: Values,
+    /// How a node takes part in a cluster.
+    pub(super) node: Values,
     /// The command's own options.
     pub(super) options: Values,
     /// The parameters of each pipeline, from the file.
@@ -202,15 +210,18 @@ impl Settings {
                 ("poison", toml::Value::Table(poison)) => {
                     set_all(&mut self.poison, poison, &format!("{place} [poison]"))?;
                 }
+                ("node", toml::Value::Table(node)) => {
+                    set_all(&mut self.node, node, &format!("{place} [node]"))?;
+                }
                 ("pipelines", toml::Value::Table(pipelines)) => self.set_pipelines(app, pipelines, &place)?,
-                ("runtime" | "checkpoints" | "poison" | "pipelines", _) => {
+                ("runtime" | "checkpoints" | "poison" | "node" | "pipelines", _) => {
                     return Err(Failure::Usage(format!("{place}: {name} has to be a table, [{name}]")));
                 }
                 (option, value) if options.iter().any(|known| known == option) => {
                     self.options.set(option, text_of(&value, &place, option)?, place.clone());
                 }
                 (unknown, _) => {
-                    let tables = ["runtime", "checkpoints", "poison", "pipelines"].map(str::to_owned);
+                    let tables = ["runtime", "checkpoints", "poison", "node", "pipelines"].map(str::to_owned);
                     return Err(unknown_name(&place, unknown, options.iter().chain(&tables)));
                 }
             }
@@ -219,6 +230,7 @@ impl Settings {
         self.limits.read::<Limits>()?;
         self.checkpoints.read::<Checkpoints>()?;
         self.poison.read::<Poison>()?;
+        self.node.read::<NodeOptions>()?;
         Ok(())
     }
 
@@ -244,6 +256,7 @@ impl Settings {
         };
         let checkpoints = behind(CHECKPOINT, names_of::<Checkpoints>());
         let poison = behind(POISON, names_of::<Poison>());
+        let node = behind(NODE, names_of::<NodeOptions>());
         for (variable, value) in variables {
             let (name, origin) = (variable.to_lowercase(), format!("{PREFIX}{variable}"));
             if let Some(parameter) = name.strip_prefix("set_") {
@@ -258,6 +271,10 @@ impl Settings {
                 && poison.contains(&name)
             {
                 self.poison.set(rule, value, origin);
+            } else if let Some(option) = name.strip_prefix(NODE)
+                && node.contains(&name)
+            {
+                self.node.set(option, value, origin);
             } else if options.contains(&name) {
                 self.options.set(name, value, origin);
             } else {
@@ -266,6 +283,7 @@ impl Settings {
                     .iter()
                     .chain(&checkpoints)
                     .chain(&poison)
+                    .chain(&node)
                     .chain(&options)
                     .chain([&config])
                     .map(|known| format!("{PREFIX}{}", known.to_uppercase()))
@@ -325,6 +343,7 @@ impl Settings {
         }
         let (guarantee, ingress) = checkpoints::ingress(&self.checkpoints)?;
         let config = Config {
+            placement: Config::default().placement,
             arbiters: limits.arbiters,
             parallelism: limits.parallelism,
             batch_records: limits.batch_records,

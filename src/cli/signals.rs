@@ -11,12 +11,7 @@ const INTERRUPTED: i32 = 130;
 /// Cancels a job at the first signal and exits at the second. Called on the thread that drives the job.
 /// `lasts` says whether the job stops at a checkpoint.
 pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool, lasts: bool) {
-    actix_rt::spawn(async move {
-        let Ok(mut signals) = Signals::new() else {
-            // Where signals cannot be heard, they end the process, as they do without us.
-            return;
-        };
-        signals.next().await;
+    let first = move || {
         job.cancel();
         if !quiet {
             let how =
@@ -24,8 +19,21 @@ pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool, lasts: b
             let line = format!("{how} (again to exit at once)");
             screen.suspend(|| tell(&line));
         }
+    };
+    on_first_and_second(first, || std::process::exit(INTERRUPTED));
+}
+
+/// Does one thing at the first signal and another at the second. Called on a thread where actix tasks can be spawned.
+pub(super) fn on_first_and_second(first: impl FnOnce() + 'static, second: impl FnOnce() + 'static) {
+    actix_rt::spawn(async move {
+        let Ok(mut signals) = Signals::new() else {
+            // Where signals cannot be heard, they end the process, as they do without us.
+            return;
+        };
         signals.next().await;
-        std::process::exit(INTERRUPTED);
+        first();
+        signals.next().await;
+        second();
     });
 }
 

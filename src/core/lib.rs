@@ -12,11 +12,13 @@
 //! | test an operator | [`testing`] |
 //! | read what a checkpoint holds | [`checkpoint`] |
 //! | see how chains fuse | [`stage`] |
+//! | carry batches elsewhere | [`columns`] |
 //! | run a plan | [`plan`], [`task`] |
 
 extern crate self as watershed_core;
 
 pub mod checkpoint;
+pub mod columns;
 mod data;
 mod excerpt;
 mod id;

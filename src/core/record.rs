@@ -82,13 +82,18 @@ impl<T> Batch<T> {
         self.0.is_empty()
     }
 
+    /// Takes the records from a place on out.
+    pub fn split_off(&mut self, at: usize) -> Batch<T> {
+        Batch(self.0.split_off(at))
+    }
+
     /// Drops the records and keeps the room.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
     /// The records, first to last.
-    pub fn iter(&self) -> impl Iterator<Item = &Record<T>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Record<T>> + Clone {
         self.0.iter()
     }
 
@@ -96,6 +101,13 @@ impl<T> Batch<T> {
     #[inline]
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = Record<T>> {
         self.0.drain(..)
+    }
+}
+
+impl<T> Extend<Record<T>> for Batch<T> {
+    #[inline]
+    fn extend<I: IntoIterator<Item = Record<T>>>(&mut self, records: I) {
+        self.0.extend(records);
     }
 }
 
@@ -123,6 +135,11 @@ impl AnyBatch {
     /// How many records the batch held when its type was hidden.
     pub fn records(&self) -> usize {
         self.records
+    }
+
+    /// The batch, to look at. Panics as [`AnyBatch::downcast_mut`] does.
+    pub fn downcast_ref<T: 'static>(&self) -> &Batch<T> {
+        self.batch.downcast_ref().expect("both ends of a channel agree on its record type")
     }
 
     /// The batch again.

@@ -17,6 +17,7 @@ use crate::spi::{Guarantee, Polled, SourceError, SplitLog};
 use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
 use crate::state::LayerKind;
 use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
+use serde::{Deserialize, Serialize};
 
 /// One subtask's chain, from its input to its tail.
 pub trait Task: Send {
@@ -126,7 +127,7 @@ pub trait SourceTask: Send {
 }
 
 /// A split of a source with its type hidden.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// The split's name for a person.
     pub name: String,

@@ -59,6 +59,11 @@ impl Values {
         T::deserialize(Fields(self))
     }
 
+    /// The values that are set, by name, as they were written.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.text.as_str()))
+    }
+
     /// These values, and the default values of the parameters that are not set.
     pub(crate) fn or(&self, defaults: &[Parameter]) -> Values {
         let mut values = self.clone();

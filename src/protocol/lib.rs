@@ -10,6 +10,7 @@
 //! - [`Alignment`]: where a checkpoint cuts the channels of one subtask.
 //! - [`checkpoint`]: two-phase-commit checkpoints: coordinator, participant, certificate, recovery.
 //! - [`Quarantine`]: what becomes of records that make their subtask panic.
+//! - [`placement`]: which node each slot of a job is on.
 //! - [`Credit`] and [`Grant`]: how much may be under way on one channel, seen from both of its ends.
 
 mod alignment;
@@ -18,6 +19,7 @@ mod credit;
 #[cfg(test)]
 mod explore;
 mod machine;
+pub mod placement;
 mod quarantine;
 mod watermark;
 

@@ -42,6 +42,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::{Epoch, EventTime, VertexId};
 
 /// What is done with a record that has made its subtask panic too often.
@@ -75,7 +76,7 @@ impl Default for PoisonConfig {
 const CARE_BARRIERS_MIN: u32 = 16;
 
 /// The panic of a subtask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panicked {
     /// The vertex.
     pub vertex: VertexId,
@@ -86,7 +87,7 @@ pub struct Panicked {
 }
 
 /// A record that a subtask had at hand when it panicked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Culprit {
     /// Its event time, unless the wall clock gave it.
     pub time: Option<EventTime>,

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use watershed_core::stage::Counters;
-use watershed_core::{Epoch, EventTime, Plan, VertexId, Watermark};
+use watershed_core::{Epoch, EventTime, Plan, SubtaskId, VertexId, Watermark};
 
 /// The counters of a job's subtasks.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Pauses {
 const NEVER: u64 = u64::MAX;
 
 /// How the checkpoints of a job stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointReport {
     /// The newest that is complete.
     pub completed: Option<Epoch>,
@@ -94,7 +95,7 @@ pub(crate) struct SubtaskBoard {
 }
 
 /// What a vertex has done so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VertexReport {
     /// Its operators' names, joined by arrows.
     pub name: String,
@@ -130,6 +131,12 @@ impl Board {
 
     pub(crate) fn subtask(&self, vertex: VertexId, index: u32) -> Arc<SubtaskBoard> {
         self.vertices[vertex.0 as usize].subtasks[index as usize].clone()
+    }
+
+    /// The counters of a subtask, where there is such a one.
+    pub(crate) fn find(&self, subtask: SubtaskId) -> Option<&SubtaskBoard> {
+        let vertex = self.vertices.get(subtask.vertex.0 as usize)?;
+        vertex.subtasks.get(subtask.index as usize).map(AsRef::as_ref)
     }
 
     /// A run has begun, from a checkpoint or from nothing.
@@ -192,6 +199,25 @@ impl Board {
                 }
             })
             .collect()
+    }
+}
+
+/// How far a subtask has come.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Standing {
+    counters: Counters,
+    watermark: Watermark,
+}
+
+impl SubtaskBoard {
+    /// How far the subtask has come.
+    pub(crate) fn standing(&self) -> Standing {
+        Standing { counters: self.counters(), watermark: self.watermark() }
+    }
+
+    /// Shows what another node has told.
+    pub(crate) fn set(&self, Standing { counters, watermark }: Standing) {
+        self.show(&counters, watermark);
     }
 }
 

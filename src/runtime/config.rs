@@ -5,6 +5,7 @@ use std::time::Duration;
 use watershed_core::Guarantee;
 use watershed_protocol::PoisonConfig;
 use watershed_protocol::checkpoint::CheckpointConfig;
+use watershed_protocol::placement::Strategy;
 use watershed_state::IngressLimits;
 
 /// How a job is run in this process.
@@ -12,6 +13,8 @@ use watershed_state::IngressLimits;
 pub struct Config {
     /// How many arbiters (threads) subtasks live on. Default: one for each core.
     pub arbiters: usize,
+    /// How the slots of a job are dealt out to the nodes of a cluster. Default: spread.
+    pub placement: Strategy,
     /// How many subtasks a vertex has that does not say. Default: one for each arbiter.
     pub parallelism: u32,
     /// How many records make a batch that is handed over at once. Default: 4,096.
@@ -64,6 +67,7 @@ impl Default for Config {
         let arbiters = std::thread::available_parallelism().map_or(1, usize::from);
         Config {
             arbiters,
+            placement: Strategy::default(),
             parallelism: arbiters as u32,
             batch_records: 4096,
             credit_batches: 8,

@@ -1,4 +1,4 @@
-//! From a plan to subtasks and channels: who there is, who sends to whom, and on which arbiter.
+//! From a plan to subtasks and channels: who there is, who sends to whom, and on which slot.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,10 @@ pub(crate) fn key_groups_of(plan: &Plan, subtask: SubtaskId, parallelism: u32) -
 /// One subtask: where it lives and what it is connected to.
 pub(crate) struct Placement {
     pub(crate) info: TaskInfo,
-    pub(crate) arbiter: usize,
+    /// The number of its first input channel among all of the run's.
+    pub(crate) first_channel: u32,
+    /// On which of the job's slots it lives.
+    pub(crate) slot: usize,
     /// Its input channels, by their ids.
     pub(crate) inbound: Vec<Inlet>,
     /// For each output and each of its receivers, the channel to it, where this subtask uses it.
@@ -48,17 +51,17 @@ pub(crate) struct Outlet {
 }
 
 impl Deployment {
-    /// Lays a plan out. `parallelism` is for the vertices that do not say.
+    /// Lays a plan out over some slots. `parallelism` is for the vertices that do not say.
     /// `authority` is that of the run.
     pub(crate) fn of(
         plan: &Plan,
         parallelism: u32,
         batch_records: usize,
-        arbiters: usize,
+        slots: usize,
         authority: Authority,
     ) -> Self {
         let mut subtasks = BTreeMap::new();
-        let mut next_arbiter = 0;
+        let mut next_slot = 0;
         let mut homes: BTreeMap<VertexId, usize> = BTreeMap::new();
         for vertex in &plan.vertices {
             let count = plan.parallelism_of(vertex.id, parallelism);
@@ -68,8 +71,8 @@ impl Deployment {
             let mut feeders = plan.edges.iter().filter(|edge| edge.to == vertex.id);
             let feeder = feeders.find_map(|edge| homes.get(&edge.from).copied());
             let home = feeder.unwrap_or_else(|| {
-                next_arbiter += 1;
-                (next_arbiter - 1) % arbiters
+                next_slot += 1;
+                (next_slot - 1) % slots
             });
             homes.insert(vertex.id, if count == 1 { home } else { 0 });
             let outputs: Vec<OutputInfo> = edges_from(plan, vertex.id)
@@ -96,13 +99,17 @@ impl Deployment {
                     outputs: outputs.clone(),
                     batch_records,
                 };
-                let arbiter = if count == 1 { home } else { index as usize % arbiters };
+                let slot = if count == 1 { home } else { index as usize % slots };
                 let outbound = outputs.iter().map(|output| vec![None; output.receivers as usize]).collect();
-                subtasks.insert(subtask, Placement { info, arbiter, inbound: Vec::new(), outbound });
+                subtasks.insert(
+                    subtask,
+                    Placement { info, slot, first_channel: 0, inbound: Vec::new(), outbound },
+                );
             }
         }
         let mut deployment = Deployment { subtasks };
         deployment.connect(plan);
+        deployment.number();
         deployment
     }
 
@@ -149,6 +156,20 @@ impl Deployment {
                 self.placement(from).outbound[number][receiver as usize] = Some(Outlet { to, channel });
             }
         }
+    }
+
+    /// Numbers the channels of the run, in the order of their receivers: by this a frame names its channel.
+    fn number(&mut self) {
+        let mut next = 0;
+        for placement in self.subtasks.values_mut() {
+            placement.first_channel = next;
+            next += placement.inbound.len() as u32;
+        }
+    }
+
+    /// The number of a channel in the run.
+    pub(crate) fn number_of(&self, to: SubtaskId, channel: ChannelId) -> u32 {
+        self.subtasks[&to].first_channel + channel.0
     }
 
     fn placement(&mut self, subtask: SubtaskId) -> &mut Placement {

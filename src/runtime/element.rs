@@ -1,7 +1,10 @@
 //! What crosses a channel, and the messages that carry it between actors.
 
 use actix::Message;
+use serde::{Deserialize, Serialize};
 use watershed_core::{AnyBatch, ChannelId, Epoch, Origin, Sequence, Watermark};
+
+use crate::far::Packed;
 
 /// What crosses a channel, in order.
 #[derive(Debug)]
@@ -18,12 +21,14 @@ pub(crate) enum Element {
     Barrier(Barrier),
     /// Nothing will ever come again.
     End(Ending),
+    /// Records as they came over a link.
+    Packed(Packed),
     /// Records that are sent without credit, and do not come back: the dead letters of a job that has failed.
     Rest(AnyBatch),
 }
 
 /// Where a checkpoint cuts the stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Barrier {
     pub(crate) epoch: Epoch,
     /// The newest checkpoint that was complete when this one began.
@@ -31,7 +36,7 @@ pub(crate) struct Barrier {
 }
 
 /// How a stream ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Ending {
     /// All input has been read.
     Complete,
@@ -48,11 +53,22 @@ pub(crate) struct Deliver {
     pub(crate) element: Element,
 }
 
-/// Credit for a sender: the emptied batch, or the place of a control element.
+/// Credit for a sender.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct GiveBack {
     pub(crate) edge: usize,
     pub(crate) receiver: u32,
-    pub(crate) batch: Option<AnyBatch>,
+    pub(crate) returned: Returned,
+}
+
+/// What a receiver gives back.
+#[derive(Debug)]
+pub(crate) enum Returned {
+    /// An emptied batch, and its credit.
+    Batch(AnyBatch),
+    /// The credit of a batch that came back when it was sent over a link.
+    Credit { records: usize },
+    /// The place of a control element.
+    Control,
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::state::BackendError;
 use watershed_core::{
     EventTime, Guarantee, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError,
@@ -52,6 +53,14 @@ pub enum JobError {
         holds: Guarantee,
         /// What the job asks for.
         asked: Guarantee,
+    },
+    /// It could not begin on another node.
+    #[error("{reason}")]
+    Elsewhere {
+        /// Why, with the operator.
+        reason: String,
+        /// Whether input or output is lost for good.
+        is_lost: bool,
     },
     /// The job cannot go on, for a reason that no subtask told.
     #[error("the job cannot go on: {reason}")]
@@ -122,7 +131,7 @@ pub struct Failure {
 
 /// The record that was being handled when a subtask panicked. It is known where the subtask had panicked before, and
 /// let records in one by one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordAtHand {
     /// Its event time.
     pub time: EventTime,
@@ -142,6 +151,36 @@ pub enum Cause {
     },
     /// An edge of the pipeline failed.
     Error(TaskError),
+    /// An edge of the pipeline failed on another node.
+    Elsewhere {
+        /// What was told of it.
+        message: String,
+        /// Whether another run would fail in the same way.
+        is_final: bool,
+    },
+}
+
+impl Failure {
+    /// Whether another run would fail in the same way, as far as the failure itself tells.
+    pub(crate) fn is_final(&self) -> bool {
+        match &self.cause {
+            Cause::Panic { .. } => false,
+            // What was saved will not be read by the next run either.
+            Cause::Error(error) => error.is_lost() || matches!(error, TaskError::State(_)),
+            Cause::Elsewhere { is_final, .. } => *is_final,
+        }
+    }
+}
+
+impl JobError {
+    /// Whether input or output is lost for good.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            JobError::Start { error, .. } => error.is_lost(),
+            JobError::Elsewhere { is_lost, .. } => *is_lost,
+            _ => false,
+        }
+    }
 }
 
 impl std::error::Error for Failure {}
@@ -167,6 +206,7 @@ impl fmt::Display for Failure {
             }
             Cause::Panic { message, location: None } => write!(f, ") panicked: {message}"),
             Cause::Error(error) => write!(f, ") failed: {error}"),
+            Cause::Elsewhere { message, .. } => write!(f, ") failed: {message}"),
         }?;
         if let Some(RecordAtHand { time, bytes }) = &self.record {
             write!(f, "; the record was {} of {time}", quoted(bytes))?;

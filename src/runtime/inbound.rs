@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use watershed_core::checkpoint::{ChannelCut, ChannelKey};
-use watershed_core::{AnyBatch, ChannelId, Epoch, PortId, Sequence, SubtaskId};
+use watershed_core::{AnyBatch, ChannelId, Epoch, Origin, PortId, Sequence, SubtaskId, Watermark};
 use watershed_protocol::{
     Alignment, AlignmentEffect, AlignmentEvent, Grant, Machine, Outcome, Tick, WatermarkEffect,
     WatermarkEvent, WatermarkMerge,
@@ -11,7 +11,8 @@ use watershed_protocol::{
 
 use crate::config::Config;
 use crate::deploy::Inlet;
-use crate::element::{Element, Ending, GiveBack};
+use crate::element::{Element, Ending, GiveBack, Returned};
+use crate::far::{FarError, Lane, Packed};
 use crate::vigil::Post;
 
 /// All channels that lead to a subtask, and what has arrived on them.
@@ -29,30 +30,44 @@ pub(crate) struct Inbounds {
     ending: Ending,
 }
 
+/// How the sending end of a channel is reached.
+pub(crate) enum Back {
+    /// It lives in this process.
+    Near(Post<GiveBack>),
+    /// It lives on another node.
+    Far {
+        lane: Lane,
+        /// Emptied batches, to be filled with what comes next.
+        spare: Vec<AnyBatch>,
+    },
+}
+
 /// The receiving end of one channel.
 struct Inbound {
     inlet: Inlet,
-    from: Post<GiveBack>,
+    back: Back,
     grant: Grant,
     expected: Sequence,
     /// What has been taken in.
     records: u64,
     batches: u64,
+    sum: u64,
     /// What has arrived behind the barrier of a checkpoint that is being aligned, while that lasts.
     held: Option<VecDeque<Element>>,
 }
 
 impl Inbounds {
     /// The channels of a run before which epochs up to `after` were handed out.
-    pub(crate) fn new(inlets: Vec<(Inlet, Post<GiveBack>)>, config: &Config, after: Epoch) -> Self {
+    pub(crate) fn new(inlets: Vec<(Inlet, Back)>, config: &Config, after: Epoch) -> Self {
         let merge = WatermarkMerge::new(inlets.len(), None);
-        let open = |(inlet, from)| Inbound {
+        let open = |(inlet, back)| Inbound {
             inlet,
-            from,
+            back,
             grant: Grant::new(config.credit_batches, config.credit_control),
             expected: Sequence(0),
             records: 0,
             batches: 0,
+            sum: 0,
             held: None,
         };
         let alignment = (!inlets.is_empty()).then(|| Alignment::new(inlets.len(), None).after(after));
@@ -82,7 +97,7 @@ impl Inbounds {
         let inbound = &mut self.channels[channel.0 as usize];
         inbound.expect(sequence);
         let granted = match element {
-            Element::Batch { .. } => inbound.grant.data_arrived(),
+            Element::Batch { .. } | Element::Packed(_) => inbound.grant.data_arrived(),
             Element::Watermark(_)
             | Element::Idle
             | Element::Active
@@ -132,13 +147,29 @@ impl Inbounds {
         inbound.batches += 1;
     }
 
+    /// The records of a batch that came over a link.
+    pub(crate) fn unpack(
+        &mut self,
+        channel: ChannelId,
+        packed: &Packed,
+    ) -> Result<(AnyBatch, Watermark, Option<Origin>), FarError> {
+        let inbound = &mut self.channels[channel.0 as usize];
+        let Back::Far { lane, spare } = &mut inbound.back else {
+            unreachable!("what comes from this process is not packed")
+        };
+        let room = spare.pop().unwrap_or_else(|| lane.codec.empty());
+        let unpacked = packed.unpack(lane.codec, room)?;
+        inbound.sum = inbound.sum.wrapping_add(u64::from(packed.checksum));
+        Ok(unpacked)
+    }
+
     /// What has been taken in on each channel.
     pub(crate) fn cuts(&self, to: SubtaskId) -> Vec<ChannelCut> {
         let cut = |(channel, inbound): (u32, &Inbound)| ChannelCut {
             channel: ChannelKey { to, channel: ChannelId(channel) },
             records: inbound.records,
             batches: inbound.batches,
-            sum: 0,
+            sum: inbound.sum,
         };
         (0..).zip(&self.channels).map(cut).collect()
     }
@@ -188,14 +219,25 @@ impl Inbounds {
     pub(crate) fn give_back_batch(&mut self, channel: ChannelId, batch: AnyBatch) {
         let inbound = &mut self.channels[channel.0 as usize];
         inbound.grant.give_back(1, 0);
-        inbound.give_back(Some(batch));
+        let Inlet { edge, receiver, .. } = inbound.inlet;
+        match &mut inbound.back {
+            Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Batch(batch) }),
+            Back::Far { lane, spare } => {
+                lane.give_back(batch.records());
+                spare.push(lane.codec.clear(batch));
+            }
+        }
     }
 
     /// Gives the credit of a control element back.
     pub(crate) fn give_back_control(&mut self, channel: ChannelId) {
         let inbound = &mut self.channels[channel.0 as usize];
         inbound.grant.give_back(0, 1);
-        inbound.give_back(None);
+        let Inlet { edge, receiver, .. } = inbound.inlet;
+        match &inbound.back {
+            Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Control }),
+            Back::Far { lane, .. } => lane.give_back(0),
+        }
     }
 
     /// Tells the watermark merge of an event, and returns what it wants done.
@@ -214,10 +256,5 @@ impl Inbound {
     fn expect(&mut self, sequence: Sequence) {
         assert_eq!(sequence, self.expected, "a channel keeps its order and loses nothing");
         self.expected.0 += 1;
-    }
-
-    fn give_back(&self, batch: Option<AnyBatch>) {
-        let Inlet { edge, receiver, .. } = self.inlet;
-        self.from.send(GiveBack { edge, receiver, batch });
     }
 }

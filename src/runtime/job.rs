@@ -8,14 +8,15 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::{Plan, PlanError};
 use watershed_protocol::checkpoint::Wish;
+use watershed_protocol::placement::Offer;
 
 use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
-use crate::coordinator::{Coordinator, JobEnd};
+use crate::coordinator::{Coordinator, JobEnd, Site};
+use crate::crew::{Crew, Seat};
 use crate::error::JobError;
 use crate::harm;
 use crate::message::{Ask, Cancel};
-use crate::node::{Node, Seat};
 use crate::request::Asked;
 use crate::storage::Storage;
 use crate::vigil::Vigil;
@@ -89,8 +90,14 @@ pub fn run(
         let board = Arc::new(Board::new(plan, config.parallelism));
         let (over, end) = oneshot::channel();
         let arbiters = Arbiters::start(config);
-        let node = Node::new(arbiters.seats(), config.clone()).start();
-        let coordinator = Coordinator::new(plan.clone(), config, storage, &board, node, over)?.start();
+        let (depot, seats) = (storage.depot.clone(), arbiters.seats());
+        let crew = Crew::new(plan.clone(), config.clone(), depot, board.clone(), seats, None).start();
+        let site = Site {
+            node: String::new(),
+            offer: Offer { slots: u32::MAX, ..Offer::default() },
+            line: Arc::new(crew),
+        };
+        let coordinator = Coordinator::new(plan.clone(), config, storage, &board, vec![site], over)?.start();
         observe(JobHandle { board: board.clone(), coordinator });
         let end = end.await.expect("the coordinator says how the job ended")?;
         Ok(Summary {
@@ -106,10 +113,10 @@ pub fn run(
 const ARBITERS_MAX: usize = 256;
 
 /// The threads of one job; they end with it.
-struct Arbiters(Vec<(Arbiter, Arc<Vigil>)>);
+pub(crate) struct Arbiters(Vec<(Arbiter, Arc<Vigil>)>);
 
 impl Arbiters {
-    fn start(config: &Config) -> Self {
+    pub(crate) fn start(config: &Config) -> Self {
         let start = |_| {
             let vigil = Arc::new(Vigil::new(config.vigil));
             (vigil.arbiter(), vigil)
@@ -117,7 +124,7 @@ impl Arbiters {
         Arbiters((0..config.arbiters.max(1)).map(start).collect())
     }
 
-    fn seats(&self) -> Vec<Seat> {
+    pub(crate) fn seats(&self) -> Vec<Seat> {
         let seat = |(arbiter, vigil): &(Arbiter, Arc<Vigil>)| Seat {
             arbiter: arbiter.handle(),
             vigil: vigil.clone(),

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use actix::Addr;
+use actix::Recipient;
 use watershed_core::stage::{TaskContext, TaskError};
 
 use crate::board::SubtaskBoard;
 use crate::config::Config;
-use crate::coordinator::Coordinator;
 use crate::error::{Cause, Failure, JobError};
 use crate::guard::guarded;
-use crate::message::Refused;
+use crate::message::{Refused, Report};
 use crate::outbound::{Outbounds, Target};
 use crate::participation::{Membership, Own, Participation};
 use crate::station::{Phase, Station};
@@ -23,7 +22,7 @@ pub(crate) struct Launch<T: ?Sized> {
     pub(crate) config: Config,
     pub(crate) bell: Arc<Bell>,
     pub(crate) board: Arc<SubtaskBoard>,
-    pub(crate) coordinator: Addr<Coordinator>,
+    pub(crate) coordinator: Recipient<Report>,
     pub(crate) membership: Membership,
     /// Whether it is open.
     pub(crate) open: bool,
@@ -70,5 +69,5 @@ pub(crate) fn open<T: ?Sized>(
         })),
     };
     let (authority, subtask) = (membership.authority, cx.info.subtask);
-    coordinator.do_send(Refused { authority, subtask, error });
+    coordinator.do_send(Report::Refused(Refused { authority, subtask, error }));
 }

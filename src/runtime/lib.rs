@@ -1,29 +1,33 @@
 //! The actix actors that perform what the protocol machines decide.
 //!
-//! One node actor a process keeps the arbiters, one a core. One coordinator actor a job starts it and decides
-//! when its output may be seen. One actor a subtask, a source's or not, drives a task
-//! whose record types are hidden here: this crate is generic over none.
+//! One coordinator actor a job starts it and decides when its output may be seen. One crew actor a job and process
+//! brings its subtasks to life, on arbiters of its own, one a core. One actor a subtask, a source's or not, drives a
+//! task whose record types are hidden here: this crate is generic over none.
 //!
 //! ```text
-//!              Deploy                Connect, Hear, Trigger, Stop
-//!  Node <------------- Coordinator ------------------------------+
-//!    | brings to life       ^ Tell, Ended, Refused, Failed        |
-//!    v                      |                                     v
+//!              Deploy, Pass, Dismiss
+//!   Crew <------------------------------ Coordinator
+//!    | brings to life, connects             ^ Report
+//!    v                                      |
 //!  SourceActor --Deliver--> SubtaskActor --Deliver--> SubtaskActor
 //!        <------GiveBack----      <--------GiveBack---
 //! ```
 //!
 //! A batch is sent against credit, and the emptied batch brings the credit back. A receiver on the same
-//! arbiter is fed in place.
+//! arbiter is fed in place; one on another node gets a frame, see `far`. Where a job runs on many nodes, the same
+//! messages pass between coordinator and crews over links, see [`cluster`].
 
 mod board;
 mod clock;
+pub mod cluster;
 mod config;
 mod convoy;
 mod coordinator;
+mod crew;
 mod deploy;
 mod element;
 mod error;
+mod far;
 pub mod guarantee;
 mod guard;
 mod harm;
@@ -33,7 +37,6 @@ mod launch;
 mod local;
 mod message;
 mod migration;
-mod node;
 mod outbound;
 mod pace;
 mod participation;

@@ -7,9 +7,11 @@ use watershed_core::{Epoch, SubtaskId};
 use watershed_protocol::Panicked;
 use watershed_protocol::checkpoint::{Answer, Authority, CoordinatorEvent, Intent, ParticipantEvent, Wish};
 
+use crate::board::Standing;
 use crate::deploy::Inlet;
 use crate::element::{Barrier, Deliver, Ending, GiveBack};
 use crate::error::{Failure, JobError};
+use crate::inbound::Back;
 use crate::outbound::Target;
 use crate::vigil::Post;
 
@@ -18,7 +20,7 @@ use crate::vigil::Post;
 #[rtype(result = "()")]
 pub(crate) struct Connect {
     pub(crate) outbound: Vec<Vec<Option<Target>>>,
-    pub(crate) inbound: Vec<(Inlet, Post<GiveBack>)>,
+    pub(crate) inbound: Vec<(Inlet, Back)>,
 }
 
 /// To a subtask: a word for its participant, from the coordinator or from work of its own that was going on beside
@@ -56,9 +58,17 @@ pub(crate) struct Drain(pub(crate) Ending);
 #[rtype(result = "()")]
 pub(crate) struct Forget(pub(crate) Epoch);
 
+/// What the coordinator has to say to a subtask.
+pub(crate) enum Word {
+    Hear(ParticipantEvent),
+    Trigger(Trigger),
+    Drain(Drain),
+    Forget(Forget),
+}
+
 /// To a subtask: the run is over. What will never be decided is taken back, and what is left of its dead letters
 /// sent to whoever takes them.
-#[derive(Message)]
+#[derive(Clone, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Stop {
     pub(crate) authority: Authority,
@@ -88,32 +98,45 @@ pub(crate) struct CaughtUp;
 #[rtype(result = "()")]
 pub(crate) struct Turn;
 
-/// To the coordinator: what its machine is to hear.
+/// To the coordinator, from the subtasks of its job.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct Tell(pub(crate) CoordinatorEvent);
+pub(crate) enum Report {
+    /// What its machine is to hear.
+    Tell(CoordinatorEvent),
+    /// The subtask cannot begin.
+    Refused(Refused),
+    /// The subtask has come to its end.
+    Ended(Ended),
+    /// Something failed.
+    Failed(Failed),
+    /// Records were left out.
+    LeftOut(LeftOut),
+    /// How far subtasks on another node have come.
+    Progress(Progress),
+}
 
-/// To the coordinator: the subtask cannot begin.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// How far subtasks on another node have come.
+pub(crate) struct Progress {
+    pub(crate) authority: Authority,
+    pub(crate) standings: Vec<(SubtaskId, Standing)>,
+}
+
+/// The subtask cannot begin.
 pub(crate) struct Refused {
     pub(crate) authority: Authority,
     pub(crate) subtask: SubtaskId,
     pub(crate) error: JobError,
 }
 
-/// To the coordinator: a subtask has come to its end, in this way.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// A subtask has come to its end, in this way.
 pub(crate) struct Ended {
     pub(crate) authority: Authority,
     pub(crate) subtask: SubtaskId,
     pub(crate) ending: Ending,
 }
 
-/// To the coordinator: something failed.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// Something failed.
 pub(crate) struct Failed {
     pub(crate) authority: Authority,
     pub(crate) failure: Failure,
@@ -121,10 +144,7 @@ pub(crate) struct Failed {
     pub(crate) panicked: Option<Panicked>,
 }
 
-/// To the coordinator, before the vote of a checkpoint: these records were left out before its barrier, by their
-/// numbers.
-#[derive(Message)]
-#[rtype(result = "()")]
+/// Told before the vote of a checkpoint: these records were left out before its barrier, by their numbers.
 pub(crate) struct LeftOut {
     pub(crate) authority: Authority,
     pub(crate) epoch: Epoch,

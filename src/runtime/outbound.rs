@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use watershed_core::checkpoint::{ChannelCut, ChannelKey};
 use watershed_core::stage::{Outbox, Outgoing};
-use watershed_core::{AnyBatch, ChannelId, Sequence, SubtaskId, Watermark};
+use watershed_core::{AnyBatch, ChannelId, Epoch, Sequence, SubtaskId, Watermark};
 use watershed_protocol::{Credit, Outcome};
 
 use crate::config::Config;
-use crate::element::{Deliver, Element, GiveBack};
+use crate::element::{Deliver, Element, GiveBack, Returned};
+use crate::far::{Framed, Lane};
 use crate::local;
 use crate::pace::{Departures, RoundTrips};
 use crate::subtask::Fed;
@@ -27,25 +28,63 @@ pub(crate) struct Outbounds {
 
 /// The sending end of one channel.
 struct Outbound {
-    to: Post<Deliver>,
+    road: Road,
     subtask: SubtaskId,
     channel: ChannelId,
     credit: Credit,
     next: Sequence,
+    /// What the channel counts its frames to: the epoch of the last barrier sent, and one.
+    epoch: Epoch,
     away: Departures,
     /// Elements that wait for credit. Bounded by what one step of the task emits: a task is not called
     /// while something waits.
-    queue: VecDeque<Element>,
+    queue: VecDeque<Waiting>,
     /// The last watermark that was sent.
     told: Watermark,
     /// What has been sent, or waits for credit to be.
     records: u64,
     batches: u64,
+    /// The sum of the checksums under which its batches travelled; they have one on a link only.
+    sum: u64,
+    /// Batches that came back at once, being copied.
+    emptied: Vec<AnyBatch>,
+}
+
+/// What waits for credit.
+enum Waiting {
+    /// An element for a subtask of this process.
+    Near(Element),
+    /// One that is written already, for a subtask elsewhere.
+    Far(Framed),
+}
+
+impl Waiting {
+    fn is_batch(&self) -> bool {
+        match self {
+            Waiting::Near(element) => matches!(element, Element::Batch { .. }),
+            Waiting::Far(framed) => framed.is_batch(),
+        }
+    }
+
+    fn watermark(&self) -> Watermark {
+        match self {
+            Waiting::Near(element) => watermark_of(element),
+            Waiting::Far(framed) => framed.watermark,
+        }
+    }
+}
+
+/// How the receiving end of a channel is reached.
+pub(crate) enum Road {
+    /// It lives in this process.
+    Near(Post<Deliver>),
+    /// It lives on another node.
+    Far(Lane),
 }
 
 /// Where a channel leads.
 pub(crate) struct Target {
-    pub(crate) to: Post<Deliver>,
+    pub(crate) road: Road,
     pub(crate) subtask: SubtaskId,
     pub(crate) channel: ChannelId,
 }
@@ -53,16 +92,19 @@ pub(crate) struct Target {
 impl Outbounds {
     pub(crate) fn new(targets: Vec<Vec<Option<Target>>>, config: &Config) -> Self {
         let open = |target: Target| Outbound {
-            to: target.to,
+            road: target.road,
             subtask: target.subtask,
             channel: target.channel,
             credit: Credit::new(config.credit_batches, config.credit_control),
             next: Sequence(0),
+            epoch: Epoch(0),
             away: Departures::default(),
             queue: VecDeque::new(),
             told: Watermark::MIN,
             records: 0,
             batches: 0,
+            sum: 0,
+            emptied: Vec::new(),
         };
         let trips = targets.iter().map(|_| RoundTrips::new(config.batch_records, config.in_flight)).collect();
         let channels =
@@ -82,8 +124,10 @@ impl Outbounds {
             if let Some(batch) = self.send(edge, receiver, element) {
                 let now = Instant::now();
                 self.measure(edge, batch.records(), now.duration_since(sent), now, outbox);
-                outbox.give_back(edge, receiver, batch);
+                outbox.came_back(edge, receiver);
+                outbox.keep(edge, batch);
             }
+            self.channel(edge, receiver).emptied.drain(..).for_each(|batch| outbox.keep(edge, batch));
         }
     }
 
@@ -128,22 +172,31 @@ impl Outbounds {
     /// Takes credit back, and sends what waited for it. Whether the channel is behind the watermark, having
     /// been left out for want of credit.
     pub(crate) fn give_back(&mut self, returned: GiveBack, outbox: &mut Outbox) -> bool {
-        let GiveBack { edge, receiver, batch } = returned;
+        let GiveBack { edge, receiver, returned } = returned;
         let channel = self.channel(edge, receiver);
-        let outcome = match batch {
-            Some(_) => channel.credit.returned(1, 0),
-            None => channel.credit.returned(0, 1),
+        let outcome = match returned {
+            Returned::Batch(_) | Returned::Credit { .. } => channel.credit.returned(1, 0),
+            Returned::Control => channel.credit.returned(0, 1),
         };
         assert_eq!(outcome, Outcome::Applied, "a receiver gives back what it was sent and no more");
-        if let Some(batch) = batch {
+        let records = match &returned {
+            Returned::Batch(batch) => Some(batch.records()),
+            Returned::Credit { records } => Some(*records),
+            Returned::Control => None,
+        };
+        if let Some(records) = records {
             let now = Instant::now();
             let away = channel.away.come_back(now);
-            self.measure(edge, batch.records(), away, now, outbox);
-            outbox.give_back(edge, receiver, batch);
+            self.measure(edge, records, away, now, outbox);
+            outbox.came_back(edge, receiver);
+        }
+        if let Returned::Batch(batch) = returned {
+            outbox.keep(edge, batch);
         }
         let channel = self.channel(edge, receiver);
         if !channel.queue.is_empty() {
             channel.pump();
+            channel.emptied.drain(..).for_each(|batch| outbox.keep(edge, batch));
             if channel.queue.is_empty() {
                 self.waiting -= 1;
             }
@@ -161,18 +214,20 @@ impl Outbounds {
         for (edge, channels) in self.channels.iter_mut().enumerate().filter(|(edge, _)| wanted(*edge)) {
             for (receiver, channel) in channels.iter_mut().enumerate() {
                 let Some(channel) = channel else { continue };
-                let waited = channel.queue.drain(..).filter_map(|element| match element {
-                    Element::Batch { batch, .. } => Some(batch),
-                    Element::Watermark(_)
-                    | Element::Idle
-                    | Element::Active
-                    | Element::Barrier(_)
-                    | Element::End(_)
-                    | Element::Rest(_) => None,
-                });
-                let ready = outbox.take(edge, receiver as u32);
-                for batch in waited.chain(ready).collect::<Vec<_>>() {
-                    channel.deliver(Element::Rest(batch));
+                // What waited is sent no more in the order in which it was written: numbers begin where it began.
+                let waited: Vec<Waiting> = channel.queue.drain(..).collect();
+                if let Road::Far(_) = channel.road {
+                    channel.next.0 -= waited.len() as u64;
+                }
+                for waiting in waited {
+                    match waiting {
+                        Waiting::Near(Element::Batch { batch, .. }) => channel.deliver_rest(batch),
+                        Waiting::Near(_) => {}
+                        Waiting::Far(framed) => channel.deliver_framed_rest(&framed),
+                    }
+                }
+                for batch in outbox.take(edge, receiver as u32) {
+                    channel.deliver_rest(batch);
                 }
             }
         }
@@ -184,7 +239,7 @@ impl Outbounds {
             channel: ChannelKey { to: channel.subtask, channel: channel.channel },
             records: channel.records,
             batches: channel.batches,
-            sum: 0,
+            sum: channel.sum,
         };
         self.channels.iter().flatten().flatten().map(cut).collect()
     }
@@ -194,14 +249,15 @@ impl Outbounds {
         let channel = self.channel(edge, receiver);
         if let Element::Batch { batch, .. } = &element {
             channel.records += batch.records() as u64;
-            channel.batches += 1;
+            // A batch for another node may become several.
+            channel.batches += u64::from(matches!(channel.road, Road::Near(_)));
         }
         let element = match channel.try_in_place(element) {
             Ok(batch) => return batch,
             Err(element) => element,
         };
         let waited = !channel.queue.is_empty();
-        channel.queue.push_back(element);
+        channel.enqueue(element);
         channel.pump();
         if !waited && !channel.queue.is_empty() {
             self.waiting += 1;
@@ -217,7 +273,7 @@ impl Outbounds {
 impl Outbound {
     /// Feeds a receiver on the same arbiter directly, if nothing can be overtaken by that and it is free.
     fn try_in_place(&mut self, element: Element) -> Result<Option<AnyBatch>, Element> {
-        if !self.queue.is_empty() || !self.credit.all_home() {
+        if matches!(self.road, Road::Far(_)) || !self.queue.is_empty() || !self.credit.all_home() {
             return Err(element);
         }
         let told = watermark_of(&element);
@@ -237,32 +293,81 @@ impl Outbound {
         })
     }
 
+    /// Puts an element behind those that wait. For another node it is written now: the sum of what was sent before a
+    /// barrier is part of the vote, whether there was credit for it or not.
+    fn enqueue(&mut self, element: Element) {
+        let Road::Far(lane) = &self.road else { return self.queue.push_back(Waiting::Near(element)) };
+        if let Element::Barrier(barrier) = &element {
+            self.epoch = Epoch(barrier.epoch.0 + 1);
+        }
+        match lane.frame(self.next, self.epoch, element) {
+            Ok((framed, batch)) => {
+                self.next.0 += 1;
+                if let Some((batch, checksum)) = batch {
+                    self.batches += 1;
+                    self.sum = self.sum.wrapping_add(u64::from(checksum));
+                    self.emptied.push(batch);
+                }
+                self.queue.push_back(Waiting::Far(framed));
+            }
+            Err(Element::Batch { batch, watermark, origin }) => {
+                // What comes behind the first half is not behind its watermark yet.
+                let ((first, rest), told) = (lane.codec.halve(batch), self.told);
+                self.enqueue(Element::Batch { batch: first, watermark: told, origin });
+                self.enqueue(Element::Batch { batch: rest, watermark, origin });
+            }
+            Err(_) => unreachable!("only a batch is too large"),
+        }
+    }
+
     /// Sends what there is credit for.
     fn pump(&mut self) {
-        while let Some(element) = self.queue.front() {
-            let granted = match element {
-                Element::Batch { .. } => self.credit.take_data(),
-                Element::Watermark(_)
-                | Element::Idle
-                | Element::Active
-                | Element::Barrier(_)
-                | Element::End(_) => self.credit.take_control(),
-                Element::Rest(_) => unreachable!("it does not wait for credit"),
-            };
+        while let Some(waiting) = self.queue.front() {
+            let is_batch = waiting.is_batch();
+            let granted = if is_batch { self.credit.take_data() } else { self.credit.take_control() };
             if !granted {
                 return;
             }
-            let element = self.queue.pop_front().expect("the queue has a front");
-            self.told = self.told.max(watermark_of(&element));
-            if let Element::Batch { .. } = element {
+            let waiting = self.queue.pop_front().expect("the queue has a front");
+            self.told = self.told.max(waiting.watermark());
+            if is_batch {
                 self.away.leave(Instant::now());
             }
-            self.deliver(element);
+            match (&self.road, waiting) {
+                (Road::Near(_), Waiting::Near(element)) => self.deliver(element),
+                (Road::Far(lane), Waiting::Far(framed)) => lane.send(framed),
+                (Road::Near(_), Waiting::Far(_)) | (Road::Far(_), Waiting::Near(_)) => {
+                    unreachable!("a channel has one road")
+                }
+            }
+        }
+    }
+
+    /// Sends a batch without credit.
+    fn deliver_rest(&mut self, batch: AnyBatch) {
+        match &self.road {
+            Road::Near(_) => self.deliver(Element::Rest(batch)),
+            Road::Far(lane) => {
+                let framed = lane.frame(self.next, self.epoch, Element::Rest(batch));
+                self.next.0 += 1;
+                let Ok((framed, _)) = framed else { unreachable!("only a batch is too large") };
+                lane.send(framed);
+            }
+        }
+    }
+
+    /// Sends a batch without credit that was written to be sent with it.
+    fn deliver_framed_rest(&mut self, framed: &Framed) {
+        let Road::Far(lane) = &self.road else { return };
+        if framed.is_batch() {
+            lane.send_rest(self.next, self.epoch, framed);
+            self.next.0 += 1;
         }
     }
 
     fn deliver(&mut self, element: Element) {
-        self.to.send(Deliver { channel: self.channel, sequence: self.next, element });
+        let Road::Near(to) = &self.road else { unreachable!("a channel to another node sends frames") };
+        to.send(Deliver { channel: self.channel, sequence: self.next, element });
         self.next.0 += 1;
     }
 }
@@ -270,8 +375,11 @@ impl Outbound {
 fn watermark_of(element: &Element) -> Watermark {
     match element {
         Element::Batch { watermark, .. } | Element::Watermark(watermark) => *watermark,
-        Element::Idle | Element::Active | Element::Barrier(_) | Element::End(_) | Element::Rest(_) => {
-            Watermark::MIN
-        }
+        Element::Idle
+        | Element::Active
+        | Element::Barrier(_)
+        | Element::End(_)
+        | Element::Packed(_)
+        | Element::Rest(_) => Watermark::MIN,
     }
 }

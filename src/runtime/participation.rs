@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Addr, Recipient};
+use actix::Recipient;
 use futures_util::FutureExt;
 use watershed_core::checkpoint::{ChannelCut, ObjectRef, Payload, SplitCut, Staged, Vote, Xid};
 use watershed_core::stage::{Snapshot, Taken, TaskContext, TaskError};
@@ -23,11 +23,10 @@ use watershed_protocol::{Machine, Outcome, Tick};
 use watershed_state::{CheckpointStore, Header, Object, ObjectKey, StoreError};
 
 use crate::board::Pauses;
-use crate::coordinator::Coordinator;
 use crate::guard::message_of;
 use crate::harm::{self, Point};
-use crate::message::{Fetched, Hear, Tell};
-use crate::storage::Storage;
+use crate::message::{Fetched, Hear, Report};
+use crate::storage::Depot;
 
 /// What is staged rides in the vote up to this size, in bytes; what is larger is an object of its own.
 const INLINE_BYTES_MAX: usize = 4 << 10;
@@ -46,7 +45,7 @@ pub(crate) struct Membership {
     pub(crate) key_groups: Option<KeyGroupRange>,
     /// What it goes on from.
     pub(crate) part: Part,
-    pub(crate) storage: Storage,
+    pub(crate) depot: Depot,
     pub(crate) pauses: Arc<Pauses>,
 }
 
@@ -62,7 +61,7 @@ pub(crate) struct Participation {
     effects: Vec<ParticipantEffect>,
     membership: Membership,
     own: Own,
-    coordinator: Addr<Coordinator>,
+    coordinator: Recipient<Report>,
     /// What is staged and not committed, by its name, so that older epochs come first.
     staged: BTreeMap<Xid, AtHand>,
     /// What the next snapshot stands on.
@@ -103,7 +102,7 @@ impl Participation {
     pub(crate) fn new(
         membership: Membership,
         own: Own,
-        coordinator: Addr<Coordinator>,
+        coordinator: Recipient<Report>,
         cx: &TaskContext,
     ) -> Self {
         let machine = Participant::new(cx.info.subtask, membership.authority);
@@ -206,17 +205,17 @@ impl Participation {
             ParticipantEffect::Resolve { .. } => {}
             ParticipantEffect::Load { after: _, part } => self.fetch(part, cx),
             ParticipantEffect::Restored { authority, subtask } => {
-                self.coordinator.do_send(Tell(Word::Restored { authority, subtask }));
+                self.coordinator.do_send(Report::Tell(Word::Restored { authority, subtask }));
             }
             ParticipantEffect::Vote { authority, epoch, vote } => {
                 harm::reach(Point::BeforeVote);
-                self.coordinator.do_send(Tell(Word::Voted { authority, epoch, vote }));
+                self.coordinator.do_send(Report::Tell(Word::Voted { authority, epoch, vote }));
             }
             ParticipantEffect::Decline { authority, epoch, subtask, reason } => {
-                self.coordinator.do_send(Tell(Word::Declined { authority, epoch, subtask, reason }));
+                self.coordinator.do_send(Report::Tell(Word::Declined { authority, epoch, subtask, reason }));
             }
             ParticipantEffect::Committed { authority, epoch, subtask } => {
-                self.coordinator.do_send(Tell(Word::Committed { authority, epoch, subtask }));
+                self.coordinator.do_send(Report::Tell(Word::Committed { authority, epoch, subtask }));
             }
             ParticipantEffect::Commit(Staged { xid, .. }) => {
                 let AtHand { bytes, .. } =
@@ -228,7 +227,7 @@ impl Participation {
                         self.staged.remove(&xid);
                         events.push_back(ParticipantEvent::CommitDone { xid });
                     }
-                    Err(error) if error.is_lost() || !self.membership.storage.lasts => return Err(error),
+                    Err(error) if error.is_lost() || !self.membership.depot.lasts => return Err(error),
                     Err(error) => {
                         tracing::warn!(%xid, %error, "a commit has to be repeated");
                         events.push_back(ParticipantEvent::CommitFailed { xid });
@@ -259,11 +258,11 @@ impl Participation {
         task: &mut (impl Task + ?Sized),
         cx: &TaskContext,
     ) -> Result<(), TaskError> {
-        let Membership { authority, plan, key_groups, storage, .. } = &self.membership;
+        let Membership { authority, plan, key_groups, depot, .. } = &self.membership;
         harm::reach(Point::BeforePrepare);
         let prepared = match task.prepare(epoch) {
             Ok(prepared) => prepared,
-            Err(error) if storage.lasts => {
+            Err(error) if depot.lasts => {
                 events.push_back(ParticipantEvent::Failed { epoch, reason: error.to_string() });
                 return Ok(());
             }
@@ -288,7 +287,7 @@ impl Participation {
             harm::reach(Point::AfterPrepare);
             self.staged.insert(xid, AtHand { bytes, is_kept: false });
         }
-        if !storage.lasts {
+        if !depot.lasts {
             let payload = |at_hand: &AtHand| Payload::Inline(at_hand.bytes.clone());
             let staged = self.staged.get(&xid).map(|at_hand| Staged { xid, payload: payload(at_hand) });
             events.extend([
@@ -314,14 +313,18 @@ impl Participation {
         // records are nowhere else, and a vote without them would lose them.
         let unkept = self.staged.iter().filter(|(_, at_hand)| !at_hand.is_kept);
         let unkept = unkept.map(|(xid, at_hand)| (*xid, at_hand.bytes.clone())).collect();
-        let (store, hear) = (storage.store.clone(), self.own.hear.clone());
+        let (store, hear) = (depot.store.clone(), self.own.hear.clone());
         let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
             let write = write(&store, epoch, unkept, header, taken, vote, &hear);
             let written = match beside(write).await {
                 Ok(written) => written,
                 Err(failure) => {
-                    return coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                    return coordinator.do_send(Report::Tell(CoordinatorEvent::Lost {
+                        authority,
+                        subtask,
+                        failure,
+                    }));
                 }
             };
             let word = match written {
@@ -329,7 +332,11 @@ impl Participation {
                 // What the disk has lost without a word cannot be saved by another try: the process has to end.
                 Err(error) if error.is_fatal() => {
                     let failure = Failure { reason: error.to_string(), permanent: true };
-                    return coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+                    return coordinator.do_send(Report::Tell(CoordinatorEvent::Lost {
+                        authority,
+                        subtask,
+                        failure,
+                    }));
                 }
                 Err(error) => ParticipantEvent::Failed { epoch, reason: error.to_string() },
             };
@@ -340,7 +347,7 @@ impl Participation {
 
     /// Reads what to go on from, beside the stream.
     fn fetch(&self, part: Part, cx: &TaskContext) {
-        let store = self.membership.storage.store.clone();
+        let store = self.membership.depot.store.clone();
         let keyed = self.membership.key_groups.is_some();
         let (fetched, coordinator) = (self.own.fetched.clone(), self.coordinator.clone());
         let (authority, subtask) = (self.membership.authority, cx.info.subtask);
@@ -353,7 +360,7 @@ impl Participation {
                 }
                 Err(failure) => failure,
             };
-            coordinator.do_send(Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
+            coordinator.do_send(Report::Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
         });
     }
 }

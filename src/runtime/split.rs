@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::SplitCut;
 use watershed_core::task::Split;
 use watershed_core::{Epoch, Position, ProcessingTime, SplitId, Watermark};
@@ -38,7 +39,7 @@ impl OpenSplit {
 }
 
 /// A split that a subtask is to read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Assigned {
     pub(crate) id: SplitId,
     pub(crate) split: Split,

@@ -5,7 +5,7 @@ mod broken;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::Addr;
+use actix::Recipient;
 use watershed_core::checkpoint::{ChannelCut, SplitCut};
 use watershed_core::stage::{DEAD_LETTERS, Hold, TaskContext, TaskError};
 use watershed_core::task::Task;
@@ -14,11 +14,10 @@ use watershed_protocol::checkpoint::{Authority, ParticipantEvent};
 
 use crate::board::SubtaskBoard;
 use crate::clock;
-use crate::coordinator::Coordinator;
 use crate::element::{Barrier, Element, Ending, GiveBack};
 use crate::guard::guarded;
 use crate::harm::{self, Point};
-use crate::message::{Ended, Fetched, LeftOut, Stop};
+use crate::message::{Ended, Fetched, LeftOut, Report, Stop};
 use crate::outbound::Outbounds;
 use crate::participation::{Cut, Participation, Standing};
 use crate::wake::Bell;
@@ -61,7 +60,7 @@ pub(crate) struct Station {
     pub(crate) outbounds: Outbounds,
     pub(crate) phase: Phase,
     board: Arc<SubtaskBoard>,
-    coordinator: Addr<Coordinator>,
+    coordinator: Recipient<Report>,
     bell: Arc<Bell>,
     flush_after: Duration,
     flushed: Instant,
@@ -80,7 +79,7 @@ impl Station {
         cx: TaskContext,
         outbounds: Outbounds,
         board: Arc<SubtaskBoard>,
-        coordinator: Addr<Coordinator>,
+        coordinator: Recipient<Report>,
         bell: Arc<Bell>,
         flush_after: Duration,
         participation: Participation,
@@ -205,7 +204,7 @@ impl Station {
         self.phase = Phase::Ending;
         self.outbounds.broadcast(|| Element::End(ending));
         let (authority, subtask) = (self.participation.authority(), self.cx.info.subtask);
-        self.coordinator.do_send(Ended { authority, subtask, ending });
+        self.coordinator.do_send(Report::Ended(Ended { authority, subtask, ending }));
         self.finish_if_sent();
         Ok(())
     }
@@ -279,7 +278,7 @@ impl Station {
         let records = care.take_left_out();
         if !records.is_empty() {
             let authority = self.participation.authority();
-            self.coordinator.do_send(LeftOut { authority, epoch, records });
+            self.coordinator.do_send(Report::LeftOut(LeftOut { authority, epoch, records }));
         }
         if !care.pass_barrier() {
             self.cx.care = None;

@@ -13,15 +13,28 @@ use watershed_state::{
 #[derive(Clone, Debug)]
 pub struct Storage {
     pub(crate) meta: Arc<dyn MetaStore>,
+    /// Where the job is to go back to before it goes on.
+    pub(crate) fork: Option<Fork>,
+    pub(crate) depot: Depot,
+}
+
+/// What of a job's storage its subtasks use, on each of its nodes.
+#[derive(Clone, Debug)]
+pub struct Depot {
     pub(crate) store: CheckpointStore,
     /// Whether anything outlives the process. Where nothing does, no state is saved.
     pub(crate) lasts: bool,
     /// Where sources log what arrives; `None` where they do without.
     pub(crate) ingress: Option<IngressLogs>,
-    /// Where the job is to go back to before it goes on.
-    pub(crate) fork: Option<Fork>,
     /// Where state lies that does not fit into memory.
     pub(crate) backend: Option<Arc<dyn Backend>>,
+}
+
+impl Depot {
+    /// A depot that keeps a job's checkpoints in a store.
+    pub fn new(store: CheckpointStore) -> Self {
+        Depot { store, lasts: true, ingress: None, backend: None }
+    }
 }
 
 impl Storage {
@@ -29,14 +42,13 @@ impl Storage {
     /// together.
     pub fn none() -> Self {
         let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-        Storage {
-            meta,
-            store: CheckpointStore::memory(),
-            lasts: false,
-            ingress: None,
-            fork: None,
-            backend: None,
-        }
+        let depot = Depot { lasts: false, ..Depot::new(CheckpointStore::memory()) };
+        Storage { meta, fork: None, depot }
+    }
+
+    /// What is decided in a meta store, and the rest in a depot.
+    pub fn new(meta: Arc<dyn MetaStore>, depot: Depot) -> Self {
+        Storage { meta, fork: None, depot }
     }
 
     /// Storage in a state directory.
@@ -45,27 +57,21 @@ impl Storage {
             let (path, bytes) = (torn.path.display(), torn.bytes);
             tracing::warn!(%path, bytes, "the decision log ended within a record, which was cut off");
         }
-        let meta = Arc::new(directory.meta.clone());
-        Storage {
-            meta,
-            store: directory.store.clone(),
-            lasts: true,
-            ingress: None,
-            fork: None,
-            backend: None,
-        }
+        Storage::new(Arc::new(directory.meta.clone()), Depot::new(directory.store.clone()))
     }
 
     /// The same storage, with a place for state that does not fit into memory.
     #[must_use]
-    pub fn with_backend(self, backend: Arc<dyn Backend>) -> Self {
-        Storage { backend: Some(backend), ..self }
+    pub fn with_backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.depot.backend = Some(backend);
+        self
     }
 
     /// The same storage, with logs in the directory for sources that cannot ask for their input again.
     #[must_use]
-    pub fn with_ingress_logs(self, directory: &StateDirectory, limits: IngressLimits) -> Self {
-        Storage { ingress: Some(IngressLogs::new(directory.path(), limits)), ..self }
+    pub fn with_ingress_logs(mut self, directory: &StateDirectory, limits: IngressLimits) -> Self {
+        self.depot.ingress = Some(IngressLogs::new(directory.path(), limits));
+        self
     }
 
     /// The same storage, for a job that goes back to where a person wants it and begins a new history there. What

@@ -212,6 +212,11 @@ impl SubtaskCore {
                 self.feeding = Some(Feeding { channel, batch, watermark, in_place });
                 return Ok(());
             }
+            Element::Packed(packed) => {
+                let unpacked = self.inbounds.unpack(channel, &packed);
+                let (batch, watermark, origin) = unpacked.map_err(|error| TaskError::Frame(error.into()))?;
+                return self.begin(channel, Element::Batch { batch, watermark, origin }, in_place);
+            }
             Element::Rest(batch) => {
                 self.station.cx.counters.records_in += batch.records() as u64;
                 // It is no batch of the sender's any more, as one that is fed in place is not.

@@ -72,7 +72,7 @@
 mod directory;
 #[cfg(feature = "disk")]
 mod disk;
-mod durable;
+pub mod durable;
 mod error;
 #[cfg(test)]
 mod fixture;

@@ -81,7 +81,9 @@ fn nobody_answers_for_a_job_that_is_killed_and_the_next_one_does() {
     asked(&flights.0, &["cancel", "state"]);
     assert_eq!(ended(child).code, Some(0));
     unanswered(&flights.0, &["cancel", "state"]);
-    assert!(refused(&flights.0, &["cancel", "nowhere"]).contains("there is no such directory"));
+    assert!(refused(&flights.0, &["cancel", "./nowhere"]).contains("there is no such directory"));
+    let nowhere = ["cancel", "nowhere", "--node", "http://127.0.0.1:1"];
+    assert!(unanswered(&flights.0, &nowhere).starts_with("error: no node answers at http://127.0.0.1:1"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::*;
 use crate::source::{CsvRow, Json, Text};
 
 const ANY: &str = "127.0.0.1:0";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Some bytes as if they came through a pipe.
 #[derive(Clone)]

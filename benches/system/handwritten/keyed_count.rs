@@ -28,7 +28,7 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
     let windows =
         exchange::run(parameters, [Tumbling::new(Tally::default()), Tumbling::new(Tally::default())]);
     let tally = windows.into_iter().fold(Tally::default(), |tally, window| tally.merge(window.sink));
-    Finished { events: parameters.events, tally, latency: None, checkpoints: None }
+    Finished { events: parameters.events, tally, latency: None, checkpoints: None, ..Finished::default() }
 }
 
 /// The panes of a subtask that have not ended, a few at most.

@@ -33,7 +33,7 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
             .collect::<Vec<_>>()
     });
     let (tally, latency) = Latency::of(sinks);
-    Finished { events, tally, latency: Some(latency), checkpoints: None }
+    Finished { events, tally, latency: Some(latency), checkpoints: None, ..Finished::default() }
 }
 
 fn run_subtask(subtask: usize, events: u64, keys: u64, pace: Pace, link: &Link<Message, Batch>) -> TimedSink {

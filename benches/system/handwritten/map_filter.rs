@@ -23,7 +23,7 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
             threads.into_iter().map(|thread| thread.join().expect("a thread that counts does not panic"));
         tallies.fold(Tally::default(), Tally::merge)
     });
-    Finished { events, tally, latency: None, checkpoints: None }
+    Finished { events, tally, latency: None, checkpoints: None, ..Finished::default() }
 }
 
 /// Maps the numbers from `next` to `end`, keeps the even ones in front of the batch and discards them there.

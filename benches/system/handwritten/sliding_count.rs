@@ -16,7 +16,7 @@ use crate::workload::{Parameters, SLIDES, WINDOW_MS};
 pub(super) fn run(parameters: &Parameters) -> Finished {
     let windows = exchange::run(parameters, [Sliding::default(), Sliding::default()]);
     let tally = windows.into_iter().fold(Tally::default(), |tally, window| tally.merge(window.tally));
-    Finished { events: parameters.events, tally, latency: None, checkpoints: None }
+    Finished { events: parameters.events, tally, latency: None, checkpoints: None, ..Finished::default() }
 }
 
 /// One subtask's windows.

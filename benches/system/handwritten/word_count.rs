@@ -53,7 +53,7 @@ pub(super) fn run(parameters: &Parameters) -> Result<Finished, Error> {
         counts.collect::<Result<Vec<_>, Error>>()
     })?;
     let tally = counts.into_iter().reduce(Counts::merge).expect("two threads counted").tally();
-    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints: None })
+    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints: None, ..Finished::default() })
 }
 
 /// One thread's counts.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use timely::Config;
 use timely::dataflow::channels::pact::{ParallelizationContract, Pipeline};
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::generic::Operator;
@@ -11,18 +12,24 @@ use timely::dataflow::{ProbeHandle, StreamVec};
 use super::by_key::{Distribution, stock, tuned};
 use super::events::{Event, events};
 use super::panes::{Pane, Panes};
-use super::{on_workers, run_to_end};
+use super::{on_these_workers, run_to_end};
 use crate::system::Finished;
 use crate::tally::Tally;
-use crate::workload::Parameters;
+use crate::workload::{Parameters, SUBTASKS};
 
 /// A key, the start of a window in ms, and the count.
 pub(super) type Count = (u64, i64, u64);
 
 /// Runs the workload.
 pub(super) fn run(parameters: &Parameters, distribution: Distribution) -> Finished {
+    let tally = run_on(Config::process(SUBTASKS), parameters, distribution);
+    Finished { events: parameters.events, tally, ..Finished::default() }
+}
+
+/// Counts on the workers of this process, of which there may be others.
+pub(super) fn run_on(config: Config, parameters: &Parameters, distribution: Distribution) -> Tally {
     let given = parameters.clone();
-    let tallies = on_workers(move |worker| {
+    let tallies = on_these_workers(config, move |worker| {
         let tally = Rc::new(Cell::new(Tally::default()));
         let index = worker.index();
         worker.dataflow::<i64, _, _>(|scope| {
@@ -37,8 +44,7 @@ pub(super) fn run(parameters: &Parameters, distribution: Distribution) -> Finish
         run_to_end(worker);
         tally.get()
     });
-    let tally = tallies.into_iter().fold(Tally::default(), Tally::merge);
-    Finished { events: parameters.events, tally, latency: None, checkpoints: None }
+    tallies.into_iter().fold(Tally::default(), Tally::merge)
 }
 
 /// Counts events per key and second.

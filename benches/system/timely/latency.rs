@@ -42,7 +42,7 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
         sink.replace(pace.sink())
     });
     let (tally, latency) = Latency::of(sinks);
-    Finished { events, tally, latency: Some(latency), checkpoints: None }
+    Finished { events, tally, latency: Some(latency), checkpoints: None, ..Finished::default() }
 }
 
 /// Every second event, from the worker's number on, as it becomes due.

@@ -66,5 +66,6 @@ pub(super) fn run(parameters: &Parameters) -> Finished {
         tally: tallies.into_iter().fold(Tally::default(), Tally::merge),
         latency: None,
         checkpoints: None,
+        ..Finished::default()
     }
 }

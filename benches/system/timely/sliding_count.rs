@@ -39,7 +39,7 @@ pub(super) fn run(parameters: &Parameters, distribution: Distribution) -> Finish
         tally.get()
     });
     let tally = tallies.into_iter().fold(Tally::default(), Tally::merge);
-    Finished { events: parameters.events, tally, latency: None, checkpoints: None }
+    Finished { events: parameters.events, tally, latency: None, checkpoints: None, ..Finished::default() }
 }
 
 fn sliding_counts<'scope>(

@@ -46,7 +46,7 @@ pub(super) fn run(parameters: &Parameters) -> Result<Finished, Error> {
     });
     let tally =
         tallies.into_iter().try_fold(Tally::default(), |sum, tally| Ok::<_, Error>(sum.merge(tally?)))?;
-    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints: None })
+    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints: None, ..Finished::default() })
 }
 
 /// The words of a part of the file, each counted once; a failure ends them and is left in `failure`.

@@ -40,5 +40,5 @@ fn count(parameters: &Parameters, windows: impl Assigner, interval: Option<Durat
         .sink(sink);
     let checkpoints = finish(&pipeline, interval);
     let tally = tallies.take().into_iter().fold(Tally::default(), Tally::merge);
-    Finished { events, tally, latency: None, checkpoints }
+    Finished { events, tally, latency: None, checkpoints, ..Finished::default() }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(parameters: &Parameters, interval: Option<Duration>) -> Finish
     let checkpoints = finish(&pipeline, interval);
     let sinks = std::mem::take(&mut *sinks.lock().expect("no sink panics"));
     let (tally, latency) = Latency::of(sinks);
-    Finished { events: parameters.events, tally, latency: Some(latency), checkpoints }
+    Finished { events: parameters.events, tally, latency: Some(latency), checkpoints, ..Finished::default() }
 }
 
 /// Events that are due by the wall clock, dealt out to the subtasks in turn.

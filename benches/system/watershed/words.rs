@@ -25,7 +25,7 @@ pub(super) fn run(parameters: &Parameters, interval: Option<Duration>) -> Result
     pipeline.source(Lines::at(path).decode(Words)).key_by(CompactString::clone).process(CountAll).sink(sink);
     let checkpoints = finish(&pipeline, interval);
     let tally = tallies.take().into_iter().fold(Tally::default(), Tally::merge);
-    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints })
+    Ok(Finished { events: tally.sum, tally, latency: None, checkpoints, ..Finished::default() })
 }
 
 /// Cuts a line into words.

@@ -83,13 +83,14 @@ impl<S: Remembers> StatefulOperator for Memory<S> {
     }
 }
 
-fn app<S: Remembers>() -> App {
-    App::new("test").pipeline("counts", "Remembers numbers", |pipeline: &Pipeline| {
+fn app<S: Remembers>() -> Rc<App> {
+    let app = App::new("test").pipeline("counts", "Remembers numbers", |pipeline: &Pipeline| {
         let numbers = pipeline.source(Generator::new(0, |n, _| n).take(ENDLESS)).uid("numbers");
         let memory = Memory::<S>(std::marker::PhantomData);
         numbers.key_by(|n| n % 10).stateful(memory).uid("memory").discard();
         Ok(())
-    })
+    });
+    Rc::new(app)
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::columns::BatchCodec;
 use crate::plan::{Edge, Plan, PlanError, Routing, StageInfo, Vertex};
 use crate::stage::{DEAD_LETTERS, MAIN, SideFactory, SideOf};
 use crate::task::TaskFactory;
@@ -41,6 +42,8 @@ pub struct Upstream {
     pub routing: Routing,
     /// The shape of its records.
     pub shape: Shape,
+    /// Writes and reads batches of them.
+    pub codec: BatchCodec,
     /// Makes the outlet of a side output.
     pub side: Option<Arc<dyn SideFactory>>,
 }
@@ -48,7 +51,8 @@ pub struct Upstream {
 impl Upstream {
     /// The main output of a vertex.
     pub fn main<T: Data>(from: VertexId, routing: Routing) -> Self {
-        Upstream { from, output: MAIN.to_owned(), routing, shape: T::shape(), side: None }
+        let (shape, codec) = (T::shape(), BatchCodec::of::<T>());
+        Upstream { from, output: MAIN.to_owned(), routing, shape, codec, side: None }
     }
 
     /// A side output of a vertex.
@@ -59,6 +63,7 @@ impl Upstream {
             output: name.to_owned(),
             routing: Routing::Forward,
             shape: T::shape(),
+            codec: BatchCodec::of::<T>(),
             side: Some(side),
         }
     }
@@ -198,7 +203,7 @@ impl PlanBuilder {
     }
 
     fn connect(&mut self, input: Upstream, to: VertexId, port: PortId) {
-        let Upstream { from, output, routing, shape, side } = input;
+        let Upstream { from, output, routing, shape, codec, side } = input;
         let same = self.edges.iter().find(|edge| edge.from == from && edge.output == output);
         if let Some(same) = same
             && same.shape != shape
@@ -206,7 +211,7 @@ impl PlanBuilder {
             let (first, second) = (same.shape.to_string(), shape.to_string());
             self.fail(PlanError::SideOutput { name: output.clone(), first, second });
         }
-        self.edges.push(Edge { from, output, to, port, routing, shape, side });
+        self.edges.push(Edge { from, output, to, port, routing, shape, codec, side });
     }
 
     /// Draws an edge for dead letters from every vertex that does not itself stand behind them.

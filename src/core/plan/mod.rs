@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::columns::BatchCodec;
 use crate::stage::SideFactory;
 use crate::task::TaskFactory;
 use crate::{KeyGroups, PortId, Shape, VertexId};
@@ -78,6 +79,8 @@ pub struct Edge {
     pub routing: Routing,
     /// The shape of the records.
     pub shape: Shape,
+    /// Writes and reads batches of the records, where the edge leads to another process.
+    pub codec: BatchCodec,
     /// Makes the outlet of a side output.
     pub side: Option<Arc<dyn SideFactory>>,
 }

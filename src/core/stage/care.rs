@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::stage::TaskContext;
 use crate::{Data, DeadLetter, EventTime};
+use serde::{Deserialize, Serialize};
 
 /// What a careful subtask knows.
 #[derive(Debug, Default)]
@@ -27,7 +28,7 @@ pub struct Care {
 }
 
 /// A record that is to be left out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Shunned {
     /// The number by which it is known to whoever wants it left out.
     pub number: u32,

@@ -12,6 +12,7 @@ use crate::{
     Data, DeadLetter, EventTime, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime, Run, SideOutput,
     SubtaskId,
 };
+use serde::{Deserialize, Serialize};
 
 /// A subtask's place in the plan.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl TaskInfo {
 }
 
 /// What a subtask has seen and done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Records that came in, or were read.
     pub records_in: u64,
@@ -131,6 +132,9 @@ pub enum TaskError {
     /// The place for state that does not fit into memory failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// Records that came from another node could not be read.
+    #[error("records from another node cannot be read: {0}")]
+    Frame(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl TaskError {
@@ -140,7 +144,7 @@ impl TaskError {
         match self {
             TaskError::Sink(error) => error.is_lost(),
             TaskError::Source(error) => error.is_lost(),
-            TaskError::State(_) | TaskError::Backend(_) => false,
+            TaskError::State(_) | TaskError::Backend(_) | TaskError::Frame(_) => false,
         }
     }
 }

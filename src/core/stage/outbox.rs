@@ -99,10 +99,15 @@ impl Outbox {
         });
     }
 
-    /// Takes an emptied batch back from a receiver.
-    pub fn give_back(&mut self, edge: usize, receiver: u32, empty: AnyBatch) {
+    /// Takes note that a receiver has emptied a batch.
+    pub fn came_back(&mut self, edge: usize, receiver: u32) {
+        let queued = &mut self.edges[edge].queued[receiver as usize];
+        *queued = queued.saturating_sub(1);
+    }
+
+    /// Keeps an emptied batch to be filled again.
+    pub fn keep(&mut self, edge: usize, empty: AnyBatch) {
         let edge = &mut self.edges[edge];
-        edge.queued[receiver as usize] = edge.queued[receiver as usize].saturating_sub(1);
         if edge.pool.len() < POOL_PER_RECEIVER * edge.queued.len() {
             edge.pool.push(empty);
         }

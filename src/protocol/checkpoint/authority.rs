@@ -3,13 +3,14 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::{Lineage, Run, Term};
 
 /// The reign and the run that a message belongs to. Every message carries one, and whoever has seen a higher
 /// one refuses it.
 ///
 /// Ordered by term, then by run; the lineage only names the history, since each run belongs to one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Authority {
     /// The reign of the coordinator.
     pub term: Term,

@@ -13,13 +13,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::{InFlight, Manifest, ObjectRef, SplitCut, Staged, Vote};
 use watershed_core::{KeyGroupRange, SubtaskId, VertexId};
 
 use super::Roster;
 
 /// What one subtask is restored with. Empty where the job begins.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Part {
     /// The snapshots to load, in the order of the subtasks that took them.
     pub snapshots: Vec<Share>,
@@ -33,7 +34,7 @@ pub struct Part {
 }
 
 /// A share of one subtask's snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Share {
     /// Who took the snapshot.
     pub from: SubtaskId,

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use actix::prelude::*;
 use watershed_core::checkpoint::{Change, Manifest};
 use watershed_protocol::checkpoint::{
-    self, Answer, CoordinatorEffect, CoordinatorEvent, ParticipantEvent, Report, Swap, Swapped,
+    self, Answer, CoordinatorEffect, CoordinatorEvent, EndReason, ParticipantEvent, Report, Swap, Swapped,
 };
 use watershed_state::{MetaError, StoreError};
 
@@ -13,7 +13,7 @@ use super::Coordinator;
 use super::run::{Launching, Stopping};
 use crate::element::{Barrier, Ending};
 use crate::harm::{self, Point};
-use crate::message::{Drain, Forget, Hear, Trigger};
+use crate::message::{Drain, Forget, Trigger, Word};
 
 impl Coordinator {
     pub(super) fn perform(&mut self, effect: CoordinatorEffect, cx: &mut Context<Self>) {
@@ -28,7 +28,7 @@ impl Coordinator {
                 }));
             }
             CoordinatorEffect::LoadManifest(pointer) => {
-                let store = self.storage.store.clone();
+                let store = self.storage.depot.store.clone();
                 let load = async move { store.manifest(&pointer).await };
                 cx.spawn(load.into_actor(self).map(|loaded, coordinator, cx| {
                     let event = match loaded {
@@ -52,8 +52,8 @@ impl Coordinator {
             }
             CoordinatorEffect::Trigger { authority, epoch, completed, intent, at } => {
                 let barrier = Barrier { epoch, completed };
-                for handle in at.into_iter().filter_map(|subtask| self.living(subtask)) {
-                    handle.trigger.do_send(Trigger { authority, barrier, intent });
+                for subtask in at {
+                    self.pass(subtask, Word::Trigger(Trigger { authority, barrier, intent }));
                 }
                 harm::reach(Point::Triggered);
             }
@@ -67,9 +67,7 @@ impl Coordinator {
                 let ending = if self.cancelled { Ending::Cancelled } else { Ending::Complete };
                 self.drained |= !self.cancelled;
                 for subtask in self.subtasks() {
-                    if let Some(drain) = self.living(subtask).and_then(|handle| handle.drain.as_ref()) {
-                        drain.do_send(Drain(ending));
-                    }
+                    self.pass(subtask, Word::Drain(Drain(ending)));
                 }
             }
             CoordinatorEffect::WriteManifest(manifest) => self.write(*manifest, cx),
@@ -78,9 +76,8 @@ impl Coordinator {
                 self.tell(subtask, ParticipantEvent::Commit { authority, epoch, xids });
             }
             CoordinatorEffect::Forget { before } => {
-                let living = self.subtasks();
-                for forget in living.iter().filter_map(|subtask| self.living(*subtask)?.forget.as_ref()) {
-                    forget.do_send(Forget(before));
+                for subtask in self.subtasks() {
+                    self.pass(subtask, Word::Forget(Forget(before)));
                 }
                 self.forget(before, cx);
             }
@@ -102,10 +99,7 @@ impl Coordinator {
     }
 
     fn tell(&self, subtask: watershed_core::SubtaskId, event: ParticipantEvent) {
-        // Whoever is gone already will be reported lost, and needs no word.
-        if let Some(handle) = self.living(subtask) {
-            handle.hear.do_send(Hear(event));
-        }
+        self.pass(subtask, Word::Hear(event));
     }
 
     fn swap(&mut self, Swap { guard, change }: Swap, cx: &mut Context<Self>) {
@@ -152,7 +146,7 @@ impl Coordinator {
         harm::reach(Point::BeforeManifest);
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         manifest.taken_at = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        let (store, epoch) = (self.storage.store.clone(), manifest.epoch);
+        let (store, epoch) = (self.storage.depot.store.clone(), manifest.epoch);
         let write = async move { store.put_manifest(&manifest).await };
         cx.spawn(write.into_actor(self).map(move |written, coordinator, cx| {
             if written.is_ok() {
@@ -176,6 +170,7 @@ impl Coordinator {
             Report::Completed(pointer) => {
                 tracing::debug!(epoch = %pointer.epoch, "a checkpoint is complete");
                 self.board.completed(pointer.epoch);
+                self.has_run = true;
                 self.quarantine.completed(pointer.epoch);
             }
             Report::GivenUp { epoch, reason } => {
@@ -190,6 +185,10 @@ impl Coordinator {
             Report::Committed(epoch) => tracing::debug!(%epoch, "all output of a checkpoint is committed"),
             Report::Degraded { reason } => tracing::warn!(reason, "the job runs, but cannot checkpoint"),
             Report::Healthy => tracing::info!("the job checkpoints again"),
+            // Somebody wanted it so: nothing has failed.
+            Report::Restarting { reason: reason @ (EndReason::Rescaled | EndReason::Moved) } => {
+                tracing::info!(%reason, "the job goes on from its last checkpoint");
+            }
             Report::Restarting { reason } => {
                 tracing::warn!(%reason, "the job goes back to its last checkpoint");
                 self.board.restarted();

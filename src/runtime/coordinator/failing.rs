@@ -7,14 +7,15 @@
 use std::collections::BTreeSet;
 
 use actix::prelude::*;
-use watershed_core::stage::{Care, DEAD_LETTERS, Shunned, TaskError};
+use watershed_core::stage::{DEAD_LETTERS, Shunned};
 use watershed_core::{Plan, PlanError, VertexId};
 use watershed_protocol::checkpoint::{self, CoordinatorEvent};
 use watershed_protocol::{Panicked, PoisonPolicy, Quarantine, Refusal, Verdict};
 
 use super::Coordinator;
 use crate::config::Config;
-use crate::error::{Cause, Failure, JobError, quoted};
+use crate::crew::CareOrder;
+use crate::error::{Failure, JobError, quoted};
 use crate::message::{Failed, LeftOut};
 
 /// The quarantine of a job. Refused where records could be put there, and nobody would see them again.
@@ -31,7 +32,7 @@ pub(super) fn quarantine(plan: &Plan, config: &Config, lasts: bool) -> Result<Qu
 
 impl Coordinator {
     /// What the subtasks of a vertex are to be careful about in the run that begins.
-    pub(super) fn care_of(&self, vertex: VertexId) -> Option<Box<Care>> {
+    pub(super) fn care_of(&self, vertex: VertexId) -> Option<CareOrder> {
         let order = self.quarantine.care(vertex)?;
         let attempts = self.config.poison.max_attempts;
         let shunned = order.leave_out.into_iter().map(|one| {
@@ -48,12 +49,12 @@ impl Coordinator {
                 bytes: one.culprit.bytes,
             }
         });
-        Some(Box::new(Care::new(order.barriers, shunned.collect())))
+        Some(CareOrder { barriers: order.barriers, shunned: shunned.collect() })
     }
 
     /// Decides what follows a panic: what the machine is to hear of it.
     fn judge(&mut self, panicked: Panicked, failure: &mut Failure) -> Judgement {
-        if !self.storage.lasts {
+        if !self.storage.depot.lasts {
             let advice = "keep checkpoints (--state-dir), and the record is looked for at which it does so";
             failure.advice = Some(advice.to_owned());
             return Judgement::Counts;
@@ -97,22 +98,19 @@ enum Judgement {
     Final,
 }
 
-impl Handler<Failed> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, message: Failed, cx: &mut Self::Context) {
-        let Failed { authority, mut failure, panicked } = message;
+impl Coordinator {
+    /// Something failed in a run.
+    pub(super) fn failed(&mut self, failed: Failed, cx: &mut Context<Self>) {
+        let Failed { authority, mut failure, panicked } = failed;
         // What else fails in a run that is over already has its reason there.
         if self.machine.authority() != Some(authority) {
             return;
         }
         let subtask = failure.subtask;
-        let judgement = match (&failure.cause, panicked) {
-            (_, Some(panicked)) => self.judge(panicked, &mut failure),
-            (Cause::Error(error), None) if error.is_lost() => Judgement::Final,
-            // What was saved will not be read by the next run either.
-            (Cause::Error(TaskError::State(_)), None) => Judgement::Final,
-            (Cause::Error(_) | Cause::Panic { .. }, None) => Judgement::Counts,
+        let judgement = match panicked {
+            Some(panicked) => self.judge(panicked, &mut failure),
+            None if failure.is_final() => Judgement::Final,
+            None => Judgement::Counts,
         };
         let reason = failure.to_string();
         self.blame(authority, JobError::Failed(Box::new(failure)));
@@ -127,12 +125,9 @@ impl Handler<Failed> for Coordinator {
         };
         self.feed(event, cx);
     }
-}
 
-impl Handler<LeftOut> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, LeftOut { authority, epoch, records }: LeftOut, _: &mut Self::Context) {
+    /// Records were left out before the barrier of a checkpoint.
+    pub(super) fn left_out(&mut self, LeftOut { authority, epoch, records }: LeftOut) {
         if self.machine.authority() == Some(authority) {
             for number in records {
                 self.quarantine.left_out(epoch, number, 1);

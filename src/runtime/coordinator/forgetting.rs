@@ -7,7 +7,7 @@ use watershed_core::Epoch;
 use watershed_state::retention::{self, Keep, Needs};
 
 use super::Coordinator;
-use crate::storage::Storage;
+use crate::storage::{Depot, Storage};
 
 /// How long an object that no manifest names is left alone: its manifest may be about to be written.
 const ORPHAN_GRACE: Duration = Duration::from_secs(600);
@@ -29,7 +29,7 @@ impl Coordinator {
             return;
         }
         let storage = self.storage.clone();
-        if !storage.lasts {
+        if !storage.depot.lasts {
             return;
         }
         self.forgetting = Forgetting::Under { next: None };
@@ -42,7 +42,7 @@ impl Coordinator {
     }
 }
 
-async fn pass(Storage { meta, store, .. }: Storage, before: Epoch) {
+async fn pass(Storage { meta, depot: Depot { store, .. }, .. }: Storage, before: Epoch) {
     let needs = Needs { keep: Keep::From(before), grace: ORPHAN_GRACE, ..Needs::default() };
     let meta = match meta.read().await {
         Ok(meta) => meta,

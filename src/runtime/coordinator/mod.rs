@@ -14,6 +14,7 @@
 mod effects;
 mod failing;
 mod forgetting;
+mod moving;
 mod run;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -25,23 +26,24 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::Plan;
 use watershed_core::checkpoint::Pointer;
-use watershed_core::plan::Fingerprint;
 use watershed_protocol::checkpoint::{
     self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
+use watershed_protocol::placement::{Offer, Shortage};
 use watershed_protocol::{Machine, Outcome, Quarantine, Tick};
 use watershed_state::retention;
 
 use crate::board::Board;
 use crate::config::Config;
+use crate::crew::CrewLine;
 use crate::deploy::Deployment;
 use crate::element::Ending;
 use crate::error::JobError;
 use crate::harm::{self, Point};
-use crate::message::{Ask, Cancel, Ended, Refused, Tell};
-use crate::node::Node;
-use crate::storage::Storage;
+use crate::message::{Ask, Cancel, Ended, Progress, Refused, Report};
+use crate::storage::{Depot, Storage};
 use forgetting::Forgetting;
+pub(crate) use moving::{Look, LookAt, NodeLost, Reshape, Retire, Seated, SetSites};
 use run::{Launching, Run};
 
 /// How a job ended well.
@@ -58,14 +60,31 @@ pub enum JobEnd {
     Drained,
 }
 
+/// A place where subtasks can live.
+#[derive(Clone)]
+pub(crate) struct Site {
+    /// The name of the node; nothing for a job in one process.
+    pub(crate) node: String,
+    /// What it offers to this job.
+    pub(crate) offer: Offer,
+    /// How its crew is reached.
+    pub(crate) line: Arc<dyn CrewLine>,
+}
+
 /// Drives one job.
 pub(crate) struct Coordinator {
     machine: checkpoint::Coordinator,
     plan: Rc<Plan>,
-    plan_hash: u64,
     config: Config,
     board: Arc<Board>,
-    node: Addr<Node>,
+    /// What it is called among the jobs of its cluster.
+    name: String,
+    /// Where subtasks can live.
+    sites: Vec<Site>,
+    /// Whether no more of them are to be expected soon.
+    settled: bool,
+    /// Who watches over the cluster, where it is one.
+    leader: Option<Recipient<Seated>>,
     storage: Storage,
     begun: Instant,
     events: VecDeque<CoordinatorEvent>,
@@ -74,8 +93,16 @@ pub(crate) struct Coordinator {
     /// What the effects of one event ask to be restored.
     launching: Option<Launching>,
     run: Run,
+    /// The newest run that was brought to life.
+    deployed: Option<Authority>,
+    /// How many slots it has on each node.
+    seats: BTreeMap<String, u32>,
     forgetting: Forgetting,
     quarantine: Quarantine,
+    /// Whether a run of the job has begun before, here or elsewhere.
+    has_run: bool,
+    /// What it waits for, where there is no room for it.
+    waits_for: Option<String>,
     /// How many runs have been begun here.
     runs: u32,
     requests: u64,
@@ -103,7 +130,7 @@ impl Coordinator {
         config: &Config,
         storage: Storage,
         board: &Arc<Board>,
-        node: Addr<Node>,
+        sites: Vec<Site>,
         over: oneshot::Sender<Result<JobEnd, JobError>>,
     ) -> Result<Self, JobError> {
         plan.check_parallelism(config.parallelism)?;
@@ -112,7 +139,7 @@ impl Coordinator {
             Deployment::of(&plan, config.parallelism, config.batch_records, arbiters, authority)
         };
         let roster = layout(Authority::default()).roster(&plan);
-        let checkpoints = if storage.lasts {
+        let checkpoints = if storage.depot.lasts {
             config.checkpoints.clone()
         } else {
             // One checkpoint, at the end, and no other try.
@@ -123,22 +150,29 @@ impl Coordinator {
                 ..config.checkpoints.clone()
             }
         };
-        let quarantine = failing::quarantine(&plan, config, storage.lasts)?;
+        let plan_name = plan.name.clone();
+        let quarantine = failing::quarantine(&plan, config, storage.depot.lasts)?;
         Ok(Coordinator {
             machine: checkpoint::Coordinator::new(&plan.name, roster, checkpoints),
-            plan_hash: Fingerprint::of(&plan).hash(),
             plan,
             config: config.clone(),
             board: board.clone(),
-            node,
+            name: plan_name,
+            sites,
+            settled: true,
+            leader: None,
             storage,
             begun: Instant::now(),
             events: VecDeque::new(),
             alarm: None,
             launching: None,
             run: Run::None,
+            deployed: None,
+            seats: BTreeMap::new(),
             forgetting: Forgetting::Idle,
             quarantine,
+            has_run: false,
+            waits_for: None,
             runs: 0,
             requests: 0,
             asked: BTreeMap::new(),
@@ -218,7 +252,7 @@ impl Actor for Coordinator {
     type Context = Context<Self>;
 
     fn started(&mut self, cx: &mut Self::Context) {
-        let Storage { meta, store, lasts, fork, ingress: _, backend: _ } = self.storage.clone();
+        let Storage { meta, fork, depot: Depot { store, lasts, .. } } = self.storage.clone();
         let read = async move {
             let meta = meta.read().await.map_err(|error| error.to_string())?;
             if lasts && fork.is_none() {
@@ -229,6 +263,7 @@ impl Actor for Coordinator {
         // Whatever it is asked for meanwhile waits until it reigns, instead of being refused.
         cx.wait(read.into_actor(self).map(|read, coordinator, cx| match read {
             Ok(meta) => {
+                coordinator.has_run = meta.completed.is_some();
                 let fork = coordinator.storage.fork.clone();
                 coordinator.feed(CoordinatorEvent::Campaign { meta, fork }, cx);
             }
@@ -249,46 +284,74 @@ impl Handler<Deadline> for Coordinator {
     }
 }
 
-impl Handler<Tell> for Coordinator {
+impl Handler<Report> for Coordinator {
     type Result = ();
 
-    fn handle(&mut self, message: Tell, cx: &mut Self::Context) {
-        let point = match &message.0 {
-            CoordinatorEvent::Voted { .. } => Some(Point::AfterVote),
-            CoordinatorEvent::Committed { .. } => Some(Point::CommitHeard),
-            _ => None,
-        };
-        self.feed(message.0, cx);
-        if let Some(point) = point {
-            harm::reach(point);
+    fn handle(&mut self, report: Report, cx: &mut Self::Context) {
+        match report {
+            Report::Tell(event) => self.told(event, cx),
+            Report::Refused(refused) => self.refused(refused, cx),
+            Report::Ended(Ended { authority, subtask, ending }) => {
+                self.cancelled |= ending == Ending::Cancelled;
+                self.feed(CoordinatorEvent::Ended { authority, subtask }, cx);
+            }
+            Report::Failed(failed) => self.failed(failed, cx),
+            Report::LeftOut(left_out) => self.left_out(left_out),
+            Report::Progress(progress) => self.progressed(progress),
         }
     }
 }
 
-impl Handler<Ended> for Coordinator {
-    type Result = ();
-
-    fn handle(&mut self, message: Ended, cx: &mut Self::Context) {
-        let Ended { authority, subtask, ending } = message;
-        self.cancelled |= ending == Ending::Cancelled;
-        self.feed(CoordinatorEvent::Ended { authority, subtask }, cx);
+impl Coordinator {
+    fn told(&mut self, event: CoordinatorEvent, cx: &mut Context<Self>) {
+        let point = match &event {
+            CoordinatorEvent::Voted { .. } => Some(Point::AfterVote),
+            CoordinatorEvent::Committed { .. } => Some(Point::CommitHeard),
+            _ => None,
+        };
+        self.feed(event, cx);
+        if let Some(point) = point {
+            harm::reach(point);
+        }
     }
-}
-
-impl Handler<Refused> for Coordinator {
-    type Result = ();
 
     /// A job that cannot begin is told so at once; one that ran before in this process may find its place again.
-    fn handle(&mut self, message: Refused, cx: &mut Self::Context) {
-        let Refused { authority, subtask, error } = message;
-        let is_lost = matches!(&error, JobError::Start { error, .. } if error.is_lost());
-        let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs <= 1 || is_lost };
+    fn refused(&mut self, refused: Refused, cx: &mut Context<Self>) {
+        let Refused { authority, subtask, error } = refused;
+        let permanent = self.is_first_try() || error.is_lost();
+        let failure = checkpoint::Failure { reason: error.to_string(), permanent };
         self.blame(authority, error);
         self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
     }
-}
 
-impl Coordinator {
+    /// Whether nothing has run before: what cannot begin then is wrong itself, and not the time. A job of a cluster
+    /// that has run somewhere may find its place again.
+    fn is_first_try(&self) -> bool {
+        self.runs <= 1 && (self.leader.is_none() || !self.has_run)
+    }
+
+    /// Notes that there is no room for the run, and says so once.
+    fn wait_for_room(&mut self, shortage: &Shortage) {
+        let reason = shortage.to_string();
+        if self.waits_for.as_ref() != Some(&reason) {
+            tracing::warn!(job = self.plan.name, reason, "the job waits");
+            self.waits_for = Some(reason);
+        }
+    }
+
+    /// Shows how far subtasks on another node have come.
+    fn progressed(&self, Progress { authority, standings }: Progress) {
+        // What the last run tells when it stops is of interest too.
+        if self.deployed == Some(authority) {
+            for (subtask, standing) in standings {
+                // The job may have got fewer subtasks since.
+                if let Some(board) = self.board.find(subtask) {
+                    board.set(standing);
+                }
+            }
+        }
+    }
+
     /// Notes why a run failed; the first to say so is right.
     fn blame(&mut self, authority: Authority, error: JobError) {
         if self.machine.authority() == Some(authority) {
@@ -303,7 +366,7 @@ impl Handler<Cancel> for Coordinator {
     /// A job that lasts stops at a checkpoint; any other reads no more, and finishes what it has read.
     fn handle(&mut self, _: Cancel, cx: &mut Self::Context) {
         self.cancelled = true;
-        self.ask(if self.storage.lasts { Wish::Suspend } else { Wish::Drain }, None, cx);
+        self.ask(if self.storage.depot.lasts { Wish::Suspend } else { Wish::Drain }, None, cx);
     }
 }
 

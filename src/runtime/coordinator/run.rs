@@ -1,32 +1,41 @@
 //! One run of a job: its subtasks brought to life, connected, and stopped.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use watershed_core::checkpoint::SplitCut;
 use watershed_core::task::Split;
 use watershed_core::{Epoch, Plan, Position, SplitId, SubtaskId, VertexId};
 use watershed_protocol::checkpoint::{self, Authority, CoordinatorEvent, Part};
+use watershed_protocol::placement::{Pressure, place};
 
 use super::Coordinator;
-use crate::deploy::{Deployment, Inlet, Outlet, key_groups_of};
+use crate::crew::{Assignment, CrewLine, Duty, Hindrance};
+use crate::deploy::Deployment;
 use crate::error::JobError;
-use crate::message::{Connect, Handle, Stop};
-use crate::node::{Deploy, Order};
-use crate::outbound::Target;
-use crate::participation::Membership;
+use crate::message::{Stop, Word};
 use crate::split::Assigned;
 
-/// The run that has subtasks here.
+/// The run that has subtasks.
 pub(super) enum Run {
     /// There is none.
     None,
-    /// Its subtasks are brought to life; what they are told until they are waits.
-    Coming { stop: Option<Stopping> },
+    /// Its subtasks are brought to life.
+    Coming { staff: Staff, stop: Option<Stopping> },
     /// Its subtasks live.
-    Living { handles: BTreeMap<SubtaskId, Handle> },
+    Living(Staff),
     /// Its subtasks are stopped.
     Stopping,
+}
+
+/// Who works for a run.
+pub(super) struct Staff {
+    authority: Authority,
+    crews: Vec<Arc<dyn CrewLine>>,
+    nodes: Vec<String>,
+    /// The number of each subtask's crew.
+    homes: BTreeMap<SubtaskId, u16>,
 }
 
 /// How a run is to be stopped.
@@ -43,96 +52,152 @@ pub(super) struct Launching {
     pub(super) parts: BTreeMap<SubtaskId, Part>,
 }
 
-type Ends = (Vec<Inlet>, Vec<Vec<Option<Outlet>>>);
+impl Staff {
+    /// A subtask that lives on a node, if one does.
+    fn one_on(&self, node: &str) -> Option<SubtaskId> {
+        let crew = self.nodes.iter().position(|one| one == node)?;
+        self.homes.iter().find(|(_, home)| **home as usize == crew).map(|(subtask, _)| *subtask)
+    }
+}
 
 impl Coordinator {
-    /// Brings the subtasks of the run to life that is to be begun, once those of the last one have stopped.
+    /// Has the subtasks of the run brought to life that is to be begun, once those of the last one have stopped and
+    /// there is room for it.
     pub(super) fn launch(&mut self, cx: &mut Context<Self>) {
-        if !matches!(self.run, Run::None) {
+        if !matches!(self.run, Run::None) || self.launching.is_none() {
             return;
         }
-        let Some(Launching { authority, after, resumes, mut parts }) = self.launching.take() else { return };
+        let offers: Vec<_> = self.sites.iter().map(|site| site.offer).collect();
+        let pressure = if self.has_run && self.settled { Pressure::Squeeze } else { Pressure::Wait };
+        let slots = match place(self.config.arbiters.max(1) as u32, &offers, self.config.placement, pressure)
+        {
+            Ok(slots) => slots,
+            // It is looked at again when the nodes have changed.
+            Err(shortage) => return self.wait_for_room(&shortage),
+        };
+        self.waits_for = None;
+        let Some(launching) = self.launching.take() else { return };
         self.runs += 1;
         self.quarantine.begin_run();
-        let mut splits = match self.splits(&parts) {
-            Ok(splits) => splits,
+        let (authority, subtask) = (launching.authority, launching.parts.keys().next().copied());
+        match self.splits(&launching.parts) {
+            Ok(splits) => self.deploy(launching, &slots, splits, cx),
             Err(error) => {
-                let failure = checkpoint::Failure { reason: error.to_string(), permanent: self.runs == 1 };
-                let subtask = *parts.keys().next().expect("a job has subtasks");
+                let failure =
+                    checkpoint::Failure { reason: error.to_string(), permanent: self.is_first_try() };
+                let subtask = subtask.expect("a job has subtasks");
                 self.blame(authority, error);
-                return self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
+                self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
             }
-        };
-        let arbiters = self.config.arbiters.max(1);
+        }
+    }
+
+    /// Sends every crew that has a slot its assignment.
+    fn deploy(
+        &mut self,
+        launching: Launching,
+        slots: &[u16],
+        mut splits: BTreeMap<SubtaskId, Vec<Assigned>>,
+        cx: &mut Context<Self>,
+    ) {
+        let Launching { authority, after, resumes, mut parts } = launching;
         let (parallelism, batch_records) = (self.config.parallelism, self.config.batch_records);
-        let layout = Deployment::of(&self.plan, parallelism, batch_records, arbiters, authority);
-        let (mut orders, mut ends) = (Vec::new(), BTreeMap::new());
-        for (subtask, placement) in layout.subtasks {
-            ends.insert(subtask, (placement.inbound, placement.outbound));
-            orders.push(Order {
-                membership: Membership {
+        // Only the sites that have a slot take part; they are numbered anew.
+        let mut used: Vec<u16> = slots.to_vec();
+        used.dedup();
+        let number = |site: u16| used.iter().position(|one| *one == site).expect("it is used") as u16;
+        let slots: Vec<u16> = slots.iter().map(|site| number(*site)).collect();
+        let sites = || used.iter().map(|site| &self.sites[*site as usize]);
+        let layout = Deployment::of(&self.plan, parallelism, batch_records, slots.len(), authority);
+        let homes: BTreeMap<SubtaskId, u16> =
+            layout.subtasks.iter().map(|(subtask, placement)| (*subtask, slots[placement.slot])).collect();
+        let vertices = self.plan.vertices.iter().map(|vertex| vertex.id);
+        let care: BTreeMap<_, _> =
+            vertices.filter_map(|vertex| Some((vertex, self.care_of(vertex)?))).collect();
+        let staff = Staff {
+            authority,
+            crews: sites().map(|site| site.line.clone()).collect(),
+            nodes: sites().map(|site| site.node.clone()).collect(),
+            homes,
+        };
+        let mut seats: BTreeMap<String, u32> = BTreeMap::new();
+        for crew in &slots {
+            *seats.entry(staff.nodes[*crew as usize].clone()).or_default() += 1;
+        }
+        let deploys: Vec<_> = (0..)
+            .zip(&staff.crews)
+            .map(|(crew, line)| {
+                let own = staff.homes.iter().filter(|(_, home)| **home == crew).map(|(subtask, _)| *subtask);
+                let duties = own.map(|subtask| {
+                    let part = parts.remove(&subtask).unwrap_or_default();
+                    (subtask, Duty { part, splits: splits.remove(&subtask).unwrap_or_default() })
+                });
+                let assignment = Assignment {
                     authority,
                     after,
                     resumes,
-                    plan: self.plan_hash,
-                    key_groups: key_groups_of(&self.plan, subtask, placement.info.parallelism),
-                    part: parts.remove(&subtask).unwrap_or_default(),
-                    storage: self.storage.clone(),
-                    pauses: self.board.pauses(),
-                },
-                info: placement.info,
-                task: self.plan.vertices[subtask.vertex.0 as usize].factory.task(),
-                arbiter: placement.arbiter,
-                board: self.board.subtask(subtask.vertex, subtask.index),
-                splits: splits.remove(&subtask).unwrap_or_default(),
-                care: self.care_of(subtask.vertex),
-            });
-        }
-        self.run = Run::Coming { stop: None };
-        let deploy = self.node.send(Deploy { orders, coordinator: cx.address() });
-        cx.spawn(deploy.into_actor(self).map(move |handles, coordinator, cx| {
-            let handles = handles.expect("the node of this process outlives its jobs").into_iter().collect();
-            coordinator.came(handles, &ends, cx);
+                    parallelism,
+                    batch_records,
+                    slots: slots.clone(),
+                    nodes: staff.nodes.clone(),
+                    crew,
+                    duties: duties.collect(),
+                    care: care.clone(),
+                };
+                line.deploy(assignment, cx.address().recipient())
+            })
+            .collect();
+        self.run = Run::Coming { staff, stop: None };
+        (self.deployed, self.seats) = (Some(authority), seats);
+        self.tell_seats(authority);
+        let came = futures_util::future::join_all(deploys);
+        cx.spawn(came.into_actor(self).map(move |deployed, coordinator, cx| {
+            coordinator.came(authority, deployed, cx);
         }));
     }
 
-    fn came(
-        &mut self,
-        handles: BTreeMap<SubtaskId, Handle>,
-        ends: &BTreeMap<SubtaskId, Ends>,
-        cx: &mut Context<Self>,
-    ) {
-        connect(&handles, ends);
-        let coming = std::mem::replace(&mut self.run, Run::Living { handles });
-        if let Run::Coming { stop: Some(stop) } = coming {
-            self.stop(stop, cx);
+    /// The crews have answered.
+    fn came(&mut self, authority: Authority, deployed: Vec<Result<(), Hindrance>>, cx: &mut Context<Self>) {
+        let coming = std::mem::replace(&mut self.run, Run::None);
+        let Run::Coming { staff, stop } = coming else { unreachable!("a run comes before it lives") };
+        let refused = deployed.into_iter().zip(&staff.nodes).find_map(|(answer, node)| {
+            let Hindrance { reason, permanent } = answer.err()?;
+            let reason = format!("node {node} could not begin its part of the job: {reason}");
+            Some((staff.one_on(node)?, checkpoint::Failure { reason, permanent }))
+        });
+        self.run = Run::Living(staff);
+        match (stop, refused) {
+            (Some(stop), _) => self.stop(stop, cx),
+            (None, Some((subtask, failure))) => {
+                self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
+            }
+            (None, None) => {}
         }
     }
 
     /// Stops the run's subtasks. Those who take dead letters are stopped behind the others, which send them their
     /// last ones when they stop.
     pub(super) fn stop(&mut self, stopping: Stopping, cx: &mut Context<Self>) {
-        let handles = match std::mem::replace(&mut self.run, Run::Stopping) {
-            Run::Living { handles } => handles,
-            Run::Coming { .. } => return self.run = Run::Coming { stop: Some(stopping) },
+        let staff = match std::mem::replace(&mut self.run, Run::Stopping) {
+            Run::Living(staff) => staff,
+            Run::Coming { staff, .. } => return self.run = Run::Coming { staff, stop: Some(stopping) },
             run @ (Run::None | Run::Stopping) => return self.run = run,
         };
         let Stopping { authority, take_back_after } = stopping;
         let takers = self.plan.behind_dead_letters();
-        let mut waves: BTreeMap<usize, Vec<(Recipient<Stop>, Stop)>> = BTreeMap::new();
-        for (subtask, handle) in handles {
+        let wave_of = |subtask: &SubtaskId| {
             let taker = takers.iter().position(|taker| *taker == subtask.vertex);
-            let stop = Stop { authority, take_back_after, flushes: taker.is_some() };
-            waves.entry(taker.map_or(0, |place| place + 1)).or_default().push((handle.stop, stop));
+            taker.map_or(0, |place| place + 1)
+        };
+        let mut waves: BTreeMap<usize, BTreeMap<u16, Vec<SubtaskId>>> = BTreeMap::new();
+        for (subtask, crew) in &staff.homes {
+            waves.entry(wave_of(subtask)).or_default().entry(*crew).or_default().push(*subtask);
         }
-        let stop_within = self.config.stop_within;
         let stopped = async move {
-            for wave in waves.into_values() {
-                let stops: Vec<_> = wave.into_iter().map(|(subtask, stop)| subtask.send(stop)).collect();
-                // A subtask that is gone already has stopped too.
-                if tokio::time::timeout(stop_within, futures_util::future::join_all(stops)).await.is_err() {
-                    tracing::warn!("an operator's code did not return; its thread is left behind");
-                }
+            for (wave, crews) in waves {
+                let stop = Stop { authority, take_back_after, flushes: wave > 0 };
+                let dismiss = |(crew, subtasks)| staff.crews[crew as usize].dismiss(subtasks, stop.clone());
+                futures_util::future::join_all(crews.into_iter().map(dismiss)).await;
             }
         };
         cx.spawn(stopped.into_actor(self).map(|(), coordinator, cx| {
@@ -142,19 +207,35 @@ impl Coordinator {
         }));
     }
 
-    /// The subtasks that live.
-    pub(super) fn subtasks(&self) -> Vec<SubtaskId> {
+    /// Who works for the run.
+    fn staff(&self) -> Option<&Staff> {
         match &self.run {
-            Run::Living { handles } => handles.keys().copied().collect(),
-            Run::None | Run::Coming { .. } | Run::Stopping => Vec::new(),
+            Run::Coming { staff, .. } | Run::Living(staff) => Some(staff),
+            Run::None | Run::Stopping => None,
         }
     }
 
-    /// The handle of a subtask that lives.
-    pub(super) fn living(&self, subtask: SubtaskId) -> Option<&Handle> {
-        match &self.run {
-            Run::Living { handles } => handles.get(&subtask),
-            Run::None | Run::Coming { .. } | Run::Stopping => None,
+    /// How many slots the newest run has on each node.
+    pub(super) fn slots(&self) -> BTreeMap<String, u32> {
+        self.seats.clone()
+    }
+
+    /// The subtasks of the run.
+    pub(super) fn subtasks(&self) -> Vec<SubtaskId> {
+        self.staff().map(|staff| staff.homes.keys().copied().collect()).unwrap_or_default()
+    }
+
+    /// A subtask of the run that lives on a node, if one does.
+    pub(super) fn subtask_on(&self, node: &str) -> Option<SubtaskId> {
+        self.staff()?.one_on(node)
+    }
+
+    /// Says a word to a subtask. Whoever is gone already will be reported lost, and needs none.
+    pub(super) fn pass(&self, subtask: SubtaskId, word: Word) {
+        if let Some(staff) = self.staff()
+            && let Some(crew) = staff.homes.get(&subtask)
+        {
+            staff.crews[*crew as usize].pass(staff.authority, subtask, word);
         }
     }
 
@@ -202,20 +283,4 @@ fn restored(plan: &Plan, vertex: VertexId, cut: &SplitCut) -> Result<Assigned, J
         .describe(&description)
         .map_err(|error| JobError::Start { operator: operator(), error })?;
     Ok(Assigned { id, split: Split { name, bytes: description }, from, ended })
-}
-
-/// Tells every subtask its channels.
-fn connect(handles: &BTreeMap<SubtaskId, Handle>, ends: &BTreeMap<SubtaskId, Ends>) {
-    for (subtask, handle) in handles {
-        let target = |outlet: Outlet| Target {
-            to: handles[&outlet.to].deliver.clone().expect("nobody sends to a source"),
-            subtask: outlet.to,
-            channel: outlet.channel,
-        };
-        let (inbound, outbound) = &ends[subtask];
-        let outbound =
-            outbound.iter().map(|edge| edge.iter().map(|outlet| outlet.map(target)).collect()).collect();
-        let inbound = inbound.iter().map(|inlet| (*inlet, handles[&inlet.from].give_back.clone())).collect();
-        handle.connect.do_send(Connect { outbound, inbound });
-    }
 }

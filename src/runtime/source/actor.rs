@@ -80,7 +80,7 @@ impl Actor for SourceActor {
         let launch = self.launch.as_mut().expect("an actor starts once");
         launch.bell.hang(cx.address().recipient());
         let (splits, closed, count) = (&mut self.splits, &mut self.closed, launch.config.open_splits);
-        let logs = launch.membership.storage.ingress.clone();
+        let logs = launch.membership.depot.ingress.clone();
         open(launch, |task, cx| {
             task.chain_mut().open(cx)?;
             while splits.len() < count
@@ -101,7 +101,7 @@ impl Handler<Connect> for SourceActor {
         let launch = self.launch.take().expect("a source is connected once");
         let place = self.place.take().expect("a source is connected once");
         place.join(Post::here(cx.address()).expect("a source lives on an arbiter that keeps vigil"));
-        let (config, logs) = (launch.config.clone(), launch.membership.storage.ingress.clone());
+        let (config, logs) = (launch.config.clone(), launch.membership.depot.ingress.clone());
         let own = Own { hear: cx.address().recipient(), fetched: cx.address().recipient() };
         let (station, task) = launch.station(message.outbound, own);
         let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));

@@ -8,7 +8,7 @@ use watershed_protocol::{Culprit, Panicked};
 use super::{Phase, Station};
 use crate::error::{Cause, Failure, RecordAtHand, quoted};
 use crate::guard::{Caught, guarded};
-use crate::message::Failed;
+use crate::message::{Failed, Report};
 
 /// What can go wrong in a call.
 pub(crate) enum Broken {
@@ -76,6 +76,6 @@ impl Station {
             cause,
             advice: None,
         };
-        self.coordinator.do_send(Failed { authority, failure, panicked });
+        self.coordinator.do_send(Report::Failed(Failed { authority, failure, panicked }));
     }
 }

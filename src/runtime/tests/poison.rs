@@ -16,18 +16,18 @@ type Part = (u64, u32, u32);
 
 /// A table that has each committed part once, however often it is committed.
 #[derive(Clone)]
-struct Table<T> {
+pub(super) struct Table<T> {
     parts: Arc<Mutex<BTreeMap<Part, Vec<T>>>>,
     /// What a writer can bear.
     bears: fn(&T) -> bool,
 }
 
 impl<T: Data + Ord> Table<T> {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Table { parts: Arc::default(), bears: |_| true }
     }
 
-    fn sorted(&self) -> Vec<T> {
+    pub(super) fn sorted(&self) -> Vec<T> {
         let mut all: Vec<T> = self.parts.lock().unwrap().values().flatten().cloned().collect();
         all.sort();
         all
@@ -45,7 +45,7 @@ impl<T: Data> Sink for Table<T> {
     }
 }
 
-struct TableWriter<T> {
+pub(super) struct TableWriter<T> {
     table: Table<T>,
     rows: Vec<T>,
     run: u32,
@@ -91,17 +91,7 @@ fn lasting(poison: PoisonConfig) -> (Config, Storage) {
     };
     let config = Config { checkpoints, poison, poll_records: 16, ..config(2, 16) };
     let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-    (
-        config,
-        Storage {
-            meta,
-            store: CheckpointStore::memory(),
-            lasts: true,
-            ingress: None,
-            fork: None,
-            backend: None,
-        },
-    )
+    (config, Storage::new(meta, crate::storage::Depot::new(CheckpointStore::memory())))
 }
 
 fn quarantine() -> PoisonConfig {

@@ -108,7 +108,7 @@ fn fires_while_a_split_is_silent(idle_after: Option<Duration>, parallelism: u32,
 
 #[test]
 fn a_silent_split_is_left_out_after_its_time_and_holds_windows_back_without_one() {
-    let (idle, patience) = (Some(Duration::from_millis(20)), Duration::from_secs(20));
+    let (idle, patience) = (Some(Duration::from_millis(20)), Duration::from_secs(60));
     assert!(fires_while_a_split_is_silent(idle, 1, patience), "in one subtask");
     assert!(fires_while_a_split_is_silent(idle, 2, patience), "in two subtasks");
     assert!(!fires_while_a_split_is_silent(None, 2, Duration::from_millis(300)), "without a limit");

@@ -18,14 +18,14 @@ use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
 use crate::{StoreError, SyncFailure};
 
 /// What the name of a file holds while it is not complete. No object may have it in its name.
-pub(crate) const PARTIAL: &str = ".partial-";
+pub const PARTIAL: &str = ".partial-";
 
 /// Numbers the incomplete files of this process.
 static PARTIALS: AtomicU64 = AtomicU64::new(0);
 
 /// An open folder.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     handle: File,
     path: PathBuf,
     sync: fn(&File) -> io::Result<()>,
@@ -33,7 +33,7 @@ pub(crate) struct Folder {
 
 /// What became of a file that was to be written under a new name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
+pub enum Written {
     /// It is there now, durably.
     New,
     /// The name was taken; nothing was changed.
@@ -42,18 +42,24 @@ pub(crate) enum Written {
 
 /// Something in a folder.
 #[derive(Debug)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) kind: EntryKind,
+pub struct Entry {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub kind: EntryKind,
 }
 
 /// What it is.
 #[derive(Debug)]
-pub(crate) enum EntryKind {
+pub enum EntryKind {
+    /// A file.
     File {
+        /// How long it is.
         bytes: u64,
+        /// When it was written last.
         modified: SystemTime,
     },
+    /// A folder.
     Folder,
     /// A symbolic link, a socket, a name that is no text: nothing of ours.
     Other,
@@ -61,12 +67,12 @@ pub(crate) enum EntryKind {
 
 impl Folder {
     /// Opens a folder that the user named, through links where there are any: the way there is the user's.
-    pub(crate) fn open(path: &Path) -> Result<Folder, StoreError> {
+    pub fn open(path: &Path) -> Result<Folder, StoreError> {
         Folder::open_with(path, File::sync_all)
     }
 
     /// Opens a folder that the user named, and makes it first, durably, where it is not there.
-    pub(crate) fn open_or_make(path: &Path) -> Result<Folder, StoreError> {
+    pub fn open_or_make(path: &Path) -> Result<Folder, StoreError> {
         let failed = |source| StoreError::io("make the directory", path.display().to_string(), source);
         let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         std::fs::create_dir_all(path).map_err(failed)?;
@@ -79,7 +85,7 @@ impl Folder {
     }
 
     /// As [`open`](Folder::open), with another way to sync.
-    pub(crate) fn open_with(path: &Path, sync: fn(&File) -> io::Result<()>) -> Result<Folder, StoreError> {
+    pub fn open_with(path: &Path, sync: fn(&File) -> io::Result<()>) -> Result<Folder, StoreError> {
         let failed = |source| StoreError::io("open", path.display().to_string(), source);
         let handle = File::open(path).map_err(failed)?;
         if !handle.metadata().map_err(failed)?.is_dir() {
@@ -89,7 +95,7 @@ impl Folder {
     }
 
     /// A handle of its own to the same folder.
-    pub(crate) fn again(&self) -> Result<Folder, StoreError> {
+    pub fn again(&self) -> Result<Folder, StoreError> {
         let failed = |source| StoreError::io("open", self.path.display().to_string(), source);
         Ok(Folder {
             handle: self.handle.try_clone().map_err(failed)?,
@@ -99,12 +105,12 @@ impl Folder {
     }
 
     /// Where it is, for messages.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// The folder of this name inside; `None` where there is none.
-    pub(crate) fn enter(&self, name: &str) -> Result<Option<Folder>, StoreError> {
+    pub fn enter(&self, name: &str) -> Result<Option<Folder>, StoreError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         match openat(&self.handle, name, flags, Mode::empty()) {
             Ok(fd) => Ok(Some(Folder { handle: fd.into(), path: self.path.join(name), sync: self.sync })),
@@ -114,7 +120,7 @@ impl Folder {
     }
 
     /// Makes the folder of this name inside where there is none. Not durable before [`sync`](Folder::sync).
-    pub(crate) fn make(&self, name: &str) -> Result<(), StoreError> {
+    pub fn make(&self, name: &str) -> Result<(), StoreError> {
         match mkdirat(&self.handle, name, Mode::from_bits_truncate(0o777)) {
             Ok(()) | Err(Errno::EEXIST) => Ok(()),
             Err(errno) => Err(self.failed("make the folder", name, errno)),
@@ -122,7 +128,7 @@ impl Folder {
     }
 
     /// Reads a file of at most `bytes_max` bytes; `None` where there is none.
-    pub(crate) fn read(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    pub fn read(&self, name: &str, bytes_max: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(file) = self.open_file(name, OFlag::O_RDONLY)? else { return Ok(None) };
         let failed = |source| StoreError::io("read", self.name(name), source);
         let bytes = file.metadata().map_err(failed)?.len();
@@ -137,7 +143,7 @@ impl Folder {
     }
 
     /// Opens a regular file that exists; `None` where there is none.
-    pub(crate) fn open_file(&self, name: &str, access: OFlag) -> Result<Option<File>, StoreError> {
+    pub fn open_file(&self, name: &str, access: OFlag) -> Result<Option<File>, StoreError> {
         // Without O_NONBLOCK, a pipe planted under the name would hold the reader for ever.
         let flags = access | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         let file: File = match openat(&self.handle, name, flags, Mode::empty()) {
@@ -153,14 +159,14 @@ impl Folder {
     }
 
     /// Opens a file for reading and writing, made empty where there is none.
-    pub(crate) fn open_or_make_file(&self, name: &str) -> Result<File, StoreError> {
+    pub fn open_or_make_file(&self, name: &str) -> Result<File, StoreError> {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(&self.handle, name, flags, Mode::from_bits_truncate(0o666));
         fd.map(File::from).map_err(|errno| self.failed("open", name, errno))
     }
 
     /// Writes a file under a new name, durably and all at once. Where the name is taken, nothing changes.
-    pub(crate) fn write_new(&self, name: &str, bytes: &[u8]) -> Result<Written, StoreError> {
+    pub fn write_new(&self, name: &str, bytes: &[u8]) -> Result<Written, StoreError> {
         self.write(name, bytes, |partial| {
             match linkat(&self.handle, partial, &self.handle, name, AtFlags::empty()) {
                 Ok(()) => Ok(Written::New),
@@ -175,7 +181,7 @@ impl Folder {
     }
 
     /// Writes a file, durably and all at once, in the place of the one that has the name, if any.
-    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.write(name, bytes, |partial| self.rename(partial, name).map(|()| Written::New)).map(drop)
     }
 
@@ -226,7 +232,7 @@ impl Folder {
     }
 
     /// Makes the names in this folder durable.
-    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+    pub fn sync(&self) -> Result<(), StoreError> {
         match (self.sync)(&self.handle) {
             // File systems that cannot sync a folder say so; there is nothing else to do on them.
             Err(source) if source.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -237,12 +243,12 @@ impl Folder {
     }
 
     /// Takes a file out; false where there is none.
-    pub(crate) fn remove(&self, name: &str) -> Result<bool, StoreError> {
+    pub fn remove(&self, name: &str) -> Result<bool, StoreError> {
         self.unlink(name, UnlinkatFlags::NoRemoveDir)
     }
 
     /// Takes a folder out where it is empty; false where it is not, or is not there.
-    pub(crate) fn remove_folder(&self, name: &str) -> Result<bool, StoreError> {
+    pub fn remove_folder(&self, name: &str) -> Result<bool, StoreError> {
         self.unlink(name, UnlinkatFlags::RemoveDir)
     }
 
@@ -255,13 +261,13 @@ impl Folder {
     }
 
     /// Takes out what writes that never came to their end have left. Only for who writes here alone.
-    pub(crate) fn remove_partials(&self) -> Result<(), StoreError> {
+    pub fn remove_partials(&self) -> Result<(), StoreError> {
         let left = self.list()?.into_iter().filter(|entry| entry.name.starts_with(PARTIAL));
         left.map(|entry| self.remove(&entry.name)).try_for_each(|removed| removed.map(drop))
     }
 
     /// What is in the folder, by name.
-    pub(crate) fn list(&self) -> Result<Vec<Entry>, StoreError> {
+    pub fn list(&self) -> Result<Vec<Entry>, StoreError> {
         let failed = |errno| self.failed("list", "", errno);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let mut dir = Dir::openat(&self.handle, ".", flags, Mode::empty()).map_err(failed)?;

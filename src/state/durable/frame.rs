@@ -19,7 +19,7 @@
 use std::ops::Range;
 
 /// Length, check and head check.
-pub(crate) const HEAD_BYTES: usize = 12;
+pub const HEAD_BYTES: usize = 12;
 
 /// The last byte of a frame.
 const END: u8 = 0xA5;
@@ -29,9 +29,14 @@ const SECTOR_BYTES: usize = 512;
 
 /// What is found where a frame should begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A whole frame: where its body is, and where the frame ends.
-    Whole { body: Range<usize>, end: usize },
+pub enum Found {
+    /// A whole frame.
+    Whole {
+        /// Where its body is.
+        body: Range<usize>,
+        /// Where the frame ends.
+        end: usize,
+    },
     /// A frame that was never written to its end. Nothing is behind it.
     Torn,
     /// Bytes that are not those that were written, in this part.
@@ -39,7 +44,7 @@ pub(crate) enum Found {
 }
 
 /// The frame around a body.
-pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
+pub fn frame(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("a body is far smaller than 4 GiB");
     let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len() + 1);
     bytes.extend(length.to_le_bytes());
@@ -52,7 +57,7 @@ pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
 }
 
 /// Looks at the frame at `at`, with a body of so many bytes at most. `bytes` reach to the end of the file.
-pub(crate) fn read(bytes: &[u8], at: usize, body_bytes_max: usize) -> Found {
+pub fn read(bytes: &[u8], at: usize, body_bytes_max: usize) -> Found {
     let rest = &bytes[at..];
     let Some((length, check)) = head(rest, body_bytes_max) else {
         let torn = rest.len() < HEAD_BYTES || unwritten_from(rest).is_some();
@@ -71,7 +76,7 @@ pub(crate) fn read(bytes: &[u8], at: usize, body_bytes_max: usize) -> Found {
 }
 
 /// How long the body is that a head announces, if it fits its own check.
-pub(crate) fn body_bytes(head_bytes: &[u8; HEAD_BYTES], body_bytes_max: usize) -> Option<usize> {
+pub fn body_bytes(head_bytes: &[u8; HEAD_BYTES], body_bytes_max: usize) -> Option<usize> {
     head(head_bytes, body_bytes_max).map(|(length, _)| length)
 }
 

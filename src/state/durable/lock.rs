@@ -11,7 +11,7 @@ use crate::durable::Folder;
 
 /// Locks a folder by its lock file of this name, for whoever holds what is returned: other processes, and others in
 /// this one, are refused.
-pub(crate) fn lock(folder: &Folder, name: &str) -> Result<Flock<File>, StoreError> {
+pub fn lock(folder: &Folder, name: &str) -> Result<Flock<File>, StoreError> {
     let mut file = folder.open_or_make_file(name)?;
     let mut holder = String::new();
     // Only for the message, so it may be missing.

@@ -32,6 +32,6 @@ pub use crate::retention::Standing;
 pub use diff::{Diff, GroupDiff, Keys, PartDiff};
 pub use entries::Entry;
 pub use list::{Listing, Summary};
-pub use offline::{InspectError, Offline, Which};
+pub use offline::{CLUSTER_MARK, InspectError, Offline, Which};
 pub use show::{Detail, PartSize, SplitDetail, SubtaskDetail};
 pub use verify::{Certificate, Problem, Report};

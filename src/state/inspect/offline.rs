@@ -8,6 +8,9 @@ use watershed_core::checkpoint::{Manifest, Meta, Pointer};
 use crate::meta::FileMetaStore;
 use crate::{CheckpointStore, Identity, Object, ObjectKey, StateDirectory, StoreError};
 
+/// The file that says of a directory of checkpoints that what is decided about them is kept by a cluster, and not here.
+pub const CLUSTER_MARK: &str = "cluster.json";
+
 /// A state directory, opened for looking.
 #[derive(Debug)]
 pub struct Offline {
@@ -56,12 +59,16 @@ pub enum InspectError {
 }
 
 impl Offline {
-    /// Opens a state directory. A decision log or an identity that cannot be read is noted, and no obstacle.
+    /// Opens a state directory, or the directory in which a job of a cluster has its checkpoints. A decision log or an
+    /// identity that cannot be read is noted, and no obstacle.
     ///
     /// # Errors
     ///
     /// Where the directory itself cannot be opened.
     pub fn open(path: &Path) -> Result<Offline, StoreError> {
+        if path.join(CLUSTER_MARK).is_file() {
+            return Ok(Offline::of(CheckpointStore::local(path)?, None));
+        }
         let mut unread = Vec::new();
         let mut note = |error: StoreError| unread.push(error.to_string());
         let meta = FileMetaStore::peek(path).map_err(&mut note).ok();

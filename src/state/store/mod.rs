@@ -8,6 +8,7 @@
 mod address;
 mod local;
 pub(crate) mod manifest;
+mod near;
 mod objects;
 pub(crate) mod path;
 mod remote;
@@ -36,6 +37,7 @@ use crate::limits::Limits;
 use crate::snapshot::{self, Header, Snapshot};
 use crate::store::address::Address;
 use crate::store::local::LocalObjects;
+use crate::store::near::Near;
 use crate::store::objects::Objects;
 use crate::store::path::ObjectPath;
 use crate::store::remote::RemoteObjects;
@@ -47,6 +49,8 @@ const HASH_BYTES_MAX: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct CheckpointStore {
     objects: Arc<dyn Objects>,
+    /// Copies on this node.
+    near: Option<Near>,
     limits: Limits,
 }
 
@@ -97,13 +101,26 @@ impl CheckpointStore {
     }
 
     fn of(objects: Arc<dyn Objects>) -> Self {
-        CheckpointStore { objects, limits: Limits::default() }
+        CheckpointStore { objects, near: None, limits: Limits::default() }
     }
 
     /// The store with other limits.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         CheckpointStore { limits, ..self }
+    }
+
+    /// The store with copies of what this process writes in a directory of its own, of at most so many bytes. A copy
+    /// is read instead of the object where it is the very same.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory cannot be made or read.
+    pub fn with_copies(self, directory: &Path, bytes_max: u64) -> Result<Self, StoreError> {
+        let near = Near::open(directory, bytes_max);
+        let path = || directory.display().to_string();
+        let near = near.map_err(|source| StoreError::io("keep copies in", path(), source))?;
+        Ok(CheckpointStore { near: Some(near), ..self })
     }
 
     /// The limits.
@@ -132,7 +149,10 @@ impl CheckpointStore {
         )?;
         let hash = hash(&bytes).await;
         let path = key.path(&hash);
-        self.objects.create(&path, bytes).await?;
+        self.objects.create(&path, bytes.clone()).await?;
+        if let Some(near) = &self.near {
+            near.keep(&path, bytes).await;
+        }
         Ok(ObjectRef { path: path.to_string(), bytes: length, hash })
     }
 
@@ -144,6 +164,12 @@ impl CheckpointStore {
     pub async fn get(&self, object: &ObjectRef) -> Result<Bytes, StoreError> {
         let path = ObjectPath::parse(&object.path)?;
         self.within("the length of", path.as_str(), object.bytes, self.limits.object_bytes_max)?;
+        if let Some(near) = &self.near
+            && let Some(copy) = near.read(&path, object.bytes).await
+            && damage(object, &copy).await.is_none()
+        {
+            return Ok(copy);
+        }
         let bytes = match self.objects.read(&path, object.bytes).await {
             Err(StoreError::TooLarge { found, max, .. }) => {
                 return Err(StoreError::damaged(&object.path, Damage::Length { expected: max, found }));

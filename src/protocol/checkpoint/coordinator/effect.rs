@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::{Manifest, Pointer, Xid};
 use watershed_core::{Epoch, SubtaskId};
 
@@ -108,7 +109,7 @@ pub enum CoordinatorEffect {
 }
 
 /// What a checkpoint is for, as far as a source has to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Intent {
     /// To recover from. A source that has paused for an earlier epoch goes on reading.
     Checkpoint,
@@ -137,6 +138,8 @@ pub enum EndReason {
     Violated,
     /// The job is to run with other subtasks.
     Rescaled,
+    /// Its subtasks are to live elsewhere.
+    Moved,
     /// The job goes back to a checkpoint that a person chose.
     Forked,
     /// This coordinator no longer reigns.
@@ -231,6 +234,7 @@ impl fmt::Display for EndReason {
             EndReason::Lost { subtask: None, reason } => f.write_str(reason),
             EndReason::Violated => f.write_str("the votes of a checkpoint were no consistent cut"),
             EndReason::Rescaled => f.write_str("the job is rescaled"),
+            EndReason::Moved => f.write_str("the job is moved to other nodes"),
             EndReason::Forked => f.write_str("the job goes back to an older checkpoint"),
             EndReason::Deposed => f.write_str("another coordinator reigns"),
             EndReason::Finished => f.write_str("all input has been worked on"),

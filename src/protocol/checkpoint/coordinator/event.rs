@@ -1,5 +1,6 @@
 //! What a coordinator hears.
 
+use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::{Change, Manifest, Meta, ObjectRef, Pointer, Vote};
 use watershed_core::{Epoch, SubtaskId};
 
@@ -117,6 +118,8 @@ pub enum CoordinatorEvent {
     /// From now on the job is to run with these subtasks: the run ends, and the next one begins from the newest
     /// checkpoint. Before the first run, it only replaces the roster.
     Rescale(Roster),
+    /// The same subtasks are to live elsewhere: the run ends, and the next one begins from the newest checkpoint.
+    Move,
     /// Another coordinator reigns, or the lease on the reign has run out.
     Deposed,
     /// The time of [`Machine::deadline`](crate::Machine::deadline) has come.
@@ -133,11 +136,11 @@ pub enum Fork {
 }
 
 /// The driver's number for a request, given back with its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
 /// What somebody may want of a running job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Wish {
     /// A checkpoint now.
     Checkpoint,
@@ -152,7 +155,7 @@ pub enum Wish {
 }
 
 /// Why something cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failure {
     /// For a person.
     pub reason: String,

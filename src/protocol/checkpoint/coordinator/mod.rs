@@ -271,6 +271,7 @@ impl Machine for Coordinator {
                 .unwrap_or(Outcome::Stale),
             Event::Request { request, wish } => self.request(now, request, wish, effects),
             Event::Rescale(roster) => self.rescale(now, roster, effects),
+            Event::Move => self.move_away(now, effects),
             Event::Deposed => self.deposed(now, effects),
             Event::Deadline => self.time_passed(now, effects),
         }

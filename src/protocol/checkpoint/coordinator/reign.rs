@@ -252,6 +252,22 @@ impl Coordinator {
         Outcome::Applied
     }
 
+    /// Ends the run, for the next one to begin on other nodes. Where none has subtasks, there is nothing to move.
+    pub(super) fn move_away(&mut self, now: Tick, effects: &mut Vec<CoordinatorEffect>) -> Outcome {
+        match &self.phase {
+            Phase::Restoring(_) | Phase::Running(_) => {
+                self.leave(now, Leave::Restart(EndReason::Moved), effects);
+                Outcome::Applied
+            }
+            Phase::Following
+            | Phase::Campaigning(_)
+            | Phase::Fencing { .. }
+            | Phase::Loading { .. }
+            | Phase::Resting { .. } => Outcome::Duplicate,
+            Phase::Over => Outcome::Stale,
+        }
+    }
+
     pub(super) fn deposed(&mut self, now: Tick, effects: &mut Vec<CoordinatorEffect>) -> Outcome {
         match &self.phase {
             Phase::Following => Outcome::Duplicate,
@@ -332,7 +348,9 @@ impl Coordinator {
     /// Counts runs that end without a checkpoint, and gives the job up after too many.
     fn bounded(&mut self, leave: Leave) -> Leave {
         match leave {
-            Leave::Restart(EndReason::Rescaled | EndReason::Forked | EndReason::Poisoned { .. }) => leave,
+            Leave::Restart(
+                EndReason::Rescaled | EndReason::Moved | EndReason::Forked | EndReason::Poisoned { .. },
+            ) => leave,
             // What it decided may still have to be committed: another run is owed, whatever the bound.
             Leave::Restart(_) if self.is_fruitful() => leave,
             Leave::Restart(reason) => {

@@ -1,5 +1,6 @@
 //! What a participant hears.
 
+use serde::{Deserialize, Serialize};
 use watershed_core::Epoch;
 use watershed_core::checkpoint::{Staged, Vote, Xid};
 
@@ -7,7 +8,7 @@ use crate::checkpoint::{Authority, Part};
 
 /// What a [`Participant`](super::Participant) hears: from the coordinator, in whose name is said, and from its
 /// own subtask.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ParticipantEvent {
     /// The coordinator says what to go on from.
     Restore {

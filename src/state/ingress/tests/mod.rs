@@ -14,7 +14,7 @@ use watershed_core::{Position, SourceError, SplitId};
 use super::{IngressError, IngressLimits, IngressLog, IngressLogs};
 
 /// How long anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn log(directory: &Path) -> IngressLog {
     log_within(directory, IngressLimits { commit_within: Duration::ZERO, ..IngressLimits::default() })

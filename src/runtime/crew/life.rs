@@ -1,4 +1,4 @@
-//! The node actor: brings subtasks to life on this process's arbiters.
+//! Brings subtasks to life on this process's arbiters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,11 @@ use watershed_core::stage::{Care, TaskContext, TaskInfo};
 use watershed_core::task::AnyTask;
 use watershed_core::{SubtaskId, VertexId};
 
+use super::Crew;
 use crate::board::SubtaskBoard;
-use crate::config::Config;
 use crate::convoy::{Convoy, Place};
-use crate::coordinator::Coordinator;
 use crate::launch::Launch;
-use crate::message::Handle;
+use crate::message::{Handle, Report};
 use crate::pace;
 use crate::participation::Membership;
 use crate::source::SourceActor;
@@ -24,12 +23,6 @@ use crate::subtask::SubtaskActor;
 use crate::vigil::{Post, Vigil};
 use crate::wake::Bell;
 
-/// Brings subtasks to life on this process's arbiters.
-pub(crate) struct Node {
-    seats: Vec<Seat>,
-    config: Config,
-}
-
 /// A thread on which subtasks can live.
 #[derive(Clone)]
 pub(crate) struct Seat {
@@ -37,19 +30,12 @@ pub(crate) struct Seat {
     pub(crate) vigil: Arc<Vigil>,
 }
 
-/// To a node: bring these subtasks to life. The answer names them in the same order.
-#[derive(Message)]
-#[rtype(result = "Vec<(SubtaskId, Handle)>")]
-pub(crate) struct Deploy {
-    pub(crate) orders: Vec<Order>,
-    pub(crate) coordinator: Addr<Coordinator>,
-}
-
 /// One subtask to be brought to life.
 pub(crate) struct Order {
     pub(crate) info: TaskInfo,
     pub(crate) task: AnyTask,
-    pub(crate) arbiter: usize,
+    /// Its place among the seats of the process.
+    pub(crate) seat: usize,
     pub(crate) board: Arc<SubtaskBoard>,
     /// What a source's subtask is to read.
     pub(crate) splits: Vec<Assigned>,
@@ -58,19 +44,32 @@ pub(crate) struct Order {
     pub(crate) care: Option<Box<Care>>,
 }
 
-impl Node {
-    pub(crate) fn new(seats: Vec<Seat>, config: Config) -> Self {
-        Node { seats, config }
+impl Crew {
+    /// Brings subtasks to life, and says how they are reached.
+    pub(super) fn bring_to_life(
+        &self,
+        orders: Vec<Order>,
+        coordinator: &Recipient<Report>,
+    ) -> BTreeMap<SubtaskId, Handle> {
+        // The subtasks of an earlier run have stopped, whatever was still on its way to them.
+        self.seats.iter().for_each(|seat| seat.vigil.settle());
+        let mut convoys: BTreeMap<VertexId, Arc<Convoy>> = BTreeMap::new();
+        let bring = |order: Order| {
+            let (subtask, parallelism) = (order.info.subtask, order.info.parallelism);
+            let convoy = convoys.entry(subtask.vertex).or_insert_with(|| Arc::new(Convoy::new(parallelism)));
+            (subtask, self.bring_one_to_life(order, convoy.clone(), coordinator.clone()))
+        };
+        orders.into_iter().map(bring).collect()
     }
 
-    fn bring_to_life(&self, order: Order, convoy: Arc<Convoy>, coordinator: Addr<Coordinator>) -> Handle {
-        let Seat { arbiter, vigil } = &self.seats[order.arbiter % self.seats.len()];
+    fn bring_one_to_life(&self, order: Order, convoy: Arc<Convoy>, coordinator: Recipient<Report>) -> Handle {
+        let Seat { arbiter, vigil } = &self.seats[order.seat % self.seats.len()];
         let place = Place::new(convoy, order.info.subtask.index);
         let (bell, config, board) = (Arc::new(Bell::default()), self.config.clone(), order.board);
         let (splits, membership) = (order.splits, order.membership);
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         cx.care = order.care;
-        cx.backend = membership.storage.backend.clone();
+        cx.backend = membership.depot.backend.clone();
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));
         }
@@ -105,26 +104,5 @@ impl Node {
                 }
             }
         }
-    }
-}
-
-impl Actor for Node {
-    type Context = Context<Self>;
-}
-
-impl Handler<Deploy> for Node {
-    type Result = MessageResult<Deploy>;
-
-    fn handle(&mut self, message: Deploy, _: &mut Self::Context) -> Self::Result {
-        let Deploy { orders, coordinator } = message;
-        // The subtasks of an earlier run have stopped, whatever was still on its way to them.
-        self.seats.iter().for_each(|seat| seat.vigil.settle());
-        let mut convoys: BTreeMap<VertexId, Arc<Convoy>> = BTreeMap::new();
-        let bring = |order: Order| {
-            let (subtask, parallelism) = (order.info.subtask, order.info.parallelism);
-            let convoy = convoys.entry(subtask.vertex).or_insert_with(|| Arc::new(Convoy::new(parallelism)));
-            (subtask, self.bring_to_life(order, convoy.clone(), coordinator.clone()))
-        };
-        MessageResult(orders.into_iter().map(bring).collect())
     }
 }

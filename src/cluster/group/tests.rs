@@ -1,0 +1,3 @@
+//! What is kept on the disk is what consensus needs of it.
+
+mod storage;

@@ -1,0 +1,189 @@
+//! The jobs of a reign: taken up, ended, and given another shape.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+use watershed_cluster::{ClusterChange, JobRecord, Outcome, Placement, Wanted};
+use watershed_core::plan::Fingerprint;
+use watershed_protocol::checkpoint::{Authority, Wish};
+use watershed_protocol::placement::Strategy;
+
+use super::Leader;
+use crate::board::Board;
+use crate::cluster::message::Ticket;
+use crate::coordinator::{Coordinator, JobEnd, Look, LookAt, Reshape};
+use crate::error::JobError;
+use crate::message::Ask;
+use crate::storage::Storage;
+
+/// A job that this node leads.
+pub(super) struct Led {
+    pub(super) number: u32,
+    pub(super) ticket: Arc<Ticket>,
+    pub(super) coordinator: Addr<Coordinator>,
+    /// Its newest run, once one has begun in this reign.
+    pub(super) authority: Option<Authority>,
+    /// How many of its slots each node has.
+    pub(super) slots: BTreeMap<String, u32>,
+    /// Whether it is being moved.
+    pub(super) moves: bool,
+    /// What a person has asked of it, which becomes its outcome.
+    pub(super) asked: Option<Wanted>,
+}
+
+impl Leader {
+    /// Brings every job to life that is meant to run.
+    pub(super) fn take_up_jobs(&self, cx: &mut Context<Self>) {
+        let cluster = self.cluster.clone();
+        let view = async move { cluster.view().await };
+        cx.spawn(view.into_actor(self).map(|view, leader, cx| match view {
+            Ok(view) => {
+                for (name, record) in &view.state.jobs {
+                    leader.take_up(name, record, cx);
+                }
+                for node in leader.linked.clone() {
+                    leader.call_roll(&node);
+                }
+            }
+            // Who cannot read what is decided is not the leader for long.
+            Err(error) if leader.reign.is_some() => {
+                tracing::warn!(%error, "what is decided cannot be read, and is asked for again");
+                cx.run_later(leader.limits.line.enlist_within / 30, |leader, cx| leader.take_up_jobs(cx));
+            }
+            Err(_) => {}
+        }));
+    }
+
+    /// Brings a job to life, if it is meant to run and does not yet.
+    pub(super) fn take_up(&mut self, name: &str, record: &JobRecord, cx: &mut Context<Self>) {
+        // One that is to be cancelled may have decided what is not committed yet, and does that first.
+        let lives = record.lives_on() && record.wanted != Wanted::Suspended;
+        let is_led = self.reign.as_ref().is_none_or(|reign| reign.jobs.contains_key(name));
+        if !lives || is_led {
+            return;
+        }
+        match self.lead(name, record, cx) {
+            Ok(led) => {
+                tracing::info!(job = name, number = record.number, "the job is taken up");
+                if record.wanted == Wanted::Cancelled {
+                    let (answer, _) = oneshot::channel();
+                    led.coordinator.do_send(Ask { wish: Wish::Cancel, answer });
+                }
+                let reign = self.reign.as_mut().expect("it was looked at before");
+                reign.jobs.insert(name.to_owned(), led);
+                self.tell_sites();
+            }
+            Err(reason) => {
+                tracing::error!(job = name, reason, "the job cannot be run");
+                self.decide(ended(name, record.number, Outcome::Failed { reason }), cx);
+            }
+        }
+    }
+
+    fn lead(&self, name: &str, record: &JobRecord, cx: &mut Context<Self>) -> Result<Led, String> {
+        let JobRecord { number, ref spec, .. } = *record;
+        let planned = self.programs.plan(spec)?;
+        let (plan, mut config) = (Rc::new(planned.plan), planned.config);
+        if spec.parallelism > 0 {
+            config.parallelism = spec.parallelism;
+        }
+        config.arbiters = config.parallelism as usize;
+        config.placement = match spec.placement {
+            Placement::Spread => Strategy::Spread,
+            Placement::Pack => Strategy::Pack,
+        };
+        let ticket = Arc::new(Ticket {
+            number,
+            name: name.to_owned(),
+            spec: spec.clone(),
+            plan: Fingerprint::of(&plan),
+        });
+        let depot = self.depots.of(&ticket, &config)?;
+        let storage = Storage::new(Arc::new(self.cluster.job(name)), depot);
+        let board = Arc::new(Board::new(&plan, config.parallelism));
+        let (over, end) = oneshot::channel();
+        let coordinator = Coordinator::new(plan, &config, storage, &board, Vec::new(), over)
+            .map_err(|error| error.to_string())?;
+        let coordinator = coordinator.watched_by(name, cx.address().recipient()).start();
+        let (name, number) = (name.to_owned(), number);
+        cx.spawn(end.into_actor(self).map(move |end, leader, cx| {
+            // A coordinator that was retired says nothing.
+            if let Ok(end) = end {
+                leader.ended(&name, number, end, cx);
+            }
+        }));
+        let slots = BTreeMap::new();
+        Ok(Led { number, ticket, coordinator, authority: None, slots, moves: false, asked: None })
+    }
+
+    /// A job has come to its end, in one way or another.
+    fn ended(&mut self, name: &str, number: u32, end: Result<JobEnd, JobError>, cx: &mut Context<Self>) {
+        let Some(reign) = &mut self.reign else { return };
+        if reign.jobs.get(name).is_none_or(|led| led.number != number) {
+            return;
+        }
+        let led = reign.jobs.remove(name).expect("it was looked at before");
+        let job = name.to_owned();
+        cx.spawn(led.coordinator.send(LookAt).into_actor(self).map(move |look, leader, _| {
+            if let (Ok(look), Some(reign)) = (look, &mut leader.reign) {
+                reign.last.insert(job, (number, Look { slots: BTreeMap::new(), ..look }));
+            }
+        }));
+        match end {
+            // The last checkpoint has decided it.
+            Ok(JobEnd::Complete | JobEnd::Drained) => tracing::info!(job = name, "the job has finished"),
+            // What a person wanted of it is decided already, so that no other leader takes it up again.
+            Ok(JobEnd::Suspended(_)) if led.asked == Some(Wanted::Suspended) => {
+                tracing::info!(job = name, "the job is suspended");
+            }
+            Ok(JobEnd::Suspended(_) | JobEnd::Cancelled) => {
+                tracing::info!(job = name, "the job is cancelled");
+                self.decide(ended(name, number, Outcome::Cancelled), cx);
+            }
+            Err(error) => {
+                tracing::error!(job = name, %error, "the job has failed");
+                self.decide(ended(name, number, Outcome::Failed { reason: error.to_string() }), cx);
+            }
+        }
+        for node in self.linked.clone() {
+            self.call_roll(&node);
+        }
+        self.tell_sites();
+    }
+
+    /// Lets a job go on with another number of subtasks, or on other nodes, from a checkpoint that is taken for it.
+    pub(super) fn reshape(&self, job: &str, parallelism: Option<u32>, cx: &mut Context<Self>) {
+        let Some(led) = self.reign.as_ref().and_then(|reign| reign.jobs.get(job)) else { return };
+        let (answer, answered) = oneshot::channel();
+        led.coordinator.do_send(Ask { wish: Wish::Checkpoint, answer });
+        let job = job.to_owned();
+        cx.spawn(answered.into_actor(self).map(move |answer, leader, _| {
+            tracing::info!(job, ?answer, "the job goes on in another shape");
+            let Some(led) = leader.reign.as_mut().and_then(|reign| reign.jobs.get_mut(&job)) else { return };
+            led.moves = false;
+            led.coordinator.do_send(Reshape { parallelism });
+        }));
+    }
+
+    /// Has something decided, and tries again until it is, or this node leads no more.
+    pub(super) fn decide(&self, change: ClusterChange, cx: &mut Context<Self>) {
+        let cluster = self.cluster.clone();
+        let again = change.clone();
+        let decided = async move { cluster.propose(change).await };
+        cx.spawn(decided.into_actor(self).map(move |decided, leader, cx| match decided {
+            Ok(_) | Err(watershed_cluster::ProposeError::Refused { .. }) => {}
+            Err(error) if leader.reign.is_some() => {
+                tracing::warn!(%error, "a decision is tried again");
+                cx.run_later(leader.limits.settle_within, move |leader, cx| leader.decide(again, cx));
+            }
+            Err(_) => {}
+        }));
+    }
+}
+
+fn ended(name: &str, number: u32, outcome: Outcome) -> ClusterChange {
+    ClusterChange::End { name: name.to_owned(), number, outcome }
+}

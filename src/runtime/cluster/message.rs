@@ -1,0 +1,189 @@
+//! What the nodes of a cluster say to each other about jobs.
+//!
+//! ```text
+//!   Leader --Enlist, Relay, Discharge, Roll--> Worker     the leader's verbs
+//!   Leader <---------------Dispatch----------- Worker     a worker's verb
+//!   anybody --Ask--> Leader                               see `request`
+//! ```
+//!
+//! The leader's verbs carry the authority of a run. A worker that has seen a higher one refuses them, and any that comes
+//! from a node which may not lead: the link says whose words they are.
+
+use std::collections::BTreeMap;
+
+use actix::Message;
+use serde::{Deserialize, Serialize};
+use watershed_cluster::JobSpec;
+use watershed_core::plan::Fingerprint;
+use watershed_core::{Epoch, SubtaskId};
+use watershed_link::{NodeName, RemoteMessage};
+use watershed_protocol::checkpoint::{Authority, Intent, ParticipantEvent};
+
+use super::told::ReportTold;
+use crate::crew::{Assignment, Hindrance};
+use crate::element::{Barrier, Ending};
+use crate::message::{Drain, Forget, Stop, Trigger, Word};
+
+/// The name under which the worker of each node is reached.
+pub(crate) const WORKER: &str = "watershed/worker";
+
+/// The name under which the leader is reached on its node.
+pub(super) const LEADER: &str = "watershed/leader";
+
+/// What a node has to know of a job to take part in it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ticket {
+    /// Tells it from all other jobs of the cluster.
+    pub(crate) number: u32,
+    pub(crate) name: String,
+    pub(crate) spec: JobSpec,
+    /// The plan as the leader has drawn it.
+    pub(crate) plan: Fingerprint,
+}
+
+/// To a worker: begin your part of this run. What an earlier run has left is stopped before.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "Result<(), Hindrance>")]
+pub(crate) struct Enlist {
+    pub(crate) ticket: Ticket,
+    pub(crate) assignment: Assignment,
+    /// To whom to report.
+    pub(crate) leader: NodeName,
+}
+
+/// To a worker: a word for one of your subtasks.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct Relay {
+    pub(crate) leader: NodeName,
+    pub(crate) job: u32,
+    pub(crate) authority: Authority,
+    pub(crate) subtask: SubtaskId,
+    pub(crate) word: WordTold,
+}
+
+/// To a worker: stop these subtasks of a run. Answered when they have stopped.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct Discharge {
+    pub(crate) leader: NodeName,
+    pub(crate) job: u32,
+    pub(crate) authority: Authority,
+    pub(crate) subtasks: Vec<SubtaskId>,
+    /// Whether the newest decision is known.
+    pub(crate) knows: bool,
+    /// The newest decision, where there is one and it is known: what is staged of later epochs is taken back.
+    pub(crate) newest: Option<Epoch>,
+    pub(crate) flushes: bool,
+}
+
+/// To a worker, when it comes within reach: these are the runs in which it has a part, and there are no others.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct Roll {
+    pub(crate) leader: NodeName,
+    /// The reign in which this is said.
+    pub(crate) term: u64,
+    pub(crate) runs: BTreeMap<u32, Authority>,
+}
+
+/// To the leader: what a subtask has to report.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct Dispatch {
+    pub(crate) job: u32,
+    pub(crate) report: ReportTold,
+}
+
+impl RemoteMessage for Enlist {
+    const NAME: &'static str = "watershed/enlist";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
+}
+
+impl RemoteMessage for Relay {
+    const NAME: &'static str = "watershed/relay";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
+}
+
+impl RemoteMessage for Discharge {
+    const NAME: &'static str = "watershed/discharge";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
+}
+
+impl RemoteMessage for Roll {
+    const NAME: &'static str = "watershed/roll";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
+}
+
+impl RemoteMessage for Dispatch {
+    const NAME: &'static str = "watershed/dispatch";
+}
+
+/// A [`Word`], as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum WordTold {
+    Hear(ParticipantEvent),
+    Trigger { authority: Authority, barrier: Barrier, intent: Intent },
+    Drain(Ending),
+    Forget(Epoch),
+}
+
+impl From<Word> for WordTold {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::Hear(event) => WordTold::Hear(event),
+            Word::Trigger(Trigger { authority, barrier, intent }) => {
+                WordTold::Trigger { authority, barrier, intent }
+            }
+            Word::Drain(Drain(ending)) => WordTold::Drain(ending),
+            Word::Forget(Forget(before)) => WordTold::Forget(before),
+        }
+    }
+}
+
+impl WordTold {
+    /// The word, where a coordinator may say it: what a participant hears from its own subtask comes from no link.
+    pub(crate) fn word(self) -> Option<Word> {
+        match self {
+            WordTold::Hear(event) => match event {
+                ParticipantEvent::Start { .. }
+                | ParticipantEvent::Commit { .. }
+                | ParticipantEvent::AbortNote { .. }
+                | ParticipantEvent::Heard { .. } => Some(Word::Hear(event)),
+                ParticipantEvent::Restore { .. }
+                | ParticipantEvent::Loaded
+                | ParticipantEvent::Cut { .. }
+                | ParticipantEvent::Prepared { .. }
+                | ParticipantEvent::Saved { .. }
+                | ParticipantEvent::Failed { .. }
+                | ParticipantEvent::CommitDone { .. }
+                | ParticipantEvent::CommitFailed { .. }
+                | ParticipantEvent::EndRun { .. } => None,
+            },
+            WordTold::Trigger { authority, barrier, intent } => {
+                Some(Word::Trigger(Trigger { authority, barrier, intent }))
+            }
+            WordTold::Drain(ending) => Some(Word::Drain(Drain(ending))),
+            WordTold::Forget(before) => Some(Word::Forget(Forget(before))),
+        }
+    }
+}
+
+impl Discharge {
+    pub(crate) fn stop(&self) -> Stop {
+        let Discharge { authority, knows, newest, flushes, .. } = *self;
+        Stop { authority, take_back_after: knows.then_some(newest), flushes }
+    }
+}

@@ -1,0 +1,38 @@
+//! Jobs on many nodes.
+//!
+//! ```text
+//!            ┌───────────── node ─────────────┐
+//!   people ──► NodeHandle ──Request──► Leader (on the node that leads)
+//!            │                          │ Coordinator, one a job
+//!            │                          ▼ Enlist, Relay, Discharge   over links, to itself too
+//!            │                        Worker (on each node)
+//!            │                          │ Crew, one a job
+//!            │                          ▼
+//!            │                        subtasks ──frames──► subtasks of other nodes
+//!            └────────────────────────────────┘
+//! ```
+//!
+//! Every node runs the same program and the same three parts: `watershed-link` (connections), `watershed-cluster`
+//! (who is there, who leads, what is decided) and this one, which runs jobs with them. All of a job's safety lies in
+//! its coordinator's compare-and-swaps in the replicated meta store; who leads, who is alive and which link is up only
+//! decide when something is tried.
+
+mod carrier;
+mod depots;
+mod envoy;
+mod identity;
+mod leader;
+mod line;
+mod load;
+pub(crate) mod message;
+mod node;
+mod programs;
+mod request;
+mod told;
+mod worker;
+
+pub use depots::Depots;
+pub use node::{NodeError, NodeHandle, NodeSettings, run_node};
+pub use programs::{Planned, Programs};
+pub use request::{Answer, CancelHow, JobReport, JobState, NodeReport, Problem, ProblemKind, Request};
+pub use watershed_cluster::{JobSpec, Outcome, Placement};

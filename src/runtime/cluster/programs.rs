@@ -1,0 +1,34 @@
+//! The pipelines that every node of a cluster can run.
+
+use watershed_cluster::JobSpec;
+use watershed_core::Plan;
+
+use crate::config::Config;
+
+/// Draws the plans of jobs. All nodes run the same program, so that nothing but names and parameters has to travel.
+pub trait Programs {
+    /// The plan of a job, and the limits within which it runs. Called on the leader when the job is submitted, and on
+    /// each node that takes part; the same job has the same plan everywhere.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, for whoever has submitted it.
+    fn plan(&self, spec: &JobSpec) -> Result<Planned, String>;
+
+    /// Finds out early whether a job can be run at all, without opening anything.
+    ///
+    /// # Errors
+    ///
+    /// As [`Programs::plan`].
+    fn check(&self, spec: &JobSpec) -> Result<(), String> {
+        self.plan(spec).map(drop)
+    }
+}
+
+/// A plan, and the limits within which it runs.
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The limits.
+    pub config: Config,
+}

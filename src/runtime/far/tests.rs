@@ -1,0 +1,1 @@
+//! Bodies of frames, written and read.

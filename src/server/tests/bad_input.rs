@@ -1,0 +1,117 @@
+//! Input that is wrong, hostile or without end: each is refused within its limit, and the node goes on.
+
+use std::time::{Duration, Instant};
+
+use super::node::Node;
+
+#[test]
+fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
+    let node = Node::start();
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let answer = node.say(format!("{head}Content-Length: 1073741824\r\n\r\n").as_bytes());
+    assert_eq!(answer.problem(413), "the body is larger than 65536 bytes");
+    let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+    let endless = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}", chunk.repeat(3));
+    assert_eq!(node.say(endless.as_bytes()).problem(413), "the body is larger than 65536 bytes");
+    assert_eq!(node.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_not_waited_for() {
+    let node = Node::start();
+    let head = "POST /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n";
+    let begun = Instant::now();
+    let answer = node.say(format!("{head}Content-Length: 100\r\n\r\n{{").as_bytes());
+    assert_eq!(answer.problem(408), "the body did not come within 500ms");
+    assert!(begun.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn json_that_is_nested_too_deep_is_not_followed() {
+    let node = Node::start();
+    let deep = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        node.post("/api/v1/jobs", &format!("{{\"pipeline\":{open}{close}}}"))
+    };
+    assert_eq!(deep(32).problem(400), "the JSON is nested deeper than 32 levels");
+    assert!(deep(31).problem(422).starts_with("the body does not fit: "));
+    assert_eq!(deep(30_000).problem(400), "the JSON is nested deeper than 32 levels");
+    assert_eq!(deep(100_000).problem(413), "the body is larger than 65536 bytes");
+}
+
+#[test]
+fn what_is_not_json_is_refused_by_its_type_or_its_text() {
+    let node = Node::start();
+    let form =
+        node.ask("POST", "/api/v1/jobs", "Content-Type: text/plain\r\n", "{\"pipeline\":\"counting\"}");
+    assert_eq!(form.problem(415), "the body has to be JSON: send Content-Type: application/json");
+    node.ask("POST", "/api/v1/jobs/none/cancel", "", "").problem(415);
+    for body in ["{\"pipeline\":", "\u{0}\u{1}", "pipeline=counting", "{}{}"] {
+        let answer = node.post("/api/v1/jobs", body);
+        assert!(matches!(answer.status, 400 | 422), "{body}: {answer:?}");
+        answer.problem(answer.status);
+    }
+    assert_eq!(
+        node.ask("POST", "/api/v1/jobs", "Content-Type: application/json; charset=utf-8\r\n", "7").status,
+        422
+    );
+}
+
+#[test]
+fn a_flood_of_headers_is_cut_off() {
+    let node = Node::start();
+    let many: String = (0..10_000).map(|n| format!("X-{n}: y\r\n")).collect();
+    let long = format!("X-Long: {}\r\n", "y".repeat(1 << 20));
+    for headers in [many, long] {
+        let answer = node.ask("GET", "/healthz", &headers, "");
+        // The connection may be gone before the answer is read.
+        assert!(matches!(answer.status, 0 | 400 | 431), "{answer:?}");
+    }
+    assert_eq!(node.get("/healthz").status, 200);
+}
+
+#[test]
+fn paths_that_climb_lead_nowhere() {
+    let node = Node::start();
+    let climbs = [
+        "/../../etc/passwd",
+        "/api/v1/jobs/../../../etc/passwd",
+        "/api/v1/jobs/..%2f..%2f..%2fetc%2fpasswd",
+        "/api/v1/jobs/%2e%2e%2f%2e%2e%2fetc%2fpasswd/checkpoints",
+        "/api/v1/jobs/%252e%252e%252f%252e%252e%252fetc%252fpasswd/checkpoints",
+        "/api/v1/jobs/%00/checkpoints",
+        "/api/v1/jobs/",
+        "/api/v1/jobs/a/b/c",
+        "/api/v2/jobs",
+        "//healthz",
+    ];
+    for path in climbs {
+        node.get(path).problem(404);
+    }
+}
+
+#[test]
+fn pages_of_strangers_are_not_heard() {
+    let node = Node::start();
+    let rebound = node.say(b"GET /api/v1/jobs HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n");
+    assert!(rebound.problem(403).contains("name the node by its address"));
+    let across = "Origin: https://evil.example\r\nContent-Type: application/json\r\n";
+    assert!(node.ask("POST", "/api/v1/jobs", across, "{}").problem(403).contains("another origin"));
+    let own = format!("Origin: http://{}\r\n", node.address);
+    assert_eq!(node.ask("GET", "/api/v1/jobs", &own, "").status, 200);
+}
+
+#[test]
+fn what_is_no_http_harms_nobody() {
+    let node = Node::start();
+    for noise in [
+        b"\x16\x03\x01\x02\x00\x01\x00".as_slice(),
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\r\n\r\n\r\n",
+        &[0xff; 4096],
+    ] {
+        let status = node.say(noise).status;
+        assert!(matches!(status, 0 | 400 | 404 | 403 | 408 | 505), "{status}");
+    }
+    assert_eq!(node.get("/healthz").status, 200);
+}

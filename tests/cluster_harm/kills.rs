@@ -1,0 +1,95 @@
+//! Nodes that are killed.
+
+use std::time::Duration;
+
+use crate::job::{Job, alone};
+use crate::nodes::Nodes;
+
+/// How many flights are read a second, where they are to last for this many harms.
+pub(crate) fn rate(harms: u32) -> u32 {
+    27_004 / (6 + 7 * harms)
+}
+
+/// Kills nodes, and starts them again where a majority is gone.
+fn kill(nodes: &mut Nodes, names: &[String], again: bool) {
+    for name in names {
+        nodes.node(name).kill();
+    }
+    if again {
+        std::thread::sleep(Duration::from_millis(500));
+        for name in names {
+            nodes.start_again(name);
+        }
+    }
+}
+
+/// Kills whoever is named, has the job go on, and starts the nodes again.
+pub(crate) fn harm(nodes: &mut Nodes, job: &Job, what: &str, names: &[String]) {
+    let majority_gone = names.len() > 1;
+    job.harm(nodes, what, |nodes| kill(nodes, names, majority_gone));
+    if !majority_gone {
+        nodes.start_again(&names[0]);
+    }
+    nodes.expect_alive(3);
+}
+
+#[test]
+fn a_job_outlives_a_worker_and_the_leader() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit(&nodes, 3, rate(2));
+    let worker = job.worker(&nodes);
+    harm(&mut nodes, &job, "kill -9 of a worker", &[worker]);
+    let leader = nodes.leader();
+    harm(&mut nodes, &job, "kill -9 of the leader", &[leader]);
+    job.judge(&nodes, "behind kills of a worker and the leader");
+}
+
+#[test]
+#[ignore = "takes a quarter of a minute"]
+fn a_job_outlives_the_leader_and_a_worker_at_once() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit(&nodes, 3, rate(1));
+    let both = [nodes.leader(), job.worker(&nodes)];
+    harm(&mut nodes, &job, "kill -9 of the leader and a worker", &both);
+    job.judge(&nodes, "behind the leader and a worker");
+}
+
+#[test]
+#[ignore = "takes a quarter of a minute"]
+fn a_job_outlives_both_followers_at_once() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit(&nodes, 3, rate(1));
+    let leader = nodes.leader();
+    let followers: Vec<String> = nodes.names().into_iter().filter(|name| *name != leader).collect();
+    harm(&mut nodes, &job, "kill -9 of both followers", &followers);
+    job.judge(&nodes, "behind both followers");
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn a_job_outlives_all_nodes() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit(&nodes, 3, rate(2));
+    for what in ["kill -9 of all", "kill -9 of all, again"] {
+        let all = nodes.names();
+        harm(&mut nodes, &job, what, &all);
+    }
+    job.judge(&nodes, "behind kills of all");
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn a_job_outlives_leader_after_leader() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit(&nodes, 3, rate(6));
+    for kill in 1..=6 {
+        let leader = nodes.leader();
+        harm(&mut nodes, &job, &format!("kill -9 of leader {kill}"), &[leader]);
+    }
+    job.judge(&nodes, "behind kills of six leaders");
+}
