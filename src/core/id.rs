@@ -48,6 +48,15 @@ number!(
     Term(u64)
 );
 number!(
+    /// The number of a node within one run: the place of its crew in the run's assignment. A site has one life; what was
+    /// lost comes back in a later run.
+    Site(u16)
+);
+number!(
+    /// The number of an update within its lane, from 1; 0 stands for none.
+    Counter(u64)
+);
+number!(
     /// The number of an element on one channel, counted from 0.
     Sequence(u64)
 );

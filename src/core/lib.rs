@@ -12,11 +12,14 @@
 //! | test an operator | [`testing`] |
 //! | read what a checkpoint holds | [`checkpoint`] |
 //! | see how chains fuse | [`stage`] |
+//! | share state between subtasks | [`shared`] |
+//! | name what was seen of shared state | [`causal`] |
 //! | carry batches elsewhere | [`columns`] |
 //! | run a plan | [`plan`], [`task`] |
 
 extern crate self as watershed_core;
 
+pub mod causal;
 pub mod checkpoint;
 pub mod columns;
 mod data;
@@ -25,6 +28,7 @@ mod id;
 mod key;
 pub mod plan;
 mod record;
+pub mod shared;
 pub mod spi;
 pub mod stage;
 pub mod state;
@@ -36,7 +40,8 @@ mod time;
 pub use data::{Data, Shape};
 pub use excerpt::{MESSAGE_BYTES_MAX, excerpt};
 pub use id::{
-    ChannelId, Epoch, Lineage, Origin, PortId, Position, Run, Sequence, SplitId, SubtaskId, Term, VertexId,
+    ChannelId, Counter, Epoch, Lineage, Origin, PortId, Position, Run, Sequence, Site, SplitId, SubtaskId,
+    Term, VertexId,
 };
 pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher, hash_key};
 pub use plan::{Plan, PlanError};

@@ -1,0 +1,125 @@
+//! What becomes of updates that know nothing of each other.
+
+use serde::{Deserialize, Serialize};
+
+use crate::causal::{Dot, HybridTime, Lane};
+use crate::{Data, Epoch, Run, SubtaskId};
+
+/// Makes one value out of updates, of which some know nothing of each other.
+///
+/// What is kept for a key is a *state*: an element of a join-semilattice, beginning with the default. An update is turned
+/// into a small state of its own, the *delta*, once and where it is made; the delta is joined into the states of all
+/// sites, in any order that respects causes, and maybe more than once. So for all states
+///
+/// - `join` is commutative, associative and idempotent, and the default changes nothing,
+/// - `update` tells all that the update changes in the delta, and reads no clock, no randomness and no hash order:
+///   whatever it needs is in the stamp,
+/// - equal states have equal MessagePack (keep sets and maps in ordered collections).
+///
+/// `testing::verify_resolver` checks these laws on states of your own making. Built-in ones are in `watershed_actors::resolver`.
+pub trait Resolver<V>: Clone + Send + Sync + 'static {
+    /// What is kept for a key. The default is that of a key that nobody has updated.
+    type State: Data + Default + PartialEq;
+    /// What an author asks for.
+    type Update: Data;
+    /// What is read.
+    type Value;
+
+    /// Turns an update into a delta. `state` is what the writer sees of its key. Called once for each update, by its
+    /// writer.
+    ///
+    /// # Errors
+    ///
+    /// Where the update makes no sense in this state. Nothing changes then.
+    fn update(
+        &self,
+        state: &Self::State,
+        update: Self::Update,
+        stamp: &Stamp,
+    ) -> Result<Self::State, Refusal>;
+
+    /// Joins a delta, or another state, into a state.
+    fn join(&self, state: &mut Self::State, other: &Self::State);
+
+    /// What a state is read as.
+    fn value(&self, state: &Self::State) -> Self::Value;
+
+    /// Looks at a delta that came from elsewhere, with the stamp under which it came, before it is joined. The default
+    /// takes all.
+    ///
+    /// # Errors
+    ///
+    /// Where no correct writer makes such a delta. It is set aside then, on every site alike.
+    fn check(&self, delta: &Self::State, stamp: &Stamp) -> Result<(), Refusal> {
+        let _ = (delta, stamp);
+        Ok(())
+    }
+
+    /// Forgets what was kept only because an update could still come: none of these lanes will bring one. Called with
+    /// the same states and the same `settled` on all sites. The default forgets nothing.
+    fn settle(&self, state: &mut Self::State, settled: Settled) {
+        let _ = (state, settled);
+    }
+}
+
+/// Who makes an update, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The update's name: no other update ever has it.
+    pub dot: Dot,
+    /// Later than that of all that the writer has seen, but for clocks that are wrong by more than is allowed.
+    pub time: HybridTime,
+    /// The subtask that writes.
+    pub writer: SubtaskId,
+}
+
+/// The lanes of which nothing will come any more: those of all runs before this one, and of this run up to an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// The run that goes on.
+    pub run: Run,
+    /// Its epoch up to which all updates are in the state.
+    pub epoch: Epoch,
+}
+
+impl Settled {
+    /// Whether all updates of a lane are in the state.
+    pub fn has(&self, lane: Lane) -> bool {
+        lane.run < self.run || (lane.run == self.run && lane.epoch <= self.epoch)
+    }
+}
+
+/// Why an update of shared state is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The key has more bytes than are taken.
+    #[error("a key of shared state has {found} bytes, and {max} are taken")]
+    Key {
+        /// How many it has.
+        found: usize,
+        /// How many are taken.
+        max: usize,
+    },
+    /// The update has more bytes than are taken.
+    #[error("an update of shared state has {found} bytes, and {max} are taken")]
+    Bytes {
+        /// How many it has.
+        found: usize,
+        /// How many are taken.
+        max: usize,
+    },
+    /// The clock of the writer's node is ahead.
+    #[error(
+        "the clock of the writer is {ahead_ms} ms ahead, and {max_ms} are taken: set the clocks of the nodes"
+    )]
+    ClockSkew {
+        /// By how many milliseconds.
+        ahead_ms: u64,
+        /// How many are taken.
+        max_ms: u64,
+    },
+    /// The resolver says no.
+    #[error("{0}")]
+    Update(String),
+}
