@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Counter, Epoch, Run, Site};
+use crate::{Counter, Data, Epoch, Run, Site};
 
 /// The updates that the tasks of one site make in one epoch of a run.
 ///
 /// The order is that of pruning: what an older run or epoch did comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Data)]
 pub struct Lane {
     /// The run.
     pub run: Run,
@@ -26,7 +26,7 @@ impl fmt::Display for Lane {
 }
 
 /// One update of shared state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Data)]
 pub struct Dot {
     /// Where it was made.
     pub lane: Lane,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{ColumnError, ColumnReader, ColumnWriter};
-use crate::{EventTime, Position, ProcessingTime, Watermark};
+use crate::causal::HybridTime;
+use crate::{Counter, Epoch, EventTime, Position, ProcessingTime, Run, Site, VertexId, Watermark};
 
 /// A value of `N` bytes, little-endian.
 pub(crate) trait Fixed<const N: usize>: Copy {
@@ -90,6 +91,12 @@ as_number! {
     ProcessingTime as i64 in 8: ProcessingTime::as_millis, |millis| Some(ProcessingTime::from_millis(millis));
     Watermark as i64 in 8: |mark| mark.0.as_millis(), |millis| Some(Watermark(EventTime::from_millis(millis)));
     Position as u64 in 8: |position| position.0, |number| Some(Position(number));
+    VertexId as u32 in 4: |vertex| vertex.0, |number| Some(VertexId(number));
+    Run as u32 in 4: |run| run.0, |number| Some(Run(number));
+    Epoch as u64 in 8: |epoch| epoch.0, |number| Some(Epoch(number));
+    Site as u16 in 2: |site| site.0, |number| Some(Site(number));
+    Counter as u64 in 8: |counter| counter.0, |number| Some(Counter(number));
+    HybridTime as u64 in 8: |time| time.0, |number| Some(HybridTime(number));
 }
 
 /// Seconds in 8 bytes, and behind them nanoseconds in 4.

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use compact_str::CompactString;
 
+use crate::causal::HybridTime;
 use crate::columns::{self, ColumnError, ColumnReader, ColumnWriter};
-use crate::{Data, EventTime, Position, ProcessingTime, Shape, Watermark};
+use crate::{
+    Counter, Data, Epoch, EventTime, Position, ProcessingTime, Run, Shape, Site, VertexId, Watermark,
+};
 
 /// What a type of this crate, or of the standard library, is called, and the columns that it has.
 macro_rules! known {
@@ -60,6 +63,12 @@ known! {
     ProcessingTime: "ProcessingTime" in fixed;
     Watermark: "Watermark" in fixed;
     Position: "Position" in fixed;
+    VertexId: "VertexId" in fixed;
+    Run: "Run" in fixed;
+    Epoch: "Epoch" in fixed;
+    Site: "Site" in fixed;
+    Counter: "Counter" in fixed;
+    HybridTime: "HybridTime" in fixed;
     Duration: "Duration" in fixed;
 }
 

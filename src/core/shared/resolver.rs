@@ -44,19 +44,21 @@ pub trait Resolver<V>: Clone + Send + Sync + 'static {
     /// What a state is read as.
     fn value(&self, state: &Self::State) -> Self::Value;
 
-    /// Looks at a delta that came from elsewhere, with the stamp under which it came, before it is joined. The default
-    /// takes all.
+    /// Looks at a delta that came from elsewhere, with the stamp under which it came, before it is joined. `state` is
+    /// what the site has of the key in the delta's epoch: all that the writer saw is in it, and maybe more, so what is
+    /// looked up there must be what no later update changes. The default takes all.
     ///
     /// # Errors
     ///
     /// Where no correct writer makes such a delta. It is set aside then, on every site alike.
-    fn check(&self, delta: &Self::State, stamp: &Stamp) -> Result<(), Refusal> {
-        let _ = (delta, stamp);
+    fn check(&self, state: &Self::State, delta: &Self::State, stamp: &Stamp) -> Result<(), Refusal> {
+        let _ = (state, delta, stamp);
         Ok(())
     }
 
-    /// Forgets what was kept only because an update could still come: none of these lanes will bring one. Called with
-    /// the same states and the same `settled` on all sites. The default forgets nothing.
+    /// Forgets what was kept only because an update could still come: what has settled brings none. Called for every
+    /// key and on all sites with the same `settled`, but not at the same moment: what is left must be a function of the
+    /// updates in the state and of the newest `settled`. It reads as before. The default forgets nothing.
     fn settle(&self, state: &mut Self::State, settled: Settled) {
         let _ = (state, settled);
     }
@@ -73,19 +75,32 @@ pub struct Stamp {
     pub writer: SubtaskId,
 }
 
-/// The lanes of which nothing will come any more: those of all runs before this one, and of this run up to an epoch.
+/// What will not come any more: updates of all runs before this one, and of this run up to an epoch. All of them are in
+/// the state, and none comes a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settled {
     /// The run that goes on.
     pub run: Run,
     /// Its epoch up to which all updates are in the state.
     pub epoch: Epoch,
+    /// All updates that are still to come are later than this. 0, where nothing is known.
+    ///
+    /// Lanes alone do not say so: a site may open its lane of the next epoch before it has heard all of this one, and
+    /// give its first updates there times that are older. What holds is: the lanes of a site above `epoch` have no time
+    /// older than that with which the first of them was opened. So this is the least of these times over all sites; it
+    /// is the same wherever it is worked out.
+    pub time: HybridTime,
 }
 
 impl Settled {
     /// Whether all updates of a lane are in the state.
     pub fn has(&self, lane: Lane) -> bool {
         lane.run < self.run || (lane.run == self.run && lane.epoch <= self.epoch)
+    }
+
+    /// Whether an update is older than all that are still to come: nothing can lose against it any more.
+    pub fn is_past(&self, dot: Dot, time: HybridTime) -> bool {
+        self.has(dot.lane) && time <= self.time
     }
 }
 
@@ -122,4 +137,30 @@ pub enum Refusal {
     /// The resolver says no.
     #[error("{0}")]
     Update(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Counter, Site};
+
+    fn dot(run: u32, epoch: u64) -> Dot {
+        Dot { lane: Lane { run: Run(run), epoch: Epoch(epoch), site: Site(3) }, counter: Counter(1) }
+    }
+
+    #[test]
+    fn all_lanes_of_older_runs_and_those_up_to_the_epoch_have_settled() {
+        let settled = Settled { run: Run(2), epoch: Epoch(5), time: HybridTime(70) };
+        let has = |run, epoch| settled.has(dot(run, epoch).lane);
+        assert!(has(1, 9) && has(2, 5));
+        assert!(!has(2, 6) && !has(3, 1));
+    }
+
+    #[test]
+    fn an_update_is_past_when_its_lane_has_settled_and_all_that_comes_is_later() {
+        let settled = Settled { run: Run(2), epoch: Epoch(5), time: HybridTime(70) };
+        assert!(settled.is_past(dot(2, 5), HybridTime(70)));
+        assert!(!settled.is_past(dot(2, 5), HybridTime(71)), "an older one may come in a later lane");
+        assert!(!settled.is_past(dot(2, 6), HybridTime(70)), "its own lane is open");
+    }
 }
