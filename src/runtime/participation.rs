@@ -282,6 +282,7 @@ impl Participation {
             splits: cut.splits,
             staged: Vec::new(),
             finished: cut.finished,
+            shared: None,
         };
         if let Some(bytes) = prepared {
             harm::reach(Point::AfterPrepare);

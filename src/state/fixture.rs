@@ -59,6 +59,7 @@ pub(crate) fn vote(subtask: SubtaskId) -> Vote {
         splits: Vec::new(),
         staged: Vec::new(),
         finished: false,
+        shared: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod change;
 mod manifest;
 mod meta;
 mod object;
+mod shared;
 mod vote;
 mod xid;
 
@@ -19,5 +20,6 @@ pub use change::{Change, Guard, Refusal};
 pub use manifest::Manifest;
 pub use meta::{Meta, Pointer, RollBack};
 pub use object::{ContentHash, ObjectRef};
+pub use shared::{SharedBase, SharedCut, SharedLog, SiteShare};
 pub use vote::{ChannelCut, ChannelKey, InFlight, SplitCut, Vote};
 pub use xid::{Payload, Staged, Xid};

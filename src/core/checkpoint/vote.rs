@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{ObjectRef, Staged};
+use crate::checkpoint::{ObjectRef, SharedCut, Staged};
 use crate::{ChannelId, KeyGroupRange, Position, SplitId, SubtaskId};
 
 /// The vote of a subtask that is prepared: its state and its output up to the barrier are durable.
@@ -31,6 +31,12 @@ pub struct Vote {
     pub staged: Vec<Staged>,
     /// Whether it has come to its end with this epoch: nothing will follow.
     pub finished: bool,
+    /// Its side of the cut through shared state, where the job has any.
+    ///
+    /// Stays the last field, and takes no byte where it is absent: what was written before there was shared state is
+    /// read, and what a job without it writes is what it always wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<Box<SharedCut>>,
 }
 
 /// Names a channel for both of its ends: the receiver, and the receiver's number for it.
@@ -76,4 +82,49 @@ pub struct SplitCut {
     pub position: Position,
     /// Whether it has been read to its end.
     pub ended: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::causal::{Lane, VectorClock};
+    use crate::checkpoint::SiteShare;
+    use crate::{Counter, Epoch, Run, Site, VertexId};
+
+    fn vote() -> Vote {
+        Vote {
+            subtask: SubtaskId { vertex: VertexId(1), index: 2 },
+            plan: 3,
+            snapshot: Vec::new(),
+            key_groups: None,
+            received: Vec::new(),
+            sent: Vec::new(),
+            in_flight: Vec::new(),
+            splits: Vec::new(),
+            staged: Vec::new(),
+            finished: false,
+            shared: None,
+        }
+    }
+
+    #[test]
+    fn a_vote_without_shared_state_is_what_it_was_before_there_was_any() {
+        let bytes = rmp_serde::to_vec(&vote()).unwrap();
+        assert_eq!(bytes, [0x9a, 0x92, 1, 2, 3, 0x90, 0xc0, 0x90, 0x90, 0x90, 0x90, 0x90, 0xc2]);
+        assert_eq!(rmp_serde::from_slice::<Vote>(&bytes).unwrap(), vote());
+        let named = rmp_serde::to_vec_named(&vote()).unwrap();
+        assert_eq!(named[0], 0x8a, "ten fields");
+        assert_eq!(rmp_serde::from_slice::<Vote>(&named).unwrap(), vote());
+    }
+
+    #[test]
+    fn a_vote_with_shared_state_comes_back_in_either_form() {
+        let session =
+            VectorClock::from(vec![(Lane { run: Run(1), epoch: Epoch(2), site: Site(3) }, Counter(4))]);
+        let shared = SharedCut { site: Site(3), session, share: Some(SiteShare::default()) };
+        let vote = Vote { shared: Some(Box::new(shared)), ..vote() };
+        for bytes in [rmp_serde::to_vec(&vote).unwrap(), rmp_serde::to_vec_named(&vote).unwrap()] {
+            assert_eq!(rmp_serde::from_slice::<Vote>(&bytes).unwrap(), vote);
+        }
+    }
 }

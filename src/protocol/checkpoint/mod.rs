@@ -10,7 +10,7 @@
 //! - [`Coordinator`]: takes the reign, begins runs, deals out what they go on from, triggers checkpoints, collects
 //!   votes, decides, orders commits, finishes the job. Its module says how a driver uses it.
 //! - [`Participant`]: restores one subtask, votes for it, commits for it.
-//! - [`certify`]: proves that votes are a consistent cut, before a decision and offline.
+//! - [`certify`]: proves that votes are a consistent cut, before a decision and offline; [`examine`]: rule by rule.
 //! - [`deal`]: from a manifest to what each subtask is restored with, at any parallelism.
 //! - [`Swap`]: a change of the meta store under its guard, and what may become of it.
 //!
@@ -32,7 +32,10 @@ mod small_job;
 mod swap;
 
 pub use authority::Authority;
-pub use certificate::{End, Measure, Positions, Violation, certify, certify_manifest};
+pub use certificate::{
+    Checked, End, Finding, Measure, Mention, Moment, Positions, Rule, Violation, certify, certify_manifest,
+    examine,
+};
 pub use config::CheckpointConfig;
 pub use coordinator::{
     Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Fork, Intent, Over, Report,

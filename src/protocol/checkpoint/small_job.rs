@@ -80,6 +80,7 @@ fn vote(subtask: SubtaskId) -> Vote {
         splits: Vec::new(),
         staged: Vec::new(),
         finished: false,
+        shared: None,
     }
 }
 

@@ -10,7 +10,7 @@ use watershed_core::{Epoch, KeyGroupRange};
 use crate::inspect::text::{Plain, Size, count};
 use crate::inspect::{InspectError, Offline, Which};
 use crate::snapshot::{LayerKind, Snapshot};
-use crate::store::manifest::references;
+use crate::store::manifest::{references, shared};
 use crate::{Object, ObjectKey};
 
 /// What was found when a checkpoint was verified.
@@ -142,7 +142,8 @@ impl Offline {
             Payload::Inline(_) => None,
             Payload::Object(object) => Some(object),
         });
-        for object in vote.in_flight.iter().map(|in_flight| &in_flight.object).chain(staged) {
+        let in_flight = vote.in_flight.iter().map(|in_flight| &in_flight.object);
+        for object in in_flight.chain(staged).chain(shared(vote)) {
             match self.store.get(object).await {
                 Ok(_) => report.read(object),
                 Err(error) => report.wrong(Some(&object.path), error.to_string()),

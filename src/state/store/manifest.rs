@@ -8,7 +8,7 @@
 //! the [`Pointer`](watershed_core::checkpoint::Pointer); the check lets a file that nothing points to be
 //! told from a damaged one.
 
-use watershed_core::checkpoint::{Manifest, ObjectRef, Payload};
+use watershed_core::checkpoint::{Manifest, ObjectRef, Payload, SiteShare, Vote};
 
 use crate::error::Damage;
 use crate::limits::Limits;
@@ -82,6 +82,12 @@ fn plausible(manifest: &Manifest, limits: &Limits) -> Result<(), String> {
     Ok(())
 }
 
+/// The objects of shared state that a vote names.
+pub(crate) fn shared(vote: &Vote) -> impl Iterator<Item = &ObjectRef> {
+    let share = vote.shared.iter().filter_map(|cut| cut.share.as_ref());
+    share.flat_map(SiteShare::objects)
+}
+
 /// All objects that a manifest needs, in the order of its votes.
 pub(crate) fn references(manifest: &Manifest) -> impl Iterator<Item = &ObjectRef> {
     manifest.votes.iter().flat_map(|vote| {
@@ -89,6 +95,7 @@ pub(crate) fn references(manifest: &Manifest) -> impl Iterator<Item = &ObjectRef
             Payload::Inline(_) => None,
             Payload::Object(object) => Some(object),
         });
-        vote.snapshot.iter().chain(vote.in_flight.iter().map(|in_flight| &in_flight.object)).chain(staged)
+        let own = vote.snapshot.iter().chain(vote.in_flight.iter().map(|in_flight| &in_flight.object));
+        own.chain(staged).chain(shared(vote))
     })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use watershed_core::checkpoint::ContentHash;
-use watershed_core::{Epoch, Lineage, Run, SubtaskId, VertexId};
+use watershed_core::{Epoch, Lineage, Run, Site, SubtaskId, VertexId};
 
 use crate::StoreError;
 
@@ -81,6 +81,10 @@ pub enum Object {
     Staged(SubtaskId),
     /// The batches that an unaligned checkpoint recorded at a subtask.
     InFlight(SubtaskId),
+    /// Shared state in one piece, as a site has saved it.
+    SharedBase(Site),
+    /// The updates of shared state that a site has made.
+    SharedLog(Site),
     /// Who voted what.
     Manifest,
 }
@@ -93,6 +97,8 @@ pub enum Object {
 ///   ck/{lineage}/{epoch}/{run}/{vertex}-{index}.{hash}
 ///   ck/{lineage}/{epoch}/{run}/{vertex}-{index}.staged.{hash}
 ///   ck/{lineage}/{epoch}/{run}/{vertex}-{index}.in-flight.{hash}
+///   ck/{lineage}/{epoch}/{run}/site-{site}.base.{hash}
+///   ck/{lineage}/{epoch}/{run}/site-{site}.log.{hash}
 ///   ck/{lineage}/{epoch}/{run}/manifest.{hash}
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +123,8 @@ impl ObjectKey {
             Object::Snapshot(SubtaskId { vertex, index }) => format!("{vertex}-{index}.{hash}"),
             Object::Staged(SubtaskId { vertex, index }) => format!("{vertex}-{index}.staged.{hash}"),
             Object::InFlight(SubtaskId { vertex, index }) => format!("{vertex}-{index}.in-flight.{hash}"),
+            Object::SharedBase(site) => format!("site-{site}.base.{hash}"),
+            Object::SharedLog(site) => format!("site-{site}.log.{hash}"),
             Object::Manifest => format!("manifest.{hash}"),
         };
         ObjectPath(format!("{ROOT}/{lineage}/{epoch}/{run}/{name}"))
@@ -138,6 +146,8 @@ impl ObjectKey {
             None => Object::Snapshot(subtask(name)?),
             Some((name, "staged")) => Object::Staged(subtask(name)?),
             Some((name, "in-flight")) => Object::InFlight(subtask(name)?),
+            Some((name, "base")) => Object::SharedBase(site(name)?),
+            Some((name, "log")) => Object::SharedLog(site(name)?),
             Some(_) => return None,
         };
         Some(ObjectKey {
@@ -152,6 +162,10 @@ impl ObjectKey {
 fn subtask(name: &str) -> Option<SubtaskId> {
     let (vertex, index) = name.split_once('-')?;
     Some(SubtaskId { vertex: VertexId(number(vertex)?), index: number(index)? })
+}
+
+fn site(name: &str) -> Option<Site> {
+    Some(Site(number(name.strip_prefix("site-")?)?))
 }
 
 /// A number as it is printed: no sign, no zeros in front.

@@ -1,7 +1,9 @@
 //! One lie at a time in an honest set of votes, and the violation that names it.
 
-use watershed_core::checkpoint::{ChannelKey, InFlight};
-use watershed_core::{ChannelId, KeyGroupRange};
+mod shared;
+
+use watershed_core::checkpoint::{ChannelCut, ChannelKey, InFlight};
+use watershed_core::{ChannelId, KeyGroupRange, Position, SplitId};
 
 use super::*;
 use crate::checkpoint::Role;
@@ -11,6 +13,7 @@ use crate::checkpoint::small_job::{
 
 const OTHER: ChannelKey = ChannelKey { to: SINK, channel: ChannelId(1) };
 const SPLIT: SplitId = SplitId(0);
+const MOMENT: Moment = Moment { run: Run(1), epoch: Epoch(2), base: Some(Epoch(1)) };
 
 fn honest() -> Vec<Vote> {
     vec![source_vote(5), sink_vote(5, Vec::new())]
@@ -20,7 +23,7 @@ fn honest() -> Vec<Vote> {
 fn found(lie: impl FnOnce(&mut Vec<Vote>)) -> Result<(), Violation> {
     let mut votes = honest();
     lie(&mut votes);
-    certify(&roster(), &Positions::of(&[source_vote(3)]), &votes)
+    certify(&roster(), MOMENT, &Positions::of(&[source_vote(3)]), &votes)
 }
 
 fn in_flight(records: u64) -> InFlight {
@@ -124,7 +127,7 @@ fn keyed(ranges: [Option<std::ops::Range<u16>>; 2]) -> Result<(), Violation> {
         })
         .chain([Vote { sent: Vec::new(), ..source_vote(3) }])
         .collect();
-    certify(&roster, &Positions::default(), &votes)
+    certify(&roster, MOMENT, &Positions::default(), &votes)
 }
 
 #[test]
@@ -148,25 +151,25 @@ fn key_groups_are_covered_exactly_once() {
 fn splits_never_go_back_and_none_is_forgotten_or_read_twice() {
     let vertex = SOURCE.vertex;
     let positions = |records| Positions::of(&[source_vote(records)]);
-    assert_eq!(certify(&roster(), &positions(5), &honest()), Ok(()));
+    assert_eq!(certify(&roster(), MOMENT, &positions(5), &honest()), Ok(()));
     let (found, previous) = (Position(5), Position(6));
     assert_eq!(
-        certify(&roster(), &positions(6), &honest()),
+        certify(&roster(), MOMENT, &positions(6), &honest()),
         Err(Violation::WentBack { vertex, split: SPLIT, found, previous })
     );
     let mut votes = honest();
     let split = votes[0].splits.pop().expect("the source has a split");
     assert_eq!(
-        certify(&roster(), &positions(4), &votes),
+        certify(&roster(), MOMENT, &positions(4), &votes),
         Err(Violation::SplitForgotten { vertex, split: SPLIT, previous: Position(4) })
     );
     let mut ended = source_vote(4);
     ended.splits[0].ended = true;
-    assert_eq!(certify(&roster(), &Positions::of(&[ended]), &votes), Ok(()));
+    assert_eq!(certify(&roster(), MOMENT, &Positions::of(&[ended]), &votes), Ok(()));
     votes[0].splits = vec![split.clone(), split];
     let subtasks = (SOURCE, SOURCE);
     assert_eq!(
-        certify(&roster(), &positions(4), &votes),
+        certify(&roster(), MOMENT, &positions(4), &votes),
         Err(Violation::SplitTwice { vertex, split: SPLIT, subtasks })
     );
 }

@@ -1,9 +1,10 @@
-//! How votes fail to be a consistent cut: which subtask, channel or split, and both figures.
+//! How votes fail to be a consistent cut: which subtask, channel, lane or split, and both figures.
 
 use std::fmt;
 
+use watershed_core::causal::{Dot, Lane};
 use watershed_core::checkpoint::ChannelKey;
-use watershed_core::{Position, SplitId, SubtaskId, VertexId};
+use watershed_core::{Counter, Epoch, Position, Run, Site, SplitId, SubtaskId, VertexId};
 
 /// What is wrong with a set of votes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -108,6 +109,108 @@ pub enum Violation {
         /// What the checkpoint recorded as under way.
         in_flight: u64,
     },
+    /// K2 or K3.
+    #[error("subtask {subtask} {mention} {lane}, and the checkpoint is of run {run}")]
+    OtherRun {
+        /// Who.
+        subtask: SubtaskId,
+        /// How it names the lane.
+        mention: Mention,
+        /// The lane.
+        lane: Lane,
+        /// The run that is cut.
+        run: Run,
+    },
+    /// K2 or K3.
+    #[error("subtask {subtask} {mention} {lane}, and the checkpoint ends with epoch {epoch}")]
+    Beyond {
+        /// Who.
+        subtask: SubtaskId,
+        /// How it names the lane.
+        mention: Mention,
+        /// The lane.
+        lane: Lane,
+        /// The checkpoint.
+        epoch: Epoch,
+    },
+    /// K2 or K3.
+    #[error("subtask {subtask} {mention} {dot}, and the checkpoint ends that lane with update {last}")]
+    Orphan {
+        /// Who.
+        subtask: SubtaskId,
+        /// How it names the update.
+        mention: Mention,
+        /// The update.
+        dot: Dot,
+        /// The last one of its lane that is in the cut.
+        last: Counter,
+    },
+    /// K3.
+    #[error("subtask {0} says nothing of shared state, and others do")]
+    NothingShared(SubtaskId),
+    /// K3.
+    #[error("site {site}, on which subtask {subtask} lives, does not tell what it has shared")]
+    ShareMissing {
+        /// The site.
+        site: Site,
+        /// One of its subtasks.
+        subtask: SubtaskId,
+    },
+    /// K3.
+    #[error("subtask {} and subtask {} both tell what site {site} has shared", subtasks.0, subtasks.1)]
+    ShareTwice {
+        /// The site.
+        site: Site,
+        /// Who tells it.
+        subtasks: (SubtaskId, SubtaskId),
+    },
+    /// K3.
+    #[error("subtask {subtask} of site {site} closes {lane}, which is not its own")]
+    NotOwn {
+        /// Who.
+        subtask: SubtaskId,
+        /// Where it lives.
+        site: Site,
+        /// The lane.
+        lane: Lane,
+    },
+    /// K3.
+    #[error(
+        "site {site} is restored from shared state of epoch {found}, and the checkpoint ends with epoch {epoch}"
+    )]
+    BaseBeyond {
+        /// The site.
+        site: Site,
+        /// Its base.
+        found: Epoch,
+        /// The checkpoint.
+        epoch: Epoch,
+    },
+    /// K3.
+    #[error(
+        "site {site} is restored from a log of epoch {found}, which does not lie behind {} and up to epoch {epoch}",
+        before.map_or("the beginning".to_owned(), |before| format!("epoch {before}"))
+    )]
+    LogOutside {
+        /// The site.
+        site: Site,
+        /// The log.
+        found: Epoch,
+        /// What is restored before it.
+        before: Option<Epoch>,
+        /// The checkpoint.
+        epoch: Epoch,
+    },
+    /// K3.
+    #[error("site {site} had made {made} updates before the cut, and its log holds {saved}")]
+    Unsaved {
+        /// The site.
+        site: Site,
+        /// How many updates its lanes had.
+        made: u64,
+        /// How many are saved.
+        saved: u64,
+    },
     /// K5.
     #[error("split {split} of source {vertex} stands at {found}, and stood at {previous} before")]
     WentBack {
@@ -180,6 +283,27 @@ impl fmt::Display for Measure {
             Measure::Records => "records",
             Measure::Batches => "batches",
             Measure::Sum => "checksums",
+        })
+    }
+}
+
+/// How a vote comes to name a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mention {
+    /// Its task had seen updates of it.
+    Seen,
+    /// Its site tells where the lane ended.
+    Closed,
+    /// Updates of its site depend on updates of it.
+    Needed,
+}
+
+impl fmt::Display for Mention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mention::Seen => "has seen",
+            Mention::Closed => "closes",
+            Mention::Needed => "saves updates that depend on",
         })
     }
 }

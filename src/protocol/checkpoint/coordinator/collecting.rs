@@ -9,7 +9,7 @@ use super::deciding::Draft;
 use super::effect::{CoordinatorEffect, EndReason, Intent, Report};
 use super::event::{RequestId, Wish};
 use super::running::{Activity, Cx, Leave, Running};
-use crate::checkpoint::certificate::{Positions, certify};
+use crate::checkpoint::certificate::{Moment, Positions, certify};
 use crate::{Outcome, Tick};
 
 /// A checkpoint that was triggered, and the votes on it so far.
@@ -97,7 +97,9 @@ impl Running {
         let Activity::Collecting(collection) = activity else { unreachable!("votes are being collected") };
         let Collection { epoch, intent, savepoint, serves, begun: _, votes } = collection;
         let votes: Vec<Vote> = votes.into_values().collect();
-        if let Err(violation) = certify(cx.roster, &self.positions, &votes) {
+        let base = self.completed.as_ref().map(|pointer| pointer.epoch);
+        let moment = Moment { run: self.authority.run, epoch, base };
+        if let Err(violation) = certify(cx.roster, moment, &self.positions, &votes) {
             let reason = violation.to_string();
             cx.report(Report::Violated(epoch, violation));
             // No later checkpoint of this run can be better where a channel has lost something: the run goes
@@ -124,7 +126,7 @@ impl Running {
             epoch,
             run: self.authority.run,
             term: self.authority.term,
-            base: self.completed.as_ref().map(|pointer| pointer.epoch),
+            base,
             plan: cx.roster.plan.clone(),
             key_groups: cx.roster.key_groups,
             taken_at: 0,

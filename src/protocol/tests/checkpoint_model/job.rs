@@ -86,6 +86,7 @@ fn vote(subtask: SubtaskId, epoch: Epoch, finished: bool) -> Vote {
         splits: Vec::new(),
         staged: Vec::new(),
         finished,
+        shared: None,
     }
 }
 

@@ -3,15 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use watershed_core::checkpoint::Manifest;
+use watershed_core::causal::VectorClock;
+use watershed_core::checkpoint::{Manifest, SharedCut, SharedLog, SiteShare};
 use watershed_core::state::LayerKind;
-use watershed_core::{Epoch, KeyGroupRange};
+use watershed_core::{Epoch, KeyGroupRange, Site};
 
 use super::{meta, two};
-use crate::CheckpointStore;
 use crate::fixture::{self, counts, header, subtask, vote};
 use crate::inspect::{Offline, Report, Which};
 use crate::store::manifest::references;
+use crate::{CheckpointStore, Object, ObjectKey};
 
 /// A certificate that has nothing against any cut.
 fn sound(_: &Manifest, _: Option<&Manifest>) -> Vec<String> {
@@ -133,6 +134,26 @@ async fn state_that_is_another_subtasks_or_not_in_order_is_found_though_its_hash
     twice.bytes += 1;
     let report = verify(&store, &with(vec![full, twice], 0..128)).await;
     assert_eq!(problems(&report)[0], "it is named twice, with another length or hash");
+}
+
+#[tokio::test]
+async fn shared_state_that_is_lost_is_found() {
+    let store = CheckpointStore::memory();
+    let mut manifest = fixture::manifest(7, 2, None);
+    let Manifest { lineage, epoch, run, .. } = manifest;
+    let key = ObjectKey { lineage, epoch, run, object: Object::SharedLog(Site(0)) };
+    let written = store.put(key, "updates".to_owned()).await.unwrap();
+    let mut lost = written.clone();
+    lost.path = lost.path.replace("site-0", "site-1");
+    let mut told = vote(subtask(1, 0));
+    let logs = [written, lost].map(|object| SharedLog { epoch, object, updates: 1 }).into();
+    let share = Some(SiteShare { logs, ..SiteShare::default() });
+    told.shared = Some(Box::new(SharedCut { site: Site(0), session: VectorClock::new(), share }));
+    manifest.votes = vec![told];
+    let report = verify(&store, &manifest).await;
+    let lost = report.problems.iter().map(|problem| problem.object.as_deref().unwrap_or_default());
+    assert!(lost.collect::<Vec<_>>()[..].iter().all(|path| path.contains("site-1.log.")), "{report}");
+    assert_eq!((report.objects, report.problems.len()), (2, 1));
 }
 
 #[tokio::test]

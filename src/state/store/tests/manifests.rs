@@ -1,11 +1,17 @@
 //! Manifests: whole, and the right ones.
 
-use watershed_core::checkpoint::{ContentHash, ObjectRef, Pointer};
-use watershed_core::{Epoch, KeyGroups, Lineage};
+use watershed_core::causal::{Lane, VectorClock};
+use watershed_core::checkpoint::{
+    ContentHash, ObjectRef, Pointer, SharedBase, SharedCut, SharedLog, SiteShare,
+};
+use watershed_core::{Counter, Epoch, KeyGroups, Lineage, Run, Site};
 
 use crate::fixture::{self, checkpoint, counts, subtask, vote};
 use crate::store::manifest::{decode, encode, references};
 use crate::{CheckpointStore, Limits, StoreError};
+
+/// Written before there was shared state.
+const GOLDEN: &[u8] = include_bytes!("../../golden/manifest-1.bin");
 
 fn object(path: &str, bytes: u64) -> ObjectRef {
     ObjectRef { path: path.to_owned(), bytes, hash: ContentHash([9; 32]) }
@@ -22,6 +28,38 @@ async fn a_manifest_comes_back_with_all_that_it_names() {
     for object in references(&manifest) {
         store.get(object).await.unwrap();
     }
+}
+
+#[test]
+fn version_1_is_golden() {
+    let mut manifest = fixture::manifest(7, 2, Some(6));
+    let mut first = vote(subtask(0, 0));
+    first.snapshot = vec![object("ck/0/7/2/0-0.0909090909090909", 5)];
+    first.key_groups = Some(manifest.key_groups.range(0, 1));
+    first.finished = true;
+    manifest.votes = vec![first, vote(subtask(0, 1))];
+    assert_eq!(decode(GOLDEN, &Limits::default()).as_ref(), Ok(&manifest));
+    assert_eq!(encode(&manifest), GOLDEN, "a job without shared state writes what it always wrote");
+}
+
+#[test]
+fn what_is_shared_comes_back_and_is_needed() {
+    let log = object("ck/0/7/2/site-1.log.0909090909090909", 5);
+    let base = object("ck/0/7/2/site-1.base.0909090909090909", 6);
+    let lane = Lane { run: Run(2), epoch: Epoch(7), site: Site(1) };
+    let share = SiteShare {
+        finals: VectorClock::from(vec![(lane, Counter(3))]),
+        deps: VectorClock::new(),
+        base: Some(SharedBase { epoch: Epoch(6), object: base.clone() }),
+        logs: vec![SharedLog { epoch: Epoch(7), object: log.clone(), updates: 3 }],
+    };
+    let mut manifest = fixture::manifest(7, 2, Some(6));
+    let mut told = vote(subtask(0, 0));
+    told.shared =
+        Some(Box::new(SharedCut { site: Site(1), session: share.finals.clone(), share: Some(share) }));
+    manifest.votes = vec![told];
+    assert_eq!(decode(&encode(&manifest), &Limits::default()).as_ref(), Ok(&manifest));
+    assert_eq!(references(&manifest).collect::<Vec<_>>(), [&base, &log]);
 }
 
 #[tokio::test]

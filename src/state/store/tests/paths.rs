@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use watershed_core::checkpoint::{ContentHash, ObjectRef};
-use watershed_core::{Epoch, Lineage, Run};
+use watershed_core::{Epoch, Lineage, Run, Site};
 
 use super::key;
 use crate::fixture::subtask;
@@ -61,6 +61,8 @@ fn keys_and_paths_are_the_same_thing_twice() {
         (of(Object::Snapshot(subtask(4, 5))), "ck/1/20/3/4-5.abababababababab"),
         (of(Object::Staged(subtask(4, 5))), "ck/1/20/3/4-5.staged.abababababababab"),
         (of(Object::InFlight(subtask(4, 5))), "ck/1/20/3/4-5.in-flight.abababababababab"),
+        (of(Object::SharedBase(Site(6))), "ck/1/20/3/site-6.base.abababababababab"),
+        (of(Object::SharedLog(Site(6))), "ck/1/20/3/site-6.log.abababababababab"),
         (of(Object::Manifest), "ck/1/20/3/manifest.abababababababab"),
     ];
     for (key, path) in named {
@@ -71,6 +73,9 @@ fn keys_and_paths_are_the_same_thing_twice() {
         "ck/1/20/3/manifest",
         "ck/1/20/3/manifest.ABABABABABABABAB",
         "ck/1/20/3/4-5.other.abababababababab",
+        "ck/1/20/3/4-5.log.abababababababab",
+        "ck/1/20/3/site-6.abababababababab",
+        "ck/1/20/3/site-65536.log.abababababababab",
         "ck/01/20/3/manifest.abababababababab",
         "ck/+1/20/3/manifest.abababababababab",
         "x/1/20/3/manifest.abababababababab",
