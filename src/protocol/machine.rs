@@ -7,10 +7,13 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Protocol time: milliseconds since an instant of the driver's choice. Never goes back between two events.
 ///
 /// Has nothing to do with [`EventTime`](watershed_core::EventTime), which is a property of the data.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Tick(pub u64);
 
 impl Tick {

@@ -65,7 +65,7 @@ pub trait Resolver<V>: Clone + Send + Sync + 'static {
 }
 
 /// Who makes an update, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The update's name: no other update ever has it.
     pub dot: Dot,
