@@ -1,11 +1,16 @@
 //! The right to write an output: two jobs that wrote the same file would undo each other.
 //!
 //! ```text
-//! DIR/.inprogress/hourly.csv-00001.lock   held by the writer of subtask 1, locked, for as long as it lives
+//! DIR/.inprogress/hourly.csv-00001.lock   held by the writer of subtask 1, locked, for as long as it lives: "RUN JOB"
 //! ```
 //!
 //! The lock is the operating system's, on an open file: it ends with the process, however that ends, so that what
 //! a killed job has left locks nobody out. Jobs that write different files of one directory do not see each other.
+//!
+//! A process that stands still, or is cut off from its cluster, keeps its locks, and the job has to go on without it. So
+//! the file says which run of which job holds it, and a newer run of the same job puts a file of its own in the place
+//! of the locked one. An older run finds out when it looks at its claim, at the latest when it prepares; what it writes
+//! before are drafts that nobody will commit, and what it commits has been decided, and is the same whoever does it.
 //!
 //! SUBTLE: a lock file is removed by whoever lets it go, and somebody else may have opened it just before, and lock
 //! what no path leads to any more. So a lock counts only where the path still leads to the locked file. And
@@ -13,14 +18,15 @@
 //! it anew. Once a lock lies in it, it cannot be removed, and drafts can be created there without a second look.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
-use watershed_core::SinkError;
+use watershed_core::{JobId, Run, SinkError, SinkPlace};
 
 use crate::sink::failure;
 
@@ -50,9 +56,22 @@ pub(super) struct Claim {
     name: String,
     lock: PathBuf,
     /// Keeps the lock, for as long as it is open.
-    _file: File,
+    file: File,
+    holder: Holder,
+    /// Whether an older run may still be there, standing still.
+    taken_over: bool,
     made: Made,
 }
+
+/// Who has a claim, as its lock file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Holder {
+    job: JobId,
+    run: Run,
+}
+
+/// How much of a lock file is read.
+const HOLDER_BYTES_MAX: u64 = 4096;
 
 impl Claims {
     /// Claims the output `name` in a directory for a subtask. None where another job has it.
@@ -60,13 +79,17 @@ impl Claims {
         &self,
         directory: &Path,
         name: &str,
-        subtask: u32,
+        place: &SinkPlace,
     ) -> Result<Option<Arc<Claim>>, SinkError> {
+        let subtask = place.subtask.index;
+        let holder = Holder { job: place.job_id.clone(), run: place.run };
         let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(claim) = claims.get(&(name.to_owned(), subtask)).and_then(Weak::upgrade) {
+        let known = claims.get(&(name.to_owned(), subtask)).and_then(Weak::upgrade);
+        if let Some(claim) = known.filter(|claim| claim.holder == holder && claim.is_held()) {
             return Ok(Some(claim));
         }
-        let claim = Claim::take(directory, name, subtask).map_err(failure::at(directory))?.map(Arc::new);
+        let claim =
+            Claim::take(directory, name, subtask, holder).map_err(failure::at(directory))?.map(Arc::new);
         if let Some(claim) = &claim {
             claims.insert((name.to_owned(), subtask), Arc::downgrade(claim));
         }
@@ -74,8 +97,13 @@ impl Claims {
     }
 
     /// As [`Claims::take`]; an error that says what to do where another job has it.
-    pub(super) fn demand(&self, directory: &Path, name: &str, subtask: u32) -> Result<Arc<Claim>, SinkError> {
-        self.take(directory, name, subtask)?.ok_or_else(|| {
+    pub(super) fn demand(
+        &self,
+        directory: &Path,
+        name: &str,
+        place: &SinkPlace,
+    ) -> Result<Arc<Claim>, SinkError> {
+        self.take(directory, name, place)?.ok_or_else(|| {
             let why = format!(
                 "another job that is running, or another sink of this one, writes {name} in this directory: wait for \
                  its end, or choose another directory"
@@ -86,11 +114,12 @@ impl Claims {
 }
 
 impl Claim {
-    fn take(directory: &Path, name: &str, subtask: u32) -> io::Result<Option<Claim>> {
+    fn take(directory: &Path, name: &str, subtask: u32, holder: Holder) -> io::Result<Option<Claim>> {
         let folder = directory.join(IN_PROGRESS);
         let lock = folder.join(format!("{name}-{subtask:05}{LOCK}"));
         let mut made = Made::default();
         let (mut tries, mut looks) = (0, 0);
+        let mut taken_over = false;
         loop {
             made.note(&folder);
             let file = fs::create_dir_all(&folder)
@@ -103,12 +132,23 @@ impl Claim {
             });
             match locked {
                 Ok(Some(file)) => {
+                    holder.write(&file)?;
                     let (directory, name) = (directory.to_owned(), name.to_owned());
-                    return Ok(Some(Claim { directory, name, lock, _file: file, made }));
+                    return Ok(Some(Claim { directory, name, lock, file, holder, taken_over, made }));
                 }
                 Ok(None) if looks < LOOKS => {
                     looks += 1;
                     thread::sleep(LOOK_EVERY);
+                }
+                Ok(None) if tries < TRIES && holder.overtakes(&Holder::read(&lock)) => {
+                    tries += 1;
+                    taken_over = true;
+                    // SUBTLE: where two runs do this at a time, the older one may remove what the newer one has just
+                    // put there. It is overtaken in its turn: its own claim fails with the job's next run.
+                    match fs::remove_file(&lock) {
+                        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                        Ok(()) | Err(_) => {}
+                    }
                 }
                 Ok(None) => return Ok(None),
                 // Somebody has removed what was just made, or was just found there.
@@ -128,6 +168,24 @@ impl Claim {
         self.directory.join(&self.name)
     }
 
+    /// Whether an older run of the job may still be there, and write.
+    pub(super) fn is_taken_over(&self) -> bool {
+        self.taken_over
+    }
+
+    /// Demands that no newer run has taken the place of this one.
+    pub(super) fn demand_held(&self) -> Result<(), SinkError> {
+        if self.is_held() {
+            return Ok(());
+        }
+        let why = "a newer run of this job writes it: this one was given up";
+        Err(SinkError::new(self.output().display().to_string(), why))
+    }
+
+    fn is_held(&self) -> bool {
+        leads_to(&self.lock, &self.file).unwrap_or(false)
+    }
+
     /// Makes the names of the directories durable that were made for it.
     pub(super) fn sync(&self) -> Result<(), SinkError> {
         let above = self.made.0.iter().filter_map(|made| made.parent());
@@ -140,13 +198,41 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        // What cannot be removed is taken over by the next job in the same place.
-        let _ = fs::remove_file(&self.lock);
+        if self.is_held() {
+            // What cannot be removed is taken over by the next job in the same place.
+            let _ = fs::remove_file(&self.lock);
+        }
         let folder = self.directory.join(IN_PROGRESS);
         if fs::remove_dir(&folder).is_err() {
             sweep(&folder);
             let _ = fs::remove_dir(&folder);
         }
+    }
+}
+
+impl Holder {
+    fn write(&self, mut file: &File) -> io::Result<()> {
+        file.set_len(0)?;
+        write!(file, "{self}")
+    }
+
+    /// What a lock file says; None where it says nothing yet, or nothing that we would say.
+    fn read(lock: &Path) -> Option<Holder> {
+        let mut text = String::new();
+        File::open(lock).ok()?.take(HOLDER_BYTES_MAX).read_to_string(&mut text).ok()?;
+        let (run, job) = text.strip_suffix('\n')?.split_once(' ')?;
+        Some(Holder { job: JobId(job.to_owned()), run: Run(run.parse().ok()?) })
+    }
+
+    /// Whether the place of another holder is for this one to take.
+    fn overtakes(&self, other: &Option<Holder>) -> bool {
+        other.as_ref().is_some_and(|other| other.job == self.job && other.run < self.run)
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} {}", self.run, self.job)
     }
 }
 
@@ -222,31 +308,38 @@ mod tests {
 
     use super::*;
 
+    fn first_run() -> SinkPlace {
+        SinkPlace::alone("files")
+    }
+
     #[test]
     fn an_output_has_one_job_at_a_time_and_another_output_another_job() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("a/b");
         let (first, second) = (Claims::default(), Claims::default());
-        let claim = first.demand(&directory, "hourly.csv", 0).unwrap();
-        let refused = second.demand(&directory, "hourly.csv", 0).unwrap_err().to_string();
+        let claim = first.demand(&directory, "hourly.csv", &first_run()).unwrap();
+        let refused = second.demand(&directory, "hourly.csv", &first_run()).unwrap_err().to_string();
         let why = "another job that is running, or another sink of this one, writes hourly.csv in this directory: \
                    wait for its end, or choose another directory";
         assert_eq!(refused, format!("{}: {why}", directory.display()));
-        let beside = second.demand(&directory, "daily.csv", 0).unwrap();
-        let again = first.clone().demand(&directory, "hourly.csv", 0).unwrap();
+        let beside = second.demand(&directory, "daily.csv", &first_run()).unwrap();
+        let again = first.clone().demand(&directory, "hourly.csv", &first_run()).unwrap();
         drop(claim);
-        assert!(second.take(&directory, "hourly.csv", 0).unwrap().is_none(), "a clone still writes");
+        assert!(
+            second.take(&directory, "hourly.csv", &first_run()).unwrap().is_none(),
+            "a clone still writes"
+        );
         drop((again, beside));
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "what was made is removed");
-        second.demand(&directory, "hourly.csv", 0).unwrap();
+        second.demand(&directory, "hourly.csv", &first_run()).unwrap();
     }
 
     #[test]
     fn directories_that_were_there_or_are_needed_stay() {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("mine")).unwrap();
-        drop(Claims::default().demand(&place.path().join("mine"), "a", 0).unwrap());
-        let claim = Claims::default().demand(&place.path().join("made"), "a", 0).unwrap();
+        drop(Claims::default().demand(&place.path().join("mine"), "a", &first_run()).unwrap());
+        let claim = Claims::default().demand(&place.path().join("made"), "a", &first_run()).unwrap();
         fs::write(place.path().join("made/a"), "").unwrap();
         drop(claim);
         let mut left: Vec<_> = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
@@ -263,7 +356,7 @@ mod tests {
         for name in ["a-00000.lock", "a-00001.lock"] {
             fs::write(folder.join(name), "").unwrap();
         }
-        drop(Claims::default().demand(place.path(), "a", 0).unwrap());
+        drop(Claims::default().demand(place.path(), "a", &first_run()).unwrap());
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 
@@ -277,9 +370,12 @@ mod tests {
                 let (directory, held, refused) = (&directory, &held, &refused);
                 scope.spawn(move || {
                     for _ in 0..500 {
-                        let own = Claims::default().demand(directory, &format!("own-{job}"), 0);
+                        let own = Claims::default().demand(directory, &format!("own-{job}"), &first_run());
                         own.expect("nobody else writes this");
-                        match Claims::default().take(directory, "shared", 0).expect("the place is there") {
+                        match Claims::default()
+                            .take(directory, "shared", &first_run())
+                            .expect("the place is there")
+                        {
                             None => drop(refused.fetch_add(1, Ordering::SeqCst)),
                             Some(claim) => {
                                 assert_eq!(held.fetch_add(1, Ordering::SeqCst), 0, "two have the same claim");
@@ -293,5 +389,50 @@ mod tests {
             }
         });
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_newer_run_of_the_same_job_takes_the_place_of_one_that_stands_still() {
+        let place = tempfile::tempdir().unwrap();
+        let take = |place_of: &SinkPlace| Claims::default().take(place.path(), "a", place_of).unwrap();
+        let still = take(&first_run()).expect("nobody has it");
+        assert!(take(&first_run()).is_none(), "the same run");
+        let other = SinkPlace { job_id: JobId("other".to_owned()), ..first_run().in_run(2) };
+        assert!(take(&other).is_none(), "another job");
+        let newer = take(&first_run().in_run(2)).expect("it is the same job's");
+        assert!(newer.is_taken_over() && !still.is_taken_over());
+        newer.demand_held().unwrap();
+        let lost = still.demand_held().unwrap_err().to_string();
+        assert!(lost.ends_with("a newer run of this job writes it: this one was given up"), "{lost}");
+        assert!(take(&first_run()).is_none(), "an older run comes back");
+        drop(still);
+        newer.demand_held().expect("what is left of the older run takes nothing away");
+        drop(newer);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_claim_that_was_lost_is_not_found_again_by_a_clone() {
+        let place = tempfile::tempdir().unwrap();
+        let claims = Claims::default();
+        let old = claims.demand(place.path(), "a", &first_run()).unwrap();
+        let elsewhere = Claims::default().demand(place.path(), "a", &first_run().in_run(2)).unwrap();
+        let again = claims.demand(place.path(), "a", &first_run().in_run(3)).unwrap();
+        again.demand_held().unwrap();
+        assert!(old.demand_held().is_err() && elsewhere.demand_held().is_err());
+    }
+
+    #[test]
+    fn a_lock_that_says_nothing_we_know_is_nobodys_to_take() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join(IN_PROGRESS);
+        fs::create_dir(&folder).unwrap();
+        let held = File::create(folder.join("a-00000.lock")).unwrap();
+        held.try_lock().unwrap();
+        for text in ["", "1", "1 test", "x test\n", "4294967296 test\n"] {
+            held.set_len(0).unwrap();
+            fs::write(folder.join("a-00000.lock"), text).unwrap();
+            assert!(Claims::default().take(place.path(), "a", &first_run().in_run(9)).unwrap().is_none());
+        }
     }
 }

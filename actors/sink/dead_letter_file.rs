@@ -6,12 +6,12 @@
 //! what lies behind: it will come again.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Data, DeadLetter, Epoch, EventTime, Sink, SinkError, SinkPlace, Writer};
+use watershed_core::{Data, DeadLetter, Epoch, EventTime, Run, Sink, SinkError, SinkPlace, Writer};
 
 use crate::sink::claim::{Claim, Claims};
 use crate::sink::files::refuse_special;
@@ -60,7 +60,7 @@ impl DeadLetterFile {
     }
 
     /// Claims the file that was asked for, or the first beside it that no other job has.
-    fn claim(&self) -> Result<Arc<Claim>, SinkError> {
+    fn claim(&self, place: &SinkPlace) -> Result<Arc<Claim>, SinkError> {
         let refuse = |why: &str| SinkError::new(self.wanted.display().to_string(), why);
         let name = self.wanted.file_name().and_then(|name| name.to_str());
         let name = name.ok_or_else(|| refuse("names no file, or one whose name is no UTF-8"))?;
@@ -69,7 +69,7 @@ impl DeadLetterFile {
             Some(_) | None => Path::new("."),
         };
         for number in 1..=JOBS_MAX {
-            if let Some(claim) = self.claims.take(directory, &numbered(name, number), 0)? {
+            if let Some(claim) = self.claims.take(directory, &numbered(name, number), place)? {
                 return Ok(claim);
             }
         }
@@ -101,11 +101,21 @@ impl Sink for DeadLetterFile {
             return refuse(&self.wanted, "is a directory, and has to be a file");
         }
         refuse_special(&self.wanted)?;
-        let claim = self.claim()?;
+        let claim = self.claim(place)?;
         let path = claim.output();
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(path.clone());
         let (file, committed) = (None, None);
-        Ok(DeadLetterWriter { path, claim, file, buffer: Vec::new(), begun: false, dirty: false, committed })
+        let run = place.run;
+        Ok(DeadLetterWriter {
+            path,
+            run,
+            claim,
+            file,
+            buffer: Vec::new(),
+            begun: false,
+            dirty: false,
+            committed,
+        })
     }
 }
 
@@ -122,6 +132,7 @@ pub struct KeptUpTo {
 #[derive(Debug)]
 pub struct DeadLetterWriter {
     path: PathBuf,
+    run: Run,
     claim: Arc<Claim>,
     file: Option<File>,
     buffer: Vec<u8>,
@@ -139,7 +150,7 @@ impl DeadLetterWriter {
         if !self.begun {
             self.begun = true;
             match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(failure::at(&self.path)(error));
                 }
                 Ok(()) | Err(_) => {}
@@ -170,14 +181,30 @@ impl DeadLetterWriter {
     /// left alone.
     fn cut_off_behind(&self, bytes: u64) -> Result<(), SinkError> {
         let file = match OpenOptions::new().write(true).open(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(failure::at(&self.path))?,
         };
         let length = file.metadata().map_err(failure::at(&self.path))?.len();
+        if self.claim.is_taken_over() && length >= bytes {
+            return self.keep_a_copy_of(bytes);
+        }
         if length > bytes {
             file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failure::at(&self.path))?;
         }
         Ok(())
+    }
+
+    /// Puts a copy of so many bytes in the place of the file: an older run, which stands still, has the file open and
+    /// would go on adding to it.
+    fn keep_a_copy_of(&self, bytes: u64) -> Result<(), SinkError> {
+        let draft = self.path.with_added_extension(format!("run-{}", self.run));
+        let copy = || {
+            let mut to = File::create(&draft)?;
+            io::copy(&mut File::open(&self.path)?.take(bytes), &mut to)?;
+            to.sync_all()?;
+            fs::rename(&draft, &self.path)
+        };
+        copy().map_err(failure::at(&self.path))
     }
 
     /// Makes what was written survive a power failure.
@@ -223,10 +250,11 @@ impl Writer for DeadLetterWriter {
     }
 
     fn prepare(&mut self, _epoch: Epoch) -> Result<Option<KeptUpTo>, SinkError> {
+        self.claim.demand_held()?;
         self.sync()?;
         let bytes = match fs::metadata(&self.path) {
             Ok(file) => file.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(failure::at(&self.path)(error)),
         };
         // A job without letters has nothing staged that would hold its plan to this sink.

@@ -7,7 +7,7 @@ use watershed_runtime::cluster::{JobSpec, Planned, Programs};
 use watershed_runtime::guarantee;
 
 use super::failure::Failure;
-use super::settings::{Backend, Options, Settings};
+use super::settings::{Options, Settings};
 use super::{dead_letters, find};
 use crate::app::App;
 use crate::parameters::Values;
@@ -33,10 +33,6 @@ impl Pipelines {
         let mut settings = Settings::from_job(&spec.settings)?;
         settings.limits.set("parallelism", spec.parallelism.max(1).to_string(), "parallelism");
         let options: Options = settings.options.read()?;
-        if options.state_backend == Backend::Disk {
-            let why = "settings: state_backend=\"disk\": a job of a cluster keeps its state in memory";
-            return Err(Failure::Usage(why.to_owned()));
-        }
         let (config, key_groups) = settings.config()?;
         let mut values = Values::default();
         for (name, value) in &spec.parameters {
@@ -48,6 +44,6 @@ impl Pipelines {
         let plan = pipeline.plan()?;
         plan.check_parallelism(config.parallelism)?;
         guarantee::demand(&plan, config.guarantee)?;
-        Ok(Planned { plan, config })
+        Ok(Planned { plan, config, backend: options.node_backend()? })
     }
 }

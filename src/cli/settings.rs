@@ -10,11 +10,16 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "disk")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::KeyGroups;
 use watershed_runtime::Config;
+use watershed_runtime::cluster::OpenBackend;
+#[cfg(feature = "disk")]
+use watershed_state::DiskBackend;
 
 use super::failure::Failure;
 use crate::app::App;
@@ -94,25 +99,50 @@ impl Default for Mebibytes {
     }
 }
 
+impl Mebibytes {
+    #[cfg(feature = "disk")]
+    fn bytes(self) -> usize {
+        self.0.saturating_mul(1 << 20)
+    }
+}
+
 impl Options {
+    /// What opens the place for a node's share of a job's state, where that is to be on disk.
+    pub(super) fn node_backend(&self) -> Result<Option<Box<OpenBackend>>, Failure> {
+        match self.state_backend {
+            Backend::Memory => Ok(None),
+            #[cfg(feature = "disk")]
+            Backend::Disk => {
+                let memory = self.state_memory_mib.bytes();
+                Ok(Some(Box::new(move |place| Ok(Arc::new(DiskBackend::open(place, memory)?)))))
+            }
+            #[cfg(not(feature = "disk"))]
+            Backend::Disk => Err(without_disk()),
+        }
+    }
+
     /// Where operators keep their values.
     pub(super) fn backend(&self) -> Result<StateBackend, Failure> {
         match self.state_backend {
             Backend::Memory => Ok(StateBackend::Memory),
             #[cfg(feature = "disk")]
             Backend::Disk if self.state_dir.is_some() => {
-                Ok(StateBackend::Disk { memory: self.state_memory_mib.0.saturating_mul(1 << 20) })
+                Ok(StateBackend::Disk { memory: self.state_memory_mib.bytes() })
             }
             #[cfg(feature = "disk")]
             Backend::Disk => {
                 Err(Failure::Usage("state on disk needs a state directory: add --state-dir DIR".to_owned()))
             }
             #[cfg(not(feature = "disk"))]
-            Backend::Disk => Err(Failure::Usage(
-                "this binary was built without the feature disk, so state can only be in memory".to_owned(),
-            )),
+            Backend::Disk => Err(without_disk()),
         }
     }
+}
+
+#[cfg(not(feature = "disk"))]
+fn without_disk() -> Failure {
+    let why = "this binary was built without the feature disk, so state can only be in memory";
+    Failure::Usage(why.to_owned())
 }
 
 /// The runtime's limits under the names by which they are set.

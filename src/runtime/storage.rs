@@ -1,7 +1,9 @@
 //! Where a job keeps what must outlive it.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use watershed_core::JobId;
 use watershed_core::checkpoint::Meta;
 use watershed_core::state::Backend;
 use watershed_protocol::checkpoint::Fork;
@@ -21,6 +23,8 @@ pub struct Storage {
 /// What of a job's storage its subtasks use, on each of its nodes.
 #[derive(Clone, Debug)]
 pub struct Depot {
+    /// Which job of its name it is that keeps its checkpoints here.
+    pub(crate) job_id: JobId,
     pub(crate) store: CheckpointStore,
     /// Whether anything outlives the process. Where nothing does, no state is saved.
     pub(crate) lasts: bool,
@@ -31,9 +35,9 @@ pub struct Depot {
 }
 
 impl Depot {
-    /// A depot that keeps a job's checkpoints in a store.
-    pub fn new(store: CheckpointStore) -> Self {
-        Depot { store, lasts: true, ingress: None, backend: None }
+    /// A depot that keeps a job's checkpoints in a store, which no other job has.
+    pub fn new(job_id: JobId, store: CheckpointStore) -> Self {
+        Depot { job_id, store, lasts: true, ingress: None, backend: None }
     }
 }
 
@@ -42,7 +46,7 @@ impl Storage {
     /// together.
     pub fn none() -> Self {
         let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-        let depot = Depot { lasts: false, ..Depot::new(CheckpointStore::memory()) };
+        let depot = Depot { lasts: false, ..Depot::new(passing(), CheckpointStore::memory()) };
         Storage { meta, fork: None, depot }
     }
 
@@ -57,7 +61,10 @@ impl Storage {
             let (path, bytes) = (torn.path.display(), torn.bytes);
             tracing::warn!(%path, bytes, "the decision log ended within a record, which was cut off");
         }
-        Storage::new(Arc::new(directory.meta.clone()), Depot::new(directory.store.clone()))
+        let path = std::path::absolute(directory.path());
+        let path = path.as_deref().unwrap_or(directory.path());
+        let job_id = JobId(path.display().to_string());
+        Storage::new(Arc::new(directory.meta.clone()), Depot::new(job_id, directory.store.clone()))
     }
 
     /// The same storage, with a place for state that does not fit into memory.
@@ -80,4 +87,10 @@ impl Storage {
     pub fn going_back_to(self, fork: Fork) -> Self {
         Storage { fork: Some(fork), ..self }
     }
+}
+
+/// Names a job that is gone with its process.
+fn passing() -> JobId {
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    JobId(format!("process-{}-{:x}", std::process::id(), time.as_nanos()))
 }

@@ -70,9 +70,15 @@ pub(crate) struct Standing {
 impl Job {
     /// Submits it, and waits until it has checkpoints. It reads so many flights a second, of 27,004.
     pub(crate) fn submit(nodes: &Nodes, parallelism: u32, rate: u32) -> Job {
+        Job::submit_with(nodes, parallelism, rate, "memory")
+    }
+
+    /// As [`Job::submit`], with its state somewhere.
+    pub(crate) fn submit_with(nodes: &Nodes, parallelism: u32, rate: u32, backend: &str) -> Job {
         let (parallel, rate) = (parallelism.to_string(), format!("rate={rate}"));
         let mut arguments = vec!["submit", "flight-delays", "--parallelism", &parallel, "--set", &rate];
         arguments.extend(["--set", "output=out", "--checkpoint-interval", "200ms"]);
+        arguments.extend(["--state-backend", backend]);
         nodes.command(&arguments);
         let job = Job { parallelism };
         job.wait_for(nodes, "a checkpoint", |standing| standing.completed_at.is_some());

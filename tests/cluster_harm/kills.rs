@@ -37,7 +37,7 @@ pub(crate) fn harm(nodes: &mut Nodes, job: &Job, what: &str, names: &[String]) {
 fn a_job_outlives_a_worker_and_the_leader() {
     let _alone = alone();
     let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(2));
+    let job = Job::submit_with(&nodes, 3, rate(2), "disk");
     let worker = job.worker(&nodes);
     harm(&mut nodes, &job, "kill -9 of a worker", &[worker]);
     let leader = nodes.leader();

@@ -33,7 +33,6 @@ fn a_job_goes_on_without_nodes_that_stand_still_and_with_them_afterwards() {
 }
 
 #[test]
-#[ignore = "a gap: a process that stands still keeps the locks of the files that it writes"]
 fn a_job_goes_on_without_a_node_that_stands_still_for_long() {
     let _alone = alone();
     let mut nodes = Nodes::start(3, 4);

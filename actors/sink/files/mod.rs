@@ -174,7 +174,7 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
     type Writer = FilesWriter<T, E>;
 
     fn open(&self, place: &SinkPlace) -> Result<FilesWriter<T, E>, SinkError> {
-        let (subtask, parallelism) = (place.subtask, place.parallelism);
+        let parallelism = place.parallelism;
         let layout = Layout::new(&self.path, self.encoder.extension())?;
         let unfit = |why| SinkError::new(self.path.display().to_string(), why);
         self.encoder.check().map_err(unfit)?;
@@ -193,7 +193,7 @@ impl<T: Data, E: Encode<T>> Sink for Files<T, E> {
             refuse_special(&file)?;
         }
         // This tries the place out, too, now and not at the first record an hour later.
-        let claim = self.claims.demand(layout.directory(), layout.name(), subtask.index)?;
+        let claim = self.claims.demand(layout.directory(), layout.name(), place)?;
         Ok(FilesWriter::new(self.clone(), (layout, claim), in_parts, place))
     }
 }

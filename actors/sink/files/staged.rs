@@ -123,8 +123,11 @@ impl StagedFile {
 
     /// Copies the draft to its place at the end of the target.
     ///
-    /// A copy that was cut short is cut off and made again. Epochs are committed in their order, so a target
+    /// A copy that was cut short is made again, over itself. Epochs are committed in their order, so a target
     /// that is longer than this one's end holds a later epoch, and this one.
+    ///
+    /// SUBTLE: nothing is ever cut off. A process that stood still in the middle of this may wake up when the job has
+    /// gone on without it: what it writes then is what is there already.
     fn append(&self, draft: &Path, target: &Path) -> Result<(), SinkError> {
         let mut to = OpenOptions::new().write(true).open(target).map_err(failure::at(target))?;
         let length = to.metadata().map_err(failure::at(target))?.len();
@@ -134,7 +137,6 @@ impl StagedFile {
         }
         if length < self.offset + self.length {
             let mut copy = || {
-                to.set_len(self.offset)?;
                 to.seek(io::SeekFrom::Start(self.offset))?;
                 io::copy(&mut fs::File::open(draft)?, &mut to)?;
                 to.sync_all()

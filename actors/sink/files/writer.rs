@@ -160,6 +160,7 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
     }
 
     fn stage(&mut self) -> Result<Option<StagedFiles>, SinkError> {
+        self.claim.demand_held()?;
         if !self.begun {
             self.begin()?;
         }

@@ -140,7 +140,7 @@ impl<T: Data> Sink for SqliteTable<T> {
         let name = self.path.file_name().ok_or_else(|| refuse("the path names no file".to_owned()))?;
         let name = format!("{}-{}", name.to_string_lossy(), file_name_of(&self.table));
         let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let claim = self.claims.take(directory.unwrap_or(Path::new(".")), &name, place.subtask.index)?;
+        let claim = self.claims.take(directory.unwrap_or(Path::new(".")), &name, place)?;
         let target = Target {
             table: self.table.clone(),
             columns,

@@ -107,6 +107,9 @@ pub(in crate::cli) struct Submit {
     /// How often a checkpoint is taken. [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) checkpoint_interval: Option<String>,
+    /// Where operators keep the values of their keys: memory, or disk (below each node's --data). [default: memory]
+    #[arg(long, value_name = "WHERE")]
+    pub(in crate::cli) state_backend: Option<String>,
     /// As of `run`. [default: fail]
     #[arg(long, value_name = "POLICY")]
     pub(in crate::cli) poison: Option<String>,

@@ -40,6 +40,9 @@ pub(in crate::cli) fn submit(
             settings.checkpoints.set(name, value, flag);
         }
     }
+    if let Some(backend) = &arguments.state_backend {
+        settings.options.set("state_backend", backend, "--state-backend");
+    }
     if let Some(policy) = &arguments.poison {
         settings.poison.set("policy", policy, "--poison");
     }

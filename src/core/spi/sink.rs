@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Data, Epoch, EventTime, Lineage, MESSAGE_BYTES_MAX, Run, SubtaskId, VertexId, excerpt};
+use crate::{Data, Epoch, EventTime, JobId, Lineage, MESSAGE_BYTES_MAX, Run, SubtaskId, VertexId, excerpt};
 
 /// An exit of a pipeline.
 ///
@@ -36,6 +36,8 @@ pub trait Sink: Clone + Send + 'static {
 pub struct SinkPlace {
     /// The job's name.
     pub job: String,
+    /// Which job of that name.
+    pub job_id: JobId,
     /// The sink's uid.
     pub operator: String,
     /// The job's history.
@@ -53,6 +55,7 @@ impl SinkPlace {
     pub fn alone(operator: &str) -> Self {
         SinkPlace {
             job: "test".to_owned(),
+            job_id: JobId("test".to_owned()),
             operator: operator.to_owned(),
             lineage: Lineage(0),
             run: Run(1),

@@ -9,8 +9,8 @@ use crate::stage::outbox::{Outbox, OutputInfo};
 use crate::stage::side::{DEAD_LETTERS, SideOutlet};
 use crate::state::{Backend, BackendError};
 use crate::{
-    Data, DeadLetter, EventTime, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime, Run, SideOutput,
-    SubtaskId,
+    Data, DeadLetter, EventTime, JobId, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime, Run,
+    SideOutput, SubtaskId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +41,6 @@ impl TaskInfo {
     /// The key groups of this subtask, if its input is keyed.
     pub fn key_group_range(&self) -> KeyGroupRange {
         self.key_groups.range(self.subtask.index, self.parallelism)
-    }
-
-    /// Whose output a sink of this uid writes.
-    pub(super) fn sink_place(&self, operator: String) -> SinkPlace {
-        let TaskInfo { lineage, run, subtask, parallelism, .. } = *self;
-        SinkPlace { job: self.job.clone(), operator, lineage, run, subtask, parallelism }
     }
 
     /// The number of the main output, where it is the only one of its name.
@@ -153,6 +147,8 @@ impl TaskError {
 pub struct TaskContext {
     /// The subtask's place in the plan.
     pub info: Arc<TaskInfo>,
+    /// Which job of its name this is.
+    pub job_id: JobId,
     /// Where state lies that does not fit into memory; `None` where all has to.
     pub backend: Option<Arc<dyn Backend>>,
     /// Batches that are ready to be handed over.
@@ -193,6 +189,7 @@ impl TaskContext {
                 .enumerate()
                 .filter_map(|(edge, output)| Some(output.side.as_ref()?.open(edge, &info)))
                 .collect(),
+            job_id: JobId(info.job.clone()),
             info,
             backend: None,
             counters: Counters::default(),
@@ -205,6 +202,13 @@ impl TaskContext {
             split: 0,
             refused: Vec::new(),
         }
+    }
+
+    /// Whose output a sink of this uid writes.
+    pub(super) fn sink_place(&self, operator: String) -> SinkPlace {
+        let TaskInfo { lineage, run, subtask, parallelism, .. } = *self.info;
+        let (job, job_id) = (self.info.job.clone(), self.job_id.clone());
+        SinkPlace { job, job_id, operator, lineage, run, subtask, parallelism }
     }
 
     /// The wall clock, as it was last set.

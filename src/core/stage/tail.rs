@@ -298,7 +298,7 @@ impl<S: Sink> Tail<S::In> for SinkTail<S> {
     fn open(&mut self, number: u16, cx: &TaskContext) -> Result<(), TaskError> {
         self.number = number;
         let operator = cx.info.uids.get(number as usize).cloned().unwrap_or_default();
-        self.writer = Some(self.sink.open(&cx.info.sink_place(operator))?);
+        self.writer = Some(self.sink.open(&cx.sink_place(operator))?);
         Ok(())
     }
 

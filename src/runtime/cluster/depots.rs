@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use watershed_core::{JobId, Run};
 use watershed_state::inspect::CLUSTER_MARK;
 use watershed_state::{CheckpointStore, IngressLogs};
 
@@ -53,15 +54,34 @@ impl Depots {
         CheckpointStore::at(&directory, address.as_deref()).map_err(|error| error.to_string())
     }
 
+    /// An empty directory on this node for what a run of a job works with, and nobody needs when it is over. Those of
+    /// older runs are removed.
+    pub(crate) fn workplace(&self, ticket: &Ticket, run: Run) -> Result<PathBuf, String> {
+        let all = self.own_of(&ticket.name, ticket.number).join("work");
+        let own = all.join(run.to_string());
+        let emptied = match std::fs::remove_dir_all(&all) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => std::fs::create_dir_all(&own),
+        };
+        emptied.map_err(|error| format!("state is kept in {}: {error}", own.display()))?;
+        Ok(own)
+    }
+
+    /// What this node keeps of a job.
+    fn own_of(&self, name: &str, number: u32) -> PathBuf {
+        self.own.join("jobs").join(format!("{name}-{number}"))
+    }
+
     fn open(&self, name: &str, number: u32, config: &Config) -> Result<Depot, String> {
-        let own = self.own.join("jobs").join(format!("{name}-{number}"));
+        let own = self.own_of(name, number);
         let mut store = self.store(name, number)?;
         if self.address.is_some() {
             // What is written to a place far away is kept here too, for a run that goes on here.
             let kept = store.with_copies(&own.join("copies"), COPIES_BYTES_MAX);
             store = kept.map_err(|error| error.to_string())?;
         }
-        let mut depot = Depot::new(store);
+        let place = self.address.clone().unwrap_or_else(|| self.shared.display().to_string());
+        let mut depot = Depot::new(JobId(format!("{place}/{name}-{number}")), store);
         if guarantee::logs(config.guarantee) {
             depot.ingress = Some(IngressLogs::new(&own, config.ingress));
         }

@@ -33,6 +33,6 @@ mod worker;
 
 pub use depots::Depots;
 pub use node::{NodeError, NodeHandle, NodeSettings, run_node};
-pub use programs::{Planned, Programs};
+pub use programs::{OpenBackend, Planned, Programs};
 pub use request::{Answer, CancelHow, JobReport, JobState, NodeReport, Problem, ProblemKind, Request};
 pub use watershed_cluster::{JobSpec, Outcome, Placement};

@@ -1,7 +1,11 @@
 //! The pipelines that every node of a cluster can run.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use watershed_cluster::JobSpec;
 use watershed_core::Plan;
+use watershed_core::state::{Backend, BackendError};
 
 use crate::config::Config;
 
@@ -31,4 +35,10 @@ pub struct Planned {
     pub plan: Plan,
     /// The limits.
     pub config: Config,
+    /// Opens a place for state that does not fit into memory, where the job is to have one: in a directory that is empty,
+    /// and that each run on a node has to itself.
+    pub backend: Option<Box<OpenBackend>>,
 }
+
+/// Opens a place for state in a directory.
+pub type OpenBackend = dyn Fn(&Path) -> Result<Arc<dyn Backend>, BackendError>;

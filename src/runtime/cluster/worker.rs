@@ -5,15 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use watershed_core::Plan;
 use watershed_core::plan::Fingerprint;
 use watershed_link::{Links, NodeName, PeerChange};
 use watershed_protocol::checkpoint::Authority;
 
-use super::Programs;
 use super::depots::Depots;
 use super::envoy::Envoy;
 use super::message::{Discharge, Enlist, LEADER, Relay, Roll, Ticket, WORKER};
+use super::{Planned, Programs};
 use crate::board::Board;
 use crate::crew::{Abroad, Assignment, Crew, Deploy, Dismiss, Hindrance, NeighbourLost, Pass};
 use crate::job::Arbiters;
@@ -70,7 +69,7 @@ impl Worker {
     }
 
     /// Draws the plan of a job, which must be the leader's.
-    fn plan(&self, ticket: &Ticket) -> Result<(Rc<Plan>, crate::Config), Hindrance> {
+    fn plan(&self, ticket: &Ticket) -> Result<Planned, Hindrance> {
         let planned = self.programs.plan(&ticket.spec).map_err(Hindrance::lasting)?;
         let own = Fingerprint::of(&planned.plan);
         if own != ticket.plan {
@@ -80,15 +79,21 @@ impl Worker {
                  {difference}"
             )));
         }
-        Ok((Rc::new(planned.plan), planned.config))
+        Ok(planned)
     }
 
     /// Makes a crew for a run.
     fn recruit(&self, ticket: &Ticket, assignment: &Assignment) -> Result<Post, Hindrance> {
-        let (plan, mut config) = self.plan(ticket)?;
+        let Planned { plan, mut config, backend } = self.plan(ticket)?;
+        let plan = Rc::new(plan);
         let own = assignment.slots.iter().filter(|crew| **crew == assignment.crew).count();
         config.arbiters = own.max(1);
-        let depot = self.depots.of(ticket, &config).map_err(Hindrance::passing)?;
+        let mut depot = self.depots.of(ticket, &config).map_err(Hindrance::passing)?;
+        if let Some(open) = backend {
+            let place =
+                self.depots.workplace(ticket, assignment.authority.run).map_err(Hindrance::passing)?;
+            depot.backend = Some(open(&place).map_err(Hindrance::passing)?);
+        }
         let board = Arc::new(Board::new(&plan, assignment.parallelism));
         let arbiters = Arbiters::start(&config);
         let abroad = Abroad { links: self.links.clone(), job: ticket.number };

@@ -69,6 +69,7 @@ impl Crew {
         let (splits, membership) = (order.splits, order.membership);
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         cx.care = order.care;
+        cx.job_id = membership.depot.job_id.clone();
         cx.backend = membership.depot.backend.clone();
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
 
 use watershed_core::testing::Numbers;
+use watershed_core::{Position, Source, SourceError};
 use watershed_link::{LinkConfig, NodeName, Security};
 
 use super::poison::Table;
@@ -16,6 +18,40 @@ use crate::cluster::{
     Answer, CancelHow, Depots, JobReport, JobSpec, JobState, NodeError, NodeHandle, NodeSettings, Planned,
     Problem, ProblemKind, Programs, Request, run_node,
 };
+
+/// Numbers whose splits cannot be listed at first: that is done by the coordinator, which panics.
+#[derive(Clone)]
+struct Fragile {
+    numbers: Numbers,
+    panics: Option<Arc<AtomicU32>>,
+}
+
+impl Source for Fragile {
+    type Out = u64;
+    type Split = ();
+    type Reader = <Numbers as Source>::Reader;
+
+    fn splits(&self, parallelism: u32) -> Result<Vec<()>, SourceError> {
+        let left = |panics: &Arc<AtomicU32>| panics.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        assert!(!self.panics.as_ref().is_some_and(|panics| left(panics).is_ok()), "this listing panics");
+        self.numbers.splits(parallelism)
+    }
+
+    fn open(&self, split: &(), from: Option<Position>) -> Result<Self::Reader, SourceError> {
+        self.numbers.open(split, from)
+    }
+
+    fn gives_times(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, split: &()) -> String {
+        self.numbers.describe(split)
+    }
+}
+
+/// How often the coordinators of the job `panics` still panic.
+static PANICS: LazyLock<Arc<AtomicU32>> = LazyLock::new(|| Arc::new(AtomicU32::new(2)));
 
 /// Doubles numbers on several nodes.
 struct Doubling {
@@ -29,7 +65,8 @@ impl Programs for Doubling {
         let count = spec.parameters.get("count").and_then(|count| count.parse().ok()).unwrap_or(20_000);
         let pause = spec.parameters.get("pause").and_then(|pause| pause.parse().ok()).unwrap_or(0);
         let pipeline = pipeline();
-        let numbers = pipeline.source(Numbers::up_to(count)).map(move |n| {
+        let panics = spec.parameters.contains_key("panics").then(|| PANICS.clone());
+        let numbers = pipeline.source(Fragile { numbers: Numbers::up_to(count), panics }).map(move |n| {
             if n % 100 == 0 && pause > 0 {
                 std::thread::sleep(Duration::from_millis(pause));
             }
@@ -41,7 +78,7 @@ impl Programs for Doubling {
         let checkpoints =
             CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
         let plan = pipeline.plan().map_err(|error| error.to_string())?;
-        Ok(Planned { plan, config: Config { checkpoints, ..config(2, 64) } })
+        Ok(Planned { plan, config: Config { checkpoints, ..config(2, 64) }, backend: None })
     }
 }
 
@@ -399,4 +436,17 @@ fn neither_another_program_nor_the_orders_of_a_worker_do_anything() {
         stranger.handle.links().peers().into_iter().filter_map(|peer| peer.trouble).collect();
     assert!(troubles.iter().any(|trouble| trouble.contains("program")), "{troubles:?}");
     nodes.into_iter().chain([stranger, worker]).for_each(Living::stop);
+}
+
+#[test]
+fn a_coordinator_that_panics_is_replaced() {
+    let world = World::new();
+    let nodes = world.start_all();
+    let parameters =
+        BTreeMap::from([("count".to_owned(), "1000".to_owned()), ("panics".to_owned(), String::new())]);
+    submit_with(&nodes[0], parameters, 2).unwrap();
+    wait_for(&nodes[1], "the end", |report| report.state == JobState::Finished);
+    assert_eq!(PANICS.load(SeqCst), 0, "it has panicked");
+    assert_eq!(world.table.sorted(), expected(1000));
+    nodes.into_iter().for_each(Living::stop);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use watershed_core::checkpoint::Meta;
-use watershed_core::{DeadLetter, Polled, Position, Reader, Source, SourceError, SourceOutput};
+use watershed_core::{DeadLetter, JobId, Polled, Position, Reader, Source, SourceError, SourceOutput};
 use watershed_protocol::{PoisonConfig, PoisonPolicy};
 use watershed_state::{CheckpointStore, MemoryMetaStore};
 
@@ -91,7 +91,10 @@ fn lasting(poison: PoisonConfig) -> (Config, Storage) {
     };
     let config = Config { checkpoints, poison, poll_records: 16, ..config(2, 16) };
     let meta = Arc::new(MemoryMetaStore::new(Meta::default()));
-    (config, Storage::new(meta, crate::storage::Depot::new(CheckpointStore::memory())))
+    (
+        config,
+        Storage::new(meta, crate::storage::Depot::new(JobId("test".to_owned()), CheckpointStore::memory())),
+    )
 }
 
 fn quarantine() -> PoisonConfig {

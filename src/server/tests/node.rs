@@ -38,7 +38,7 @@ impl Programs for Counting {
             CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
         let plan = pipeline.plan().map_err(|error| error.to_string())?;
         let config = Config { checkpoints, poll_records: 8, batch_records: 8, ..Config::default() };
-        Ok(Planned { plan, config })
+        Ok(Planned { plan, config, backend: None })
     }
 }
 

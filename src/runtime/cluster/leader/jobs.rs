@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
@@ -18,6 +19,12 @@ use crate::coordinator::{Coordinator, JobEnd, Look, LookAt, Reshape};
 use crate::error::JobError;
 use crate::message::Ask;
 use crate::storage::Storage;
+
+/// How often in a reign a job's coordinator is replaced that has panicked.
+const PANICS_MAX: u32 = 3;
+
+/// How long it is waited before that.
+const REPLACE_AFTER: Duration = Duration::from_millis(500);
 
 /// A job that this node leads.
 pub(super) struct Led {
@@ -109,14 +116,35 @@ impl Leader {
             .map_err(|error| error.to_string())?;
         let coordinator = coordinator.watched_by(name, cx.address().recipient()).start();
         let (name, number) = (name.to_owned(), number);
-        cx.spawn(end.into_actor(self).map(move |end, leader, cx| {
-            // A coordinator that was retired says nothing.
-            if let Ok(end) = end {
-                leader.ended(&name, number, end, cx);
-            }
+        cx.spawn(end.into_actor(self).map(move |end, leader, cx| match end {
+            Ok(end) => leader.ended(&name, number, end, cx),
+            Err(_) => leader.gone(&name, number, cx),
         }));
         let slots = BTreeMap::new();
         Ok(Led { number, ticket, coordinator, authority: None, slots, moves: false, asked: None })
+    }
+
+    /// A coordinator is gone without a word. One that was retired has gone with its reign; one that has panicked is
+    /// replaced, as if another node had come to lead.
+    fn gone(&mut self, name: &str, number: u32, cx: &mut Context<Self>) {
+        let Some(reign) = &mut self.reign else { return };
+        let is_it = |led: &&Led| led.number == number && !led.coordinator.connected();
+        if reign.jobs.get(name).filter(is_it).is_none() {
+            return;
+        }
+        reign.jobs.remove(name);
+        let panics = reign.panics.entry(number).or_default();
+        *panics += 1;
+        let panics = *panics;
+        tracing::error!(job = name, panics, "the job's coordinator has panicked");
+        if panics > PANICS_MAX {
+            let reason = format!(
+                "its coordinator has panicked {panics} times, as the log of node {} says",
+                self.node()
+            );
+            return self.decide(ended(name, number, Outcome::Failed { reason }), cx);
+        }
+        cx.run_later(REPLACE_AFTER, |leader, cx| leader.take_up_jobs(cx));
     }
 
     /// A job has come to its end, in one way or another.

@@ -58,6 +58,8 @@ pub(crate) struct LeaderLimits {
 struct Reign {
     term: u64,
     jobs: BTreeMap<String, Led>,
+    /// How often the coordinators of jobs have panicked, by the jobs' numbers.
+    panics: BTreeMap<u32, u32>,
     /// How jobs stood at their ends, with their numbers.
     last: BTreeMap<String, (u32, Look)>,
 }
@@ -110,7 +112,8 @@ impl Leader {
 
     fn begin_reign(&mut self, term: u64, cx: &mut Context<Self>) {
         tracing::info!(term, node = self.node(), "this node leads the cluster");
-        self.reign = Some(Reign { term, jobs: BTreeMap::new(), last: BTreeMap::new() });
+        self.reign =
+            Some(Reign { term, jobs: BTreeMap::new(), panics: BTreeMap::new(), last: BTreeMap::new() });
         // Nodes that are left out until then are given up.
         cx.run_later(self.limits.settle_within, |leader, _| leader.tell_sites());
         self.take_up_jobs(cx);
