@@ -56,11 +56,15 @@ pub trait Resolver<V>: Clone + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Forgets what was kept only because an update could still come: what has settled brings none. Called for every
-    /// key and on all sites with the same `settled`, but not at the same moment: what is left must be a function of the
-    /// updates in the state and of the newest `settled`. It reads as before. The default forgets nothing.
-    fn settle(&self, state: &mut Self::State, settled: Settled) {
+    /// Forgets what was kept only because an update could still come: what has settled brings none. Called on all sites
+    /// with the same `settled`, but not at the same moment: what is left must be a function of the updates in the state
+    /// and of the newest `settled`. It reads as before.
+    ///
+    /// Called for keys of which an update has settled, and again and again as long as it returns that something is left
+    /// which could go with a later `settled`, though no update comes. The default forgets nothing.
+    fn settle(&self, state: &mut Self::State, settled: Settled) -> bool {
         let _ = (state, settled);
+        false
     }
 }
 

@@ -10,6 +10,7 @@ mod log;
 mod numbers;
 mod sink;
 mod source;
+mod stamps;
 mod verify;
 
 pub use harness::{Harness, Input};
@@ -17,4 +18,5 @@ pub use log::{Logged, MemoryLog};
 pub use numbers::Numbers;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
+pub use stamps::Stamps;
 pub use verify::{Grouped, verify, verify_co, verify_stateful, verify_transform, verify_whole};
