@@ -1,0 +1,115 @@
+//! Subtasks that vote, round after round, and a leader that decides each round once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watershed_actors::resolver::{
+    Ballot, Decision, Majority, Mean, Median, Poll, ROUNDS_KEPT, Round, Tally, Vote, VoteUpdate,
+};
+use watershed_actors::source::Dice;
+use watershed_core::SubtaskId;
+
+use crate::site::TASKS;
+use crate::world::{SITES, Script, Told};
+
+const VOTERS: u32 = SITES as u32 * TASKS;
+const QUORUM: u32 = 3;
+
+/// A tally, and the same by its definition.
+pub(crate) trait ByHand: Tally<i64> + Default {
+    /// What votes come to. They come in no order.
+    fn by_hand(votes: Vec<i64>) -> i64;
+}
+
+impl ByHand for Mean {
+    fn by_hand(votes: Vec<i64>) -> i64 {
+        votes.iter().sum::<i64>() / votes.len() as i64
+    }
+}
+
+impl ByHand for Median {
+    fn by_hand(mut votes: Vec<i64>) -> i64 {
+        votes.sort_unstable();
+        while votes.len() > 2 {
+            votes.pop();
+            votes.remove(0);
+        }
+        votes.iter().sum::<i64>() / votes.len() as i64
+    }
+}
+
+impl ByHand for Majority {
+    fn by_hand(votes: Vec<i64>) -> i64 {
+        let count = |value: i64| votes.iter().filter(|vote| **vote == value).count();
+        let most = votes.iter().map(|vote| count(*vote)).max().unwrap();
+        votes.iter().copied().filter(|vote| count(*vote) == most).min().unwrap()
+    }
+}
+
+/// Votes in the newest rounds, decided as soon as somebody sees a quorum and nobody has been before.
+#[derive(Default)]
+pub(crate) struct Ballots<T> {
+    tally: T,
+    /// What a compare-and-swap keeps the leaders from deciding twice.
+    decided: BTreeSet<Round>,
+}
+
+impl<T: ByHand> Script for Ballots<T> {
+    type Of = i64;
+    type Resolver = Vote<T>;
+
+    fn resolver(&self) -> Vote<T> {
+        Vote::by(self.tally.clone(), VOTERS, QUORUM)
+    }
+
+    fn next(&mut self, rounds: &BTreeMap<Round, Poll<i64>>, dice: &mut Dice) -> VoteUpdate<i64> {
+        let newest = rounds.keys().next_back().map_or(0, |round| round.0);
+        let vote = self.resolver();
+        for round in rounds.keys() {
+            if let Some(decision) = vote.ready(rounds, *round)
+                && self.decided.insert(*round)
+            {
+                return VoteUpdate::Decide { round: *round, decision };
+            }
+        }
+        let round = Round((newest + dice.below(4)).saturating_sub(2));
+        VoteUpdate::Cast { round, value: dice.below(7) as i64 - 3 }
+    }
+
+    fn expected(&self, told: &[&Told<VoteUpdate<i64>>]) -> Ballot<i64> {
+        let mut votes: BTreeMap<Round, BTreeMap<SubtaskId, i64>> = BTreeMap::new();
+        let mut decided = BTreeMap::new();
+        for one in told {
+            match &one.update {
+                VoteUpdate::Cast { round, value } => {
+                    let before = votes.entry(*round).or_default().insert(one.stamp.writer, *value);
+                    assert_eq!(before, None, "a voter votes once in a round");
+                }
+                VoteUpdate::Decide { round, decision } => {
+                    decided.insert(*round, T::by_hand(listed(told, decision)));
+                }
+            }
+        }
+        let kept: Vec<Round> = votes.keys().copied().rev().take(ROUNDS_KEPT).collect();
+        let newest = kept.first().map(|round| (*round, &votes[round]));
+        Ballot {
+            round: newest.map(|(round, _)| round).unwrap_or_default(),
+            decided: newest.and_then(|(round, _)| decided.get(&round).copied()),
+            provisional: newest.map(|(_, votes)| T::by_hand(votes.values().copied().collect())),
+            votes: newest.map_or(0, |(_, votes)| votes.len()),
+            needed: QUORUM as usize,
+            earlier: kept.iter().skip(1).filter_map(|round| Some((*round, *decided.get(round)?))).collect(),
+        }
+    }
+}
+
+/// What those voted for whose votes a decision lists.
+fn listed(told: &[&Told<VoteUpdate<i64>>], decision: &Decision<i64>) -> Vec<i64> {
+    let vote = |(voter, dot): &(SubtaskId, _)| {
+        let cast = told.iter().find(|told| told.stamp.dot == *dot && told.stamp.writer == *voter);
+        match &cast.expect("a decision comes after its votes").update {
+            VoteUpdate::Cast { value, .. } => *value,
+            VoteUpdate::Decide { .. } => panic!("a decision lists votes"),
+        }
+    };
+    decision.voters.iter().map(vote).collect()
+}
