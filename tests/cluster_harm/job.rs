@@ -70,15 +70,15 @@ pub(crate) struct Standing {
 impl Job {
     /// Submits it, and waits until it has checkpoints. It reads so many flights a second, of 27,004.
     pub(crate) fn submit(nodes: &Nodes, parallelism: u32, rate: u32) -> Job {
-        Job::submit_with(nodes, parallelism, rate, "memory")
+        Job::submit_with(nodes, parallelism, rate, &["--checkpoint-interval", "200ms"])
     }
 
-    /// As [`Job::submit`], with its state somewhere.
-    pub(crate) fn submit_with(nodes: &Nodes, parallelism: u32, rate: u32, backend: &str) -> Job {
+    /// As [`Job::submit`], with these settings alone.
+    pub(crate) fn submit_with(nodes: &Nodes, parallelism: u32, rate: u32, settings: &[&str]) -> Job {
         let (parallel, rate) = (parallelism.to_string(), format!("rate={rate}"));
         let mut arguments = vec!["submit", "flight-delays", "--parallelism", &parallel, "--set", &rate];
-        arguments.extend(["--set", "output=out", "--checkpoint-interval", "200ms"]);
-        arguments.extend(["--state-backend", backend]);
+        arguments.extend(["--set", "output=out"]);
+        arguments.extend(settings);
         nodes.command(&arguments);
         let job = Job { parallelism };
         job.wait_for(nodes, "a checkpoint", |standing| standing.completed_at.is_some());

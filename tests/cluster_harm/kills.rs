@@ -23,21 +23,23 @@ fn kill(nodes: &mut Nodes, names: &[String], again: bool) {
     }
 }
 
-/// Kills whoever is named, has the job go on, and starts the nodes again.
-pub(crate) fn harm(nodes: &mut Nodes, job: &Job, what: &str, names: &[String]) {
+/// Kills whoever is named, has the job go on, and starts the nodes again. How long it took until it went on.
+pub(crate) fn harm(nodes: &mut Nodes, job: &Job, what: &str, names: &[String]) -> Duration {
     let majority_gone = names.len() > 1;
-    job.harm(nodes, what, |nodes| kill(nodes, names, majority_gone));
+    let recovery = job.harm(nodes, what, |nodes| kill(nodes, names, majority_gone));
     if !majority_gone {
         nodes.start_again(&names[0]);
     }
     nodes.expect_alive(3);
+    recovery
 }
 
 #[test]
 fn a_job_outlives_a_worker_and_the_leader() {
     let _alone = alone();
     let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit_with(&nodes, 3, rate(2), "disk");
+    let settings = ["--checkpoint-interval", "200ms", "--state-backend", "disk"];
+    let job = Job::submit_with(&nodes, 3, rate(2), &settings);
     let worker = job.worker(&nodes);
     harm(&mut nodes, &job, "kill -9 of a worker", &[worker]);
     let leader = nodes.leader();
@@ -92,4 +94,29 @@ fn a_job_outlives_leader_after_leader() {
         harm(&mut nodes, &job, &format!("kill -9 of leader {kill}"), &[leader]);
     }
     job.judge(&nodes, "behind kills of six leaders");
+}
+
+/// How often each of two nodes is killed to see how long recovery takes.
+const MEASURED_KILLS: u32 = 50;
+
+#[test]
+#[ignore = "takes a quarter of an hour"]
+fn recovery_from_many_kills_with_default_settings() {
+    let _alone = alone();
+    let mut nodes = Nodes::start(3, 4);
+    let job = Job::submit_with(&nodes, 3, rate(2 * MEASURED_KILLS), &[]);
+    let (mut workers, mut leaders) = (Vec::new(), Vec::new());
+    for kill in 1..=MEASURED_KILLS {
+        let worker = job.worker(&nodes);
+        workers.push(harm(&mut nodes, &job, &format!("kill -9 of worker {kill}"), &[worker]));
+        let leader = nodes.leader();
+        leaders.push(harm(&mut nodes, &job, &format!("kill -9 of leader {kill}"), &[leader]));
+    }
+    for (what, times) in [("a worker", &mut workers), ("the leader", &mut leaders)] {
+        times.sort_unstable();
+        // Of fifty the longest is the 99th percentile.
+        let (half, most) = (times[times.len() / 2], times[times.len() - 1]);
+        println!("{} kills of {what}: p50 {half:.1?}, p99 {most:.1?}", times.len());
+    }
+    job.judge(&nodes, "behind many kills");
 }

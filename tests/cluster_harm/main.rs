@@ -1,6 +1,6 @@
 //! What happens to a job of a cluster when its nodes are killed, stand still, leave and come.
 //!
-//! Everything here starts the stock binary as processes on loopback, each a node, harms them while `flight-delays` is at
+//! Everything here starts the stock binary as processes on loopback, each a node with a certificate, harms them while `flight-delays` is at
 //! work, and compares what the job has written, its lines sorted, with a run in one process that nobody disturbed. Every
 //! checkpoint that is left is proved to the last byte and certified a consistent cut. What is printed is how long it took from the harm
 //! to the first checkpoint that was completed behind it.

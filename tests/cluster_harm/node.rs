@@ -37,7 +37,9 @@ impl Node {
     pub(crate) fn start(&mut self, coordinators: &str, slots: u32) {
         assert!(self.process.is_none(), "{} lives", self.name);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut command = watershed(&self.folder, &["node", "--plain", "--cluster", "harm"]);
+        let mut command = watershed(&self.folder, &["node", "--cluster", "harm", "--tls-ca", "certs/ca.pem"]);
+        let (certificate, key) = (format!("certs/{}.pem", self.name), format!("certs/{}.key", self.name));
+        command.args(["--tls-cert", &certificate, "--tls-key", &key]);
         command.args(["--name", &self.name, "--coordinators", coordinators, "--slots", &slots.to_string()]);
         command.args(["--listen", &self.links.to_string(), "--http", &self.http.to_string()]);
         command.args(["--data", &self.name, "--checkpoints", "checkpoints"]);

@@ -15,6 +15,9 @@ const COORDINATORS: usize = 3;
 /// The longest that anything of a cluster may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// How many nodes there may be.
+const NODES_MAX: usize = 9;
+
 /// How long it is waited between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -31,6 +34,7 @@ impl Nodes {
     /// Starts as many nodes, each with so many slots, and waits until all see each other.
     pub(crate) fn start(count: usize, slots: u32) -> Self {
         let folder = TempDir::new().unwrap();
+        certify(folder.path());
         let nodes: Vec<Node> =
             (1..=count).map(|number| Node::new(&format!("n{number}"), folder.path())).collect();
         let named = nodes.iter().take(COORDINATORS).map(|node| format!("{}={}", node.name, node.links));
@@ -144,4 +148,12 @@ impl Nodes {
         let node = self.nodes.iter().find(|node| node.name == name).unwrap();
         get(node.http, "/metrics").unwrap_or_default()
     }
+}
+
+/// Makes the certificates by which the nodes know each other.
+fn certify(folder: &Path) {
+    let names: Vec<String> = (1..=NODES_MAX).map(|number| format!("n{number}")).collect();
+    let mut command = crate::process::watershed(folder, &["certs", "--out", "certs", "--cluster", "harm"]);
+    let output = command.args(names).output().expect("the program starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

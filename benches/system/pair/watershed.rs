@@ -50,7 +50,7 @@ impl Programs for KeyedCount {
         self.found.lock().expect("nobody panics with it").push(folded);
         let mut config = Config { parallelism: SUBTASKS as u32, ..Config::default() };
         config.checkpoints.interval = None;
-        Ok(Planned { plan, config })
+        Ok(Planned { plan, config, backend: None })
     }
 }
 
