@@ -14,6 +14,9 @@
 //! - [`Session`]: what one task has seen, so that it never finds shared state older than who it hears from.
 //! - [`ClockWriter`], [`ClockReader`]: a session's clock on one channel, only what has changed.
 //! - [`HybridClock`], [`Clocks`]: times that respect causes, and whose wall clock is ahead.
+//! - [`Token`]: what a client has seen, signed, so that no node answers it with older state.
+//! - [`RollBacks`]: to which checkpoints a job was set back, and so what of a token never happened.
+//! - [`translate`]: what a token of another run comes to here: wait, go on without, or a refusal that says why.
 //!
 //! # Lanes, and why a checkpoint is a cut
 //!
@@ -41,8 +44,11 @@ mod hybrid;
 #[cfg(test)]
 mod names;
 mod replica;
+mod rollback;
 mod session;
 mod skew;
+mod token;
+mod translate;
 mod update;
 
 pub use applied::Applied;
@@ -51,6 +57,9 @@ pub use hybrid::HybridClock;
 pub use replica::{
     Gap, Gossip, Lag, Replica, ReplicaConfig, ReplicaEffect, ReplicaEvent, ReplicaLimits, StampError, Tally,
 };
+pub use rollback::{Fate, ROLL_BACKS_MAX, RollBacks};
 pub use session::Session;
 pub use skew::{ClockOffset, Clocks};
+pub use token::{Audience, KeyId, Submitted, TOKEN_BYTES_MAX, Token, TokenError, TokenKey};
+pub use translate::{Needs, Place, Translation, Undone, is_durable, translate};
 pub use update::{Size, Update};
