@@ -18,6 +18,7 @@
 
 mod ballot;
 mod poll;
+mod rules;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -28,9 +29,10 @@ pub use tally::{Majority, Mean, Median, Tally};
 
 use std::collections::BTreeMap;
 
+use rules::{is_past, refuse};
 use serde::{Deserialize, Serialize};
+use watershed_core::Data;
 use watershed_core::shared::{Refusal, Resolver, Stamp};
-use watershed_core::{Data, SubtaskId};
 
 /// How many rounds are kept, the newest ones. What belongs to an older one is past.
 pub const ROUNDS_KEPT: usize = 16;
@@ -160,52 +162,6 @@ impl<T> Vote<T> {
     pub fn decided<'a, V>(&self, rounds: &'a BTreeMap<Round, Poll<V>>, round: Round) -> Option<&'a V> {
         rounds.get(&round)?.decision().map(|decision| &decision.value)
     }
-
-    /// Refuses the vote of somebody who has none, or one that cannot be tallied.
-    fn check_vote<V>(&self, voter: SubtaskId, value: &V) -> Result<(), Refusal>
-    where
-        T: Tally<V>,
-    {
-        if voter.index >= self.voters {
-            let voters = self.voters;
-            return refuse(format!(
-                "subtask {voter} has no vote: the electorate is subtasks 0 to {}",
-                voters - 1
-            ));
-        }
-        self.tally.check(value)
-    }
-
-    /// Refuses a decision that is not the tally of the votes that it lists.
-    fn check_decision<V: Data>(&self, poll: &Poll<V>, decision: &Decision<V>) -> Result<(), Refusal>
-    where
-        T: Tally<V>,
-    {
-        let listed = &decision.voters;
-        if !listed.is_sorted_by(|(one, _), (next, _)| one < next) {
-            return refuse("a decision lists its voters out of order, or one of them twice".to_owned());
-        }
-        if listed.len() < self.quorum as usize {
-            return refuse(format!(
-                "a decision counts {} votes, and {} are needed",
-                listed.len(),
-                self.quorum
-            ));
-        }
-        let mut values = Vec::with_capacity(listed.len());
-        for (voter, dot) in listed {
-            let Some(value) = poll.vote(*voter, *dot) else {
-                return refuse(format!(
-                    "a decision counts a vote of subtask {voter} that nobody cast: {dot}"
-                ));
-            };
-            values.push(value);
-        }
-        if same_bytes(&self.tally.tally(&values), &decision.value) {
-            return Ok(());
-        }
-        refuse(format!("a decision is not what its {} votes come to", listed.len()))
-    }
 }
 
 impl<V: Data, T: Tally<V>> Resolver<V> for Vote<T> {
@@ -285,20 +241,4 @@ impl<V: Data, T: Tally<V>> Resolver<V> for Vote<T> {
             }
         }
     }
-}
-
-/// Whether a round is older than all that are kept.
-fn is_past<V>(rounds: &BTreeMap<Round, Poll<V>>, round: Round) -> bool {
-    rounds.len() >= ROUNDS_KEPT && rounds.keys().next().is_some_and(|oldest| round < *oldest)
-}
-
-/// Whether two values are the same bit for bit: numbers that only compare equal are not.
-fn same_bytes<V: Data>(one: &V, other: &V) -> bool {
-    let bytes =
-        |value| rmp_serde::to_vec(value).expect("what is shared between sites can be told as MessagePack");
-    bytes(one) == bytes(other)
-}
-
-fn refuse<T>(why: String) -> Result<T, Refusal> {
-    Err(Refusal::Update(why))
 }
