@@ -76,7 +76,7 @@ impl Pulls {
         self.asked.get(&lane).is_some_and(|pull| pull.from == from)
     }
 
-    /// Takes note that a site has answered with something new. What is still missing is asked for at once.
+    /// Takes note that a site has answered with something new, and asks it on for what is to be had at once.
     pub(super) fn answered(
         &mut self,
         now: Tick,

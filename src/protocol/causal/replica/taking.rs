@@ -53,6 +53,7 @@ impl<D: Clone + Size> Replica<D> {
         if lane.site != from && !self.pulls.is_asked(from, lane) {
             return Outcome::Stale;
         }
+        let applied_before = self.applied.clock().get(lane);
         let mut answer = Outcome::Duplicate;
         for update in updates {
             match self.take(now, update, effects) {
@@ -62,8 +63,11 @@ impl<D: Clone + Size> Replica<D> {
             }
         }
         if answer == Outcome::Applied {
-            let missing = self.missing_of(lane);
-            let more = self.pulls.answered(now, from, lane, missing, &self.config.limits);
+            // SUBTLE: only a lane that has moved is asked on at once. Where there was no room for the answer, the same
+            // question would bring the same answer, as fast as the messages go; the next round asks again.
+            let (missing, limits) = (self.missing_of(lane), &self.config.limits);
+            let is_moving = self.applied.clock().get(lane) > applied_before;
+            let more = self.pulls.answered(now, from, lane, missing.filter(|_| is_moving), limits);
             effects.extend(more.map(|(from, gap)| ReplicaEffect::Pull { from, gap }));
         }
         answer

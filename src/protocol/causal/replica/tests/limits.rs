@@ -18,6 +18,24 @@ fn where_too_much_waits_the_lane_is_dropped_and_pulled_later() {
 }
 
 #[test]
+fn an_answer_for_which_there_is_no_room_is_not_asked_for_again_at_once() {
+    let mut replica = replica(3);
+    for counter in [2, 3] {
+        fed(&mut replica, 0, heard(&update(1, 2, counter, &[])));
+    }
+    fed(&mut replica, 500, gossip(1, &[(1, 1, 2)], 0, 0));
+    let round = |replica: &mut Replica<Vec<u8>>, now| {
+        fed(replica, now, Event::Deadline { wall: NOON }).into_iter().skip(1).collect::<Vec<_>>()
+    };
+    assert_eq!(round(&mut replica, 1000), [pull(1, lane(1, 1), 0, 2)]);
+    let updates = [1, 2].map(|counter| update(1, 1, counter, &[(1, 2, 1)])).to_vec();
+    let answer = ReplicaEvent::Answered { from: Site(1), lane: lane(1, 1), updates };
+    assert_eq!(fed(&mut replica, 1001, answer), []);
+    assert_eq!(replica.lag().dropped, 2);
+    assert_eq!(round(&mut replica, 2000), [pull(1, lane(1, 1), 0, 2)]);
+}
+
+#[test]
 fn what_waits_is_bounded_in_bytes_too() {
     let mut config = config(0, 2);
     config.limits.held_bytes_max = 1000;
