@@ -197,7 +197,8 @@ impl DeadLetterWriter {
     /// Puts a copy of so many bytes in the place of the file: an older run, which stands still, has the file open and
     /// would go on adding to it.
     fn keep_a_copy_of(&self, bytes: u64) -> Result<(), SinkError> {
-        let draft = self.path.with_added_extension(format!("run-{}", self.run));
+        let mut draft = self.path.clone().into_os_string();
+        draft.push(format!(".run-{}", self.run));
         let copy = || {
             let mut to = File::create(&draft)?;
             io::copy(&mut File::open(&self.path)?.take(bytes), &mut to)?;

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use watershed_core::{ChannelId, Sequence, SubtaskId};
 
@@ -13,12 +13,14 @@ use crate::element::Element;
 use crate::subtask::{Fed, SubtaskCore};
 
 thread_local! {
-    static LOCAL: RefCell<HashMap<SubtaskId, Rc<RefCell<SubtaskCore>>>> = RefCell::default();
+    // SUBTLE: it owns none of them. What a thread still has of its own when it ends is dropped when some of it is gone
+    // already, and a subtask that is dropped there and logs a word would abort the process.
+    static LOCAL: RefCell<HashMap<SubtaskId, Weak<RefCell<SubtaskCore>>>> = RefCell::default();
 }
 
 /// Makes a subtask known on its own thread.
-pub(crate) fn register(subtask: SubtaskId, core: Rc<RefCell<SubtaskCore>>) {
-    LOCAL.with_borrow_mut(|local| local.insert(subtask, core));
+pub(crate) fn register(subtask: SubtaskId, core: &Rc<RefCell<SubtaskCore>>) {
+    LOCAL.with_borrow_mut(|local| local.insert(subtask, Rc::downgrade(core)));
 }
 
 /// Forgets a subtask of this thread.
@@ -33,7 +35,7 @@ pub(crate) fn feed(
     sequence: Sequence,
     element: Element,
 ) -> Result<Fed, Element> {
-    let core = LOCAL.with_borrow(|local| local.get(&subtask).cloned());
+    let core = LOCAL.with_borrow(|local| local.get(&subtask)?.upgrade());
     let Some(core) = core else { return Err(element) };
     // A subtask that is borrowed is the one that is calling, further up the stack.
     let Ok(mut core) = core.try_borrow_mut() else { return Err(element) };

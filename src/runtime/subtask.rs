@@ -346,7 +346,7 @@ impl Handler<Connect> for SubtaskActor {
             wanted: None,
             actor: cx.address(),
         }));
-        local::register(subtask, core.clone());
+        local::register(subtask, &core);
         core.borrow_mut().guard(|core| core.station.restore(core.task.as_mut()));
         self.core = Some(core);
     }
