@@ -22,7 +22,7 @@ struct Pull {
     due: Tick,
 }
 
-/// The pulls that are not answered, one for each lane at most.
+/// The pulls that are not answered, one for each lane at most, and so many at once.
 ///
 /// What others have and we have not is mostly just under way. So a lane is pulled only if it has not moved from one round
 /// to the next.
@@ -59,10 +59,12 @@ impl Pulls {
     /// Asks for one gap, unless it is asked for already or there is no place.
     fn ask(&mut self, now: Tick, missing: &Missing, limits: &ReplicaLimits) -> Option<(Site, Gap)> {
         let lane = missing.gap.lane;
+        // One whose time is over takes no place: it is kept to know whom to ask next.
+        let taken = self.asked.values().filter(|pull| now < pull.due).count();
         let from = match self.asked.get(&lane) {
             Some(pull) if now < pull.due => return None,
+            Some(_) | None if taken >= limits.pulls_max => return None,
             Some(pull) => next_after(pull.from, &missing.have),
-            None if self.asked.len() >= limits.pulls_max => return None,
             // A lane's own site has all of it.
             None => *missing.have.iter().find(|site| **site == lane.site).unwrap_or(&missing.have[0]),
         };

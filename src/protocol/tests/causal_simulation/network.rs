@@ -4,7 +4,7 @@ use watershed_core::{ProcessingTime, Site};
 use watershed_protocol::causal::{ReplicaEffect, ReplicaEvent};
 use watershed_protocol::{Machine, Outcome, Tick};
 
-use crate::world::{Delta, Violation, World};
+use crate::world::{Delta, Id, Violation, World};
 
 /// How many of a hundred letters are lost, and how many come twice.
 const LOST: usize = 15;
@@ -78,7 +78,7 @@ impl World {
             ReplicaEffect::Answer { to, lane, updates } => {
                 self.mail.push(Letter { to, event: ReplicaEvent::Answered { from, lane, updates } });
             }
-            ReplicaEffect::Apply(update) => self.homes[place].table.push(update.delta.0),
+            ReplicaEffect::Apply(update) => self.join(place, update.delta.0),
             ReplicaEffect::Settle { epoch } => {
                 self.settled += 1;
                 let here = self.tasks.iter_mut().filter(|task| task.home == place);
@@ -88,5 +88,13 @@ impl World {
                 self.violations.insert(Violation::Mistrust);
             }
         }
+    }
+
+    fn join(&mut self, place: usize, id: Id) {
+        let table = &mut self.homes[place].table;
+        if !self.made[id as usize].causes.iter().all(|cause| table.contains(cause)) {
+            self.violations.insert(Violation::BeforeItsCause);
+        }
+        table.push(id);
     }
 }

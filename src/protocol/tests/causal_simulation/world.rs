@@ -40,6 +40,8 @@ impl Default for Rules {
 pub(crate) enum Violation {
     /// C2: a task works on a record and does not find in shared state what the record's writer knew.
     FoundThePast,
+    /// C3: an update was joined at a site that lacks something its writer knew.
+    BeforeItsCause,
     /// C2: a frame's clock does not name something that its task knows.
     Untold,
     /// What a checkpoint has saved of shared state is not just what was written before its barriers.

@@ -113,10 +113,13 @@ fn an_update_of_a_third_site_is_taken_only_from_whom_it_was_asked() {
 fn no_more_than_so_many_lanes_are_pulled_at_once_and_none_starves() {
     let mut replica = replica(4);
     fed(&mut replica, 500, gossip(1, &[(1, 1, 1), (1, 2, 1), (1, 3, 1)], 0, 0));
-    let first = [pull(1, lane(1, 1), 0, 1), pull(1, lane(1, 2), 0, 1)];
-    assert_eq!(round(&mut replica, 1000), first);
-    fed(&mut replica, 1001, answered(1, &[update(1, 1, 1, &[])]));
-    assert_eq!(round(&mut replica, 2000), [pull(1, lane(1, 3), 0, 1)]);
+    let ask = |site| pull(1, lane(1, site), 0, 1);
+    assert_eq!(round(&mut replica, 1000), [ask(1), ask(2)]);
+    assert_eq!(round(&mut replica, 2000), []);
+    // Neither was answered, and the third has its turn.
+    assert_eq!(round(&mut replica, 3000), [ask(3), ask(1)]);
+    fed(&mut replica, 3001, answered(1, &[update(1, 1, 1, &[])]));
+    assert_eq!(round(&mut replica, 4001), [ask(2)]);
 }
 
 #[test]
