@@ -15,6 +15,10 @@
 //! its lanes are of a run that nobody is in any more, and no dot is given twice, so it would wait for ever. Translation
 //! makes a definite answer out of that.
 //!
+//! SUBTLE: a replica is asked only for lanes of its own run, which is what translation leaves. To
+//! [`Applied::covers`](super::Applied::covers) all epochs that were handed out before the run are settled, whichever run
+//! had them; a token of an older run would be accepted. [`Replica::is_plausible`](super::Replica::is_plausible) says no.
+//!
 //! A client may then go on with what is left of its token ([`Translation::RolledBack`] has it): it is answered as if it
 //! had seen only what was kept, and knows so.
 

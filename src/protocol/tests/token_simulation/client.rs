@@ -167,7 +167,7 @@ impl Client {
             return Invariant::NothingUndoneIsShown.broken(format!("{dot} is shown in run {execution}"));
         }
         self.seen.extend(found);
-        token.see(&node.applied);
+        token.see(node.replica.applied());
         self.keep(&token);
         Ok(())
     }

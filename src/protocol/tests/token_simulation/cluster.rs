@@ -1,13 +1,15 @@
 //! The whole: sites, a network, a coordinator, zombies and clients, and what chance makes them do.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use watershed_core::causal::VectorClock;
 use watershed_core::checkpoint::{
     Change, ContentHash, Guard, Manifest, Meta, ObjectRef, Pointer, SharedCut, Vote,
 };
 use watershed_core::plan::{Fingerprint, Plan};
-use watershed_core::{Epoch, KeyGroups, Run, Site, SubtaskId, VertexId};
+use watershed_core::{Epoch, KeyGroups, Run, Site, SubtaskId, Term};
+use watershed_protocol::Tick;
 use watershed_protocol::causal::{Token, Translation};
 use watershed_protocol::checkpoint::certify_manifest;
 
@@ -15,13 +17,19 @@ use crate::client::{Answer, Client, Durable, judge};
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::history::{History, Key};
-use crate::site::{Beginning, Node, Update};
+use crate::replica::Message;
+use crate::site::{Beginning, Node};
 use crate::violation::{Invariant, Violation};
 
 const CLIENTS: usize = 4;
 const KEYS: usize = 3;
 /// How many durable tokens are kept to be shown again: the newest ones, and each of them for ever.
 const DURABLE_MAX: usize = 24;
+/// How much time passes from one step to the next.
+const STEP: Duration = Duration::from_millis(200);
+/// How often everybody gossips in the end, and how much later each time: a pull that was lost is asked for again.
+const ROUNDS: usize = 12;
+const ROUND: Duration = Duration::from_secs(3);
 
 /// A checkpoint on which votes are collected.
 struct Pending {
@@ -50,7 +58,8 @@ pub(crate) struct Cluster {
     nodes: Vec<Node>,
     /// Nodes of runs that are over, which do not know it.
     zombies: Vec<Node>,
-    network: Vec<(usize, Update)>,
+    network: Vec<(Site, Message)>,
+    now: Tick,
     pending: Option<Pending>,
     /// Where the lanes ended that each complete checkpoint of this run closed.
     finals: BTreeMap<Epoch, VectorClock>,
@@ -74,6 +83,7 @@ impl Cluster {
             nodes: Vec::new(),
             zombies: Vec::new(),
             network: Vec::new(),
+            now: Tick(0),
             pending: None,
             finals: BTreeMap::new(),
             pointers: Vec::new(),
@@ -87,6 +97,7 @@ impl Cluster {
 
     /// Harm: chance decides what happens next.
     pub(crate) fn step(&mut self) -> Result<(), Violation> {
+        self.now = self.now.after(STEP);
         match self.dice.below(100) {
             0..25 => self.ask(),
             25..30 => {
@@ -95,11 +106,17 @@ impl Cluster {
             }
             30..40 => self.work(),
             40..70 => {
-                self.deliver();
+                (0..4).for_each(|_| self.deliver());
                 Ok(())
             }
-            70..76 => self.trigger(),
-            76..92 => self.pass(),
+            70..75 => self.trigger(),
+            75..90 => self.pass(),
+            90..92 => {
+                let node = self.dice.below(self.nodes.len());
+                let messages = self.nodes[node].tick(self.now);
+                self.network.extend(messages);
+                Ok(())
+            }
             92 => {
                 self.pending = None;
                 Ok(())
@@ -155,6 +172,9 @@ impl Cluster {
             run: record.run,
             execution: self.execution,
             base: record.base,
+            burnt: self.meta.burnt,
+            sites: sites as u16,
+            tasks: 1 + self.dice.below(2),
             state: self.history.checkpoint(record.base),
             applied: VectorClock::new(),
             roll_backs: self.meta.roll_backs.clone(),
@@ -168,9 +188,11 @@ impl Cluster {
             beginning.applied = restored;
         }
         self.pending = None;
-        let tasks = 1 + self.dice.below(2);
-        let node = |site| Node::new(self.fault, Site(site as u16), tasks, &beginning);
-        self.nodes = (0..sites).map(node).collect();
+        let node = |site| Node::new(self.fault, Site(site), &beginning, self.now);
+        self.nodes = (0..beginning.sites).map(node).collect();
+        for node in &mut self.nodes {
+            self.network.extend(node.tick(self.now));
+        }
     }
 
     /// A task works: it reads, and now and then it writes.
@@ -182,9 +204,11 @@ impl Cluster {
             return Ok(());
         }
         let key = self.key();
-        let id = self.history.make(self.nodes[node].next(task), key, self.execution)?;
-        let update = self.nodes[node].write(task, id);
-        self.broadcast(node, &update);
+        let Some(stamp) = self.nodes[node].stamp(self.now, task) else { return Ok(()) };
+        let id = self.history.make(stamp.dot, key, self.execution)?;
+        let messages = self.nodes[node].write(self.now, task, stamp, id);
+        self.network.extend(messages);
+        self.tally.updates += 1;
         Ok(())
     }
 
@@ -192,20 +216,19 @@ impl Cluster {
         Key(self.dice.below(KEYS) as u8)
     }
 
-    fn broadcast(&mut self, from: usize, update: &Update) {
-        self.tally.updates += 1;
-        let others = (0..self.nodes.len()).filter(|to| *to != from);
-        self.network.extend(others.map(|to| (to, update.clone())));
-    }
-
-    /// The network delivers in any order, and what is left of older runs to whoever has the place now.
+    /// The network delivers in any order, what is left of older runs to whoever has the place now, and now and then
+    /// nothing: the real replica asks again for what it lacks.
     fn deliver(&mut self) {
         if self.network.is_empty() {
             return;
         }
-        let (to, update) = self.network.swap_remove(self.dice.below(self.network.len()));
-        if let Some(node) = self.nodes.get_mut(to) {
-            node.hear(update);
+        let (to, message) = self.network.swap_remove(self.dice.below(self.network.len()));
+        if !self.fault.is_of_replica() && self.dice.once_in(20) {
+            return;
+        }
+        if let Some(node) = self.nodes.get_mut(usize::from(to.0)) {
+            let answers = node.hear(self.now, message);
+            self.network.extend(answers);
         }
     }
 
@@ -228,8 +251,9 @@ impl Cluster {
         });
         let tasks: Vec<(usize, usize)> = tasks.collect();
         let (node, task) = tasks[self.dice.below(tasks.len())];
-        let cut = self.nodes[node].pass(task, epoch);
-        let subtask = SubtaskId { vertex: VertexId(node as u32), index: task as u32 };
+        let (cut, messages) = self.nodes[node].pass(self.now, task, epoch);
+        self.network.extend(messages);
+        let subtask = self.nodes[node].subtask(task);
         pending.votes.insert(subtask, vote(subtask, cut));
         if tasks.len() == 1 { self.complete() } else { Ok(()) }
     }
@@ -259,7 +283,8 @@ impl Cluster {
     /// A node hears of all checkpoints of this run that are complete.
     fn learn(&mut self, node: usize) {
         for (epoch, finals) in &self.finals {
-            self.nodes[node].learn(*epoch, finals.clone());
+            let messages = self.nodes[node].learn(self.now, *epoch, finals);
+            self.network.extend(messages);
         }
     }
 
@@ -285,13 +310,14 @@ impl Cluster {
                         asking.read_as_of(token, key, node, &self.history);
                         None
                     }
-                    _ => write(asking, token, key, node, &mut self.history)?,
+                    _ => write(asking, token, key, node, self.now, &mut self.history)?,
                 };
                 if self.dice.once_in(4) {
                     asking.reduce(node);
                 }
-                if let (Some(update), true) = (written, server < live) {
-                    self.broadcast(server, &update);
+                self.tally.updates += u64::from(written.is_some());
+                if server < live {
+                    self.network.extend(written.into_iter().flatten());
                 }
                 Answer::Served
             }
@@ -338,10 +364,16 @@ impl Cluster {
         while self.pending.is_some() {
             self.pass()?;
         }
-        while !self.network.is_empty() {
-            self.deliver();
-        }
         (0..self.nodes.len()).for_each(|node| self.learn(node));
+        for _ in 0..ROUNDS {
+            self.now = self.now.after(ROUND);
+            for node in &mut self.nodes {
+                self.network.extend(node.tick(self.now));
+            }
+            while !self.network.is_empty() {
+                self.deliver();
+            }
+        }
         self.show_durable(true)?;
         for client in &mut self.clients {
             for node in &self.nodes {
@@ -365,14 +397,16 @@ fn write(
     token: Token,
     key: Key,
     node: &mut Node,
+    now: Tick,
     history: &mut History,
-) -> Result<Option<Update>, Violation> {
+) -> Result<Option<Vec<(Site, Message)>>, Violation> {
     let newest = token.seen.dots().map(|dot| dot.lane.epoch).max();
     let Some(task) = node.tasks.iter().position(|task| Some(task.epoch) >= newest) else { return Ok(None) };
-    let id = history.make(node.next(task), key, node.beginning.execution)?;
-    let update = node.write(task, id);
+    let Some(stamp) = node.stamp(now, task) else { return Ok(None) };
+    let id = history.make(stamp.dot, key, node.beginning.execution)?;
+    let messages = node.write(now, task, stamp, id);
     client.wrote(token, id, history);
-    Ok(Some(update))
+    Ok(Some(messages))
 }
 
 fn plan() -> Fingerprint {
@@ -402,7 +436,7 @@ fn manifest(beginning: &Beginning, epoch: Epoch, base: Option<Epoch>, votes: Vec
         lineage: beginning.lineage,
         epoch,
         run: beginning.run,
-        term: watershed_core::Term(0),
+        term: Term(0),
         base,
         plan: plan(),
         key_groups: KeyGroups::default(),

@@ -1,9 +1,10 @@
 //! The rules, each broken once.
 
 /// Which rule is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// None: the protocol as it is.
+    #[default]
     None,
     /// A job that was set back goes on in the same run, with the counters of the checkpoint.
     CountersRestored,
@@ -21,4 +22,19 @@ pub(crate) enum Fault {
     NoFilter,
     /// A replica applies what arrives from a run that is over.
     OldRunsHeard,
+}
+
+impl Fault {
+    /// Whether the broken rule is one of the replica itself.
+    pub(crate) fn is_of_replica(self) -> bool {
+        match self {
+            Fault::CountersRestored | Fault::NoFilter | Fault::OldRunsHeard => true,
+            Fault::None
+            | Fault::NoTranslation
+            | Fault::BaseExclusive
+            | Fault::BaseTooFar
+            | Fault::DurableByNumber
+            | Fault::CompletedTakenForApplied => false,
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::violation::{Invariant, Violation};
 pub(crate) struct Key(pub(crate) u8);
 
 /// An update, by a name that is its own whatever dot it is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UpdateId(usize);
 
 /// The updates that somebody has applied or seen.

@@ -14,7 +14,8 @@
 //! - In the end, when nothing is lost any more, everybody gets a definite answer from every node.
 //!
 //! What is decided is decided by the rules of the meta store ([`Change`](watershed_core::checkpoint::Change)), and tokens
-//! are sealed and opened each time. The replicas are the least that one can be; the real one is explored beside its code.
+//! are sealed and opened each time. The replicas are the real ones ([`Replica`](watershed_protocol::causal::Replica)), but
+//! where a rule of theirs is broken: then they are the least that a replica can be.
 //!
 //! ```text
 //!   cargo test -p watershed-protocol --test token_simulation                                     seconds
@@ -26,6 +27,7 @@ mod cluster;
 mod dice;
 mod fault;
 mod history;
+mod replica;
 mod site;
 mod violation;
 

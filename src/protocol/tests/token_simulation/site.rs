@@ -1,25 +1,17 @@
 //! One site of one run: its replica, its tasks, and where it stands when it is shown a token.
-//!
-//! The replica is the least that is one: it applies an update when it is the next one of its lane and all that it depends
-//! on has been applied, and keeps it until then.
 
 use std::collections::BTreeMap;
 
-use watershed_core::causal::{Dot, Lane, VectorClock};
+use watershed_core::causal::VectorClock;
 use watershed_core::checkpoint::{ContentHash, ObjectRef, RollBack, SharedCut, SharedLog, SiteShare};
-use watershed_core::{Counter, Epoch, Lineage, Run, Site};
-use watershed_protocol::causal::{Needs, Place, RollBacks};
+use watershed_core::shared::Stamp;
+use watershed_core::{Epoch, Lineage, Run, Site, SubtaskId, VertexId};
+use watershed_protocol::Tick;
+use watershed_protocol::causal::{Needs, Place, ReplicaEffect, ReplicaEvent, RollBacks};
 
 use crate::fault::Fault;
 use crate::history::{UpdateId, Updates};
-
-/// An update under way.
-#[derive(Clone)]
-pub(crate) struct Update {
-    pub(crate) id: UpdateId,
-    pub(crate) dot: Dot,
-    pub(crate) deps: VectorClock,
-}
+use crate::replica::{AnyReplica, Delta, Effect, Message, wall};
 
 /// A task: the epoch that it is in, and what it has seen.
 #[derive(Clone)]
@@ -37,6 +29,10 @@ pub(crate) struct Beginning {
     /// Its number as the world counts.
     pub(crate) execution: Run,
     pub(crate) base: Option<Epoch>,
+    /// The newest epoch handed out before.
+    pub(crate) burnt: Epoch,
+    pub(crate) sites: u16,
+    pub(crate) tasks: usize,
     pub(crate) state: Updates,
     /// Nothing, but where counters are restored.
     pub(crate) applied: VectorClock,
@@ -50,105 +46,129 @@ pub(crate) struct Node {
     pub(crate) site: Site,
     pub(crate) beginning: Beginning,
     pub(crate) tasks: Vec<Task>,
-    pub(crate) applied: VectorClock,
+    pub(crate) replica: AnyReplica,
     pub(crate) state: Updates,
-    held: Vec<Update>,
-    own: Vec<Update>,
     /// The checkpoints of this run that it knows to be complete, and where the lanes ended that each of them closed.
     completed: BTreeMap<Epoch, VectorClock>,
 }
 
 impl Node {
-    pub(crate) fn new(fault: Fault, site: Site, tasks: usize, beginning: &Beginning) -> Self {
-        let epoch = Epoch(beginning.base.map_or(0, |base| base.0) + 1);
+    pub(crate) fn new(fault: Fault, site: Site, beginning: &Beginning, now: Tick) -> Self {
+        // A run that goes on with the counters of its base goes on in the base's next epoch, too.
+        let before = match fault {
+            Fault::CountersRestored => beginning.base.unwrap_or_default(),
+            _ => beginning.burnt,
+        };
+        let names = (beginning.run, site, beginning.sites);
+        let task = Task { epoch: Epoch(before.0 + 1), session: VectorClock::new() };
         Node {
             fault,
             site,
             beginning: beginning.clone(),
-            tasks: vec![Task { epoch, session: VectorClock::new() }; tasks],
-            applied: beginning.applied.clone(),
+            tasks: vec![task; beginning.tasks],
+            replica: AnyReplica::new(fault, names, before, beginning.applied.clone(), now),
             state: beginning.state.clone(),
-            held: Vec::new(),
-            own: Vec::new(),
             completed: BTreeMap::new(),
         }
     }
 
-    /// The dot that the next update of a task gets.
-    pub(crate) fn next(&self, task: usize) -> Dot {
-        let lane = Lane { run: self.beginning.run, epoch: self.tasks[task].epoch, site: self.site };
-        Dot { lane, counter: Counter(self.applied.get(lane).0 + 1) }
-    }
-
-    /// What a task can see of the run's updates.
-    fn visible(&self, task: usize) -> VectorClock {
-        match self.fault {
-            Fault::NoFilter => self.applied.clone(),
-            _ => self.applied.up_to(self.tasks[task].epoch),
-        }
+    /// The name of one of its tasks.
+    pub(crate) fn subtask(&self, task: usize) -> SubtaskId {
+        SubtaskId { vertex: VertexId(u32::from(self.site.0)), index: task as u32 }
     }
 
     /// A task reads.
     pub(crate) fn read(&mut self, task: usize) {
-        let visible = self.visible(task);
+        let visible = self.replica.visible(self.tasks[task].epoch);
         self.tasks[task].session.merge(&visible);
     }
 
-    /// A task writes: under the next dot, with all that it can see before it.
-    pub(crate) fn write(&mut self, task: usize, id: UpdateId) -> Update {
-        let update = Update { id, dot: self.next(task), deps: self.visible(task) };
+    /// Names the next update of a task, where the site may write.
+    pub(crate) fn stamp(&mut self, now: Tick, task: usize) -> Option<Stamp> {
+        let (epoch, writer) = (self.tasks[task].epoch, self.subtask(task));
+        self.replica.stamp(now, epoch, writer)
+    }
+
+    /// A task writes, with all that it can see before it.
+    pub(crate) fn write(
+        &mut self,
+        now: Tick,
+        task: usize,
+        stamp: Stamp,
+        id: UpdateId,
+    ) -> Vec<(Site, Message)> {
+        self.state.insert(id);
+        let messages = self.hear(now, ReplicaEvent::Wrote { stamp, delta: Delta(id) });
         self.read(task);
-        self.tasks[task].session.see(update.dot);
-        self.apply(&update);
-        self.own.push(update.clone());
-        update
+        messages
     }
 
-    /// An update of another site comes in.
-    pub(crate) fn hear(&mut self, update: Update) {
-        if update.dot.lane.run != self.beginning.run && self.fault != Fault::OldRunsHeard {
-            return;
+    /// The replica hears something. Returns what it has to say to others.
+    pub(crate) fn hear(&mut self, now: Tick, event: Message) -> Vec<(Site, Message)> {
+        let mut messages = Vec::new();
+        for effect in self.replica.on(now, event) {
+            self.perform(effect, &mut messages);
         }
-        self.held.push(update);
-        while let Some(index) = self.held.iter().position(|update| self.is_ready(update)) {
-            let update = self.held.swap_remove(index);
-            self.apply(&update);
+        messages
+    }
+
+    fn perform(&mut self, effect: Effect, messages: &mut Vec<(Site, Message)>) {
+        let from = self.site;
+        let others = (0..self.beginning.sites).map(Site).filter(|site| *site != from);
+        match effect {
+            ReplicaEffect::Broadcast(update) => {
+                messages.extend(others.map(|to| (to, ReplicaEvent::Heard { from, update: update.clone() })));
+            }
+            ReplicaEffect::Gossip(gossip) => {
+                messages.extend(others.map(|to| (to, ReplicaEvent::Gossip { from, gossip: gossip.clone() })));
+            }
+            ReplicaEffect::Pull { from: to, gap } => {
+                messages.push((to, ReplicaEvent::Pulled { by: from, gap }));
+            }
+            ReplicaEffect::Answer { to, lane, updates } => {
+                messages.push((to, ReplicaEvent::Answered { from, lane, updates }));
+            }
+            ReplicaEffect::Apply(update) => {
+                self.state.insert(update.delta.0);
+            }
+            ReplicaEffect::Settle { epoch } => {
+                self.tasks.iter_mut().for_each(|task| task.session.forget(epoch));
+            }
+            ReplicaEffect::Distrust { .. } => unreachable!("all clocks show the same"),
         }
     }
 
-    fn is_ready(&self, Update { dot, deps, .. }: &Update) -> bool {
-        dot.counter.0 == self.applied.get(dot.lane).0 + 1 && self.applied.covers(deps)
-    }
-
-    fn apply(&mut self, update: &Update) {
-        self.applied.see(update.dot);
-        self.state.insert(update.id);
+    /// Time has passed.
+    pub(crate) fn tick(&mut self, now: Tick) -> Vec<(Site, Message)> {
+        self.hear(now, ReplicaEvent::Deadline { wall: wall(now) })
     }
 
     /// A task passes a barrier. The last one speaks for the site.
-    pub(crate) fn pass(&mut self, task: usize, epoch: Epoch) -> SharedCut {
+    pub(crate) fn pass(&mut self, now: Tick, task: usize, epoch: Epoch) -> (SharedCut, Vec<(Site, Message)>) {
         let session = self.tasks[task].session.clone();
         self.tasks[task].epoch = Epoch(epoch.0 + 1);
-        let is_last = self.tasks.iter().all(|task| task.epoch > epoch);
-        SharedCut { site: self.site, session, share: is_last.then(|| self.share(epoch)) }
+        if !self.tasks.iter().all(|task| task.epoch > epoch) {
+            return (SharedCut { site: self.site, session, share: None }, Vec::new());
+        }
+        let messages = self.hear(now, ReplicaEvent::Passed { epoch });
+        (SharedCut { site: self.site, session, share: Some(self.share(epoch)) }, messages)
     }
 
     fn share(&self, epoch: Epoch) -> SiteShare {
-        let known = self.known();
-        let closed = |update: &&Update| update.dot.lane.epoch <= epoch && Some(update.dot.lane.epoch) > known;
-        let (mut finals, mut deps, mut updates) = (VectorClock::new(), VectorClock::new(), 0);
-        for update in self.own.iter().filter(closed) {
-            finals.see(update.dot);
-            deps.merge(&update.deps);
-            updates += 1;
-        }
+        let (finals, saved) = self.replica.closed(epoch);
+        let mut deps = VectorClock::new();
+        saved.iter().for_each(|update| deps.merge(&update.deps));
         let object = ObjectRef { path: String::new(), bytes: 0, hash: ContentHash([0; 32]) };
-        SiteShare { finals, deps, base: None, logs: vec![SharedLog { epoch, object, updates }] }
+        let log = SharedLog { epoch, object, updates: saved.len() as u64 };
+        SiteShare { finals, deps, base: None, logs: vec![log] }
     }
 
-    /// Hears that a checkpoint is complete, and where the lanes ended that it closed.
-    pub(crate) fn learn(&mut self, epoch: Epoch, finals: VectorClock) {
-        self.completed.insert(epoch, finals);
+    /// Hears that a checkpoint is complete, and where the lanes ended that it closed. They come in their order.
+    pub(crate) fn learn(&mut self, now: Tick, epoch: Epoch, finals: &VectorClock) -> Vec<(Site, Message)> {
+        if self.completed.insert(epoch, finals.clone()).is_some() {
+            return Vec::new();
+        }
+        self.hear(now, ReplicaEvent::Completed { epoch })
     }
 
     /// The newest checkpoint that it knows to be complete.
@@ -161,7 +181,7 @@ impl Node {
         if self.fault == Fault::CompletedTakenForApplied {
             return self.known();
         }
-        let applied = self.completed.iter().take_while(|(_, finals)| self.applied.covers(finals));
+        let applied = self.completed.iter().take_while(|(_, finals)| self.replica.covers(finals));
         applied.last().map(|(epoch, _)| *epoch).or(self.beginning.base)
     }
 
@@ -181,6 +201,6 @@ impl Node {
 
     /// Whether a question may be answered.
     pub(crate) fn meets(&self, needs: &Needs) -> bool {
-        self.applied.covers(&needs.seen) && needs.checkpoint <= self.whole()
+        self.replica.covers(&needs.seen) && needs.checkpoint <= self.whole()
     }
 }
