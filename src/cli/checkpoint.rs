@@ -14,6 +14,7 @@ use watershed_state::inspect::{Offline, Report, Which};
 
 use super::answer;
 use super::arguments::{Checkpoint, Migrate, Several};
+use super::explain::{Explained, explain};
 use super::failure::Failure;
 use super::look::{open, which};
 use super::run::{Prepared, prepare};
@@ -83,6 +84,11 @@ fn verify(several: &Several, options: &Options) -> Result<ExitCode, Failure> {
         (several.epochs.iter().map(prove).collect::<Result<_, _>>()?, Vec::new())
     };
     let sound = unread.is_empty() && reports.iter().all(Report::is_sound);
+    let reports: Vec<Explained> = if several.explain {
+        wait(explain(&open(directory)?, reports))
+    } else {
+        reports.into_iter().map(Explained::plain).collect()
+    };
     if options.json {
         answer(&json!({ "sound": sound, "checkpoints": reports, "unread": unread }).to_string())?;
     } else {

@@ -16,6 +16,7 @@ mod changed_plan;
 mod checkpoint;
 mod cluster;
 mod dead_letters;
+mod explain;
 mod failure;
 mod log;
 mod look;

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use watershed_core::checkpoint::Vote;
+use watershed_state::inspect::{Offline, Which};
 
 use crate::lasting::{Flights, ended, newest};
 use crate::place::{Ended, Place, refused};
@@ -51,6 +53,63 @@ fn checkpoints_are_listed_shown_proved_and_compared_as_text_and_as_json() {
     assert!(diff.starts_with(&format!("from checkpoint {first} to {last}: ")), "{diff}");
     let json = looked(&flights, &["checkpoint", "diff", "state", &first, "--json"]).json();
     assert_eq!(json["to"], last);
+}
+
+#[test]
+fn a_cut_is_explained_rule_by_rule_and_a_broken_one_by_the_channel_that_breaks_it() {
+    let flights = suspended();
+    let told = looked(&flights, &["checkpoint", "verify", "state", "--explain"]).out;
+    let of_newest: Vec<&str> = told.lines().skip_while(|line| !line.starts_with("checkpoint ")).collect();
+    let of_newest = &of_newest[of_newest.len() - 6..];
+    assert!(of_newest[0].starts_with("checkpoint ") && of_newest[0].contains(": sound, "), "{told}");
+    let rules = [
+        "K1 channels: ",
+        "K2 causality: nothing",
+        "K3 shared state: nothing",
+        "K4 identity: ",
+        "K5 sources: ",
+    ];
+    for (line, rule) in of_newest[1..].iter().zip(rules) {
+        assert!(line.starts_with(&format!("  {rule}")), "{line} in {told}");
+    }
+    let json = looked(&flights, &["checkpoint", "verify", "state", "--explain", "--json"]).json();
+    let rules = json["checkpoints"][0]["rules"].as_array().expect("the rules are told");
+    assert!(rules.len() == 5 && rules[0]["checked"]["channels"].as_u64() > Some(0), "{json}");
+    assert_eq!(
+        looked(&flights, &["checkpoint", "verify", "state", "--json"]).json()["checkpoints"][0].get("rules"),
+        None
+    );
+
+    let forged = forge(&flights, |votes| {
+        let cuts = votes.iter_mut().flat_map(|vote| &mut vote.received);
+        cuts.into_iter().next().expect("something is received").records += 1;
+    });
+    let told = flights.0.run(&["checkpoint", "verify", "state", &forged, "--explain"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    let mut broken =
+        told.out.lines().skip_while(|line| !line.starts_with("  K1 channels is broken: channel "));
+    let line = broken.next().unwrap_or_else(|| panic!("the channel is named: {told:?}"));
+    assert!(line.contains(": records sent "), "{line}");
+    assert!(broken.next().is_some_and(|line| line.starts_with("    it says: what was sent ")), "{told:?}");
+    assert!(broken.next().is_some_and(|line| line.starts_with("    vertex ")), "{told:?}");
+    let json = flights.0.run(&["checkpoint", "verify", "state", &forged, "--explain", "--json"]).json();
+    assert_eq!(json["checkpoints"][0]["rules"][0]["checked"], Value::Null, "{json}");
+    assert!(json["checkpoints"][0]["rules"][0]["violation"].is_string(), "{json}");
+}
+
+/// Writes a checkpoint that is the newest one but for a lie, and returns its number.
+fn forge(flights: &Flights, lie: impl FnOnce(&mut [Vote])) -> String {
+    let state = flights.0.path().join("state");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let offline = Offline::open(&state).unwrap();
+        let (_, mut manifest) = offline.manifest(Which::Newest).await.unwrap();
+        manifest.base = Some(manifest.epoch);
+        manifest.epoch.0 += 1;
+        lie(&mut manifest.votes);
+        offline.store().put_manifest(&manifest).await.unwrap();
+        manifest.epoch.to_string()
+    })
 }
 
 #[test]

@@ -56,6 +56,9 @@ pub(in crate::cli) struct Several {
     /// Their numbers [default: all that are kept]
     #[arg(value_name = "N")]
     pub(in crate::cli) epochs: Vec<u64>,
+    /// Say of each rule of a consistent cut what it means, how much was checked by it, and where it is broken
+    #[arg(long)]
+    pub(in crate::cli) explain: bool,
 }
 
 /// Two checkpoints.
@@ -120,6 +123,7 @@ pub(super) const CHECKPOINT_HELP: &str = "\
 Examples:
   {binary} checkpoint list state/
   {binary} checkpoint verify state/
+  {binary} checkpoint verify state/ 42 --explain
   {binary} checkpoint diff state/ 41 42
   {binary} checkpoint migrate --dry-run {pipeline} --state-dir state/
 

@@ -63,7 +63,10 @@ impl Offline {
         for vote in &manifest.votes {
             self.verify_vote(&manifest, vote, &mut report).await;
         }
-        let base = self.base(&manifest, &mut report).await;
+        let base = self.base(&manifest).await.unwrap_or_else(|error| {
+            report.wrong(None, format!("the checkpoint that it came from cannot be read: {error}"));
+            None
+        });
         let cut = certificate(&manifest, base.as_ref());
         report.problems.extend(cut.into_iter().map(|what| Problem { object: None, what }));
         Ok(report)
@@ -99,16 +102,25 @@ impl Offline {
         Ok(self.store.list().await?.iter().any(|stored| stored.path == path))
     }
 
+    /// A checkpoint's manifest and the one that it came from, where that is still there: what its cut is proved by.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them cannot be read.
+    pub async fn cut(&self, which: Which) -> Result<(Manifest, Option<Manifest>), InspectError> {
+        let (_, manifest) = self.manifest(which).await?;
+        let base = self.base(&manifest).await?;
+        Ok((manifest, base))
+    }
+
     /// The manifest that this one came from, where it is still there.
-    async fn base(&self, manifest: &Manifest, report: &mut Report) -> Option<Manifest> {
-        match self.manifest(Which::Epoch(manifest.base?)).await {
-            Ok((_, base)) => Some(base),
+    async fn base(&self, manifest: &Manifest) -> Result<Option<Manifest>, InspectError> {
+        let Some(base) = manifest.base else { return Ok(None) };
+        match self.manifest(Which::Epoch(base)).await {
+            Ok((_, base)) => Ok(Some(base)),
             // It may have been removed since.
-            Err(InspectError::NoSuch { .. }) => None,
-            Err(error) => {
-                report.wrong(None, format!("the checkpoint that it came from cannot be read: {error}"));
-                None
-            }
+            Err(InspectError::NoSuch { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

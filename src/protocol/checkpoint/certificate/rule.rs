@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use watershed_core::VertexId;
+
 use super::{Mention, Violation};
 
 /// What must hold of a cut.
@@ -96,6 +98,38 @@ impl fmt::Display for Checked {
 }
 
 impl Violation {
+    /// The vertex at which the rule does not hold, where it is about one.
+    pub fn vertex(&self) -> Option<VertexId> {
+        let vertex = match self {
+            Violation::VoteMissing(subtask)
+            | Violation::VoteTwice(subtask)
+            | Violation::Stranger(subtask)
+            | Violation::NothingShared(subtask)
+            | Violation::OtherPlan { subtask, .. }
+            | Violation::NotKeyed { subtask }
+            | Violation::WrongEnd { subtask, .. }
+            | Violation::OtherRun { subtask, .. }
+            | Violation::Beyond { subtask, .. }
+            | Violation::Orphan { subtask, .. }
+            | Violation::ShareMissing { subtask, .. }
+            | Violation::ShareTwice { subtasks: (subtask, _), .. }
+            | Violation::NotOwn { subtask, .. } => subtask.vertex,
+            Violation::UnknownChannel { channel, .. }
+            | Violation::ReportedTwice { channel, .. }
+            | Violation::NotReported { channel, .. }
+            | Violation::Channel { channel, .. } => channel.to.vertex,
+            Violation::KeyGroups { vertex, .. }
+            | Violation::KeyGroupsEnd { vertex, .. }
+            | Violation::WentBack { vertex, .. }
+            | Violation::SplitTwice { vertex, .. }
+            | Violation::SplitForgotten { vertex, .. } => *vertex,
+            Violation::BaseBeyond { .. } | Violation::LogOutside { .. } | Violation::Unsaved { .. } => {
+                return None;
+            }
+        };
+        Some(vertex)
+    }
+
     /// The rule that does not hold.
     pub fn rule(&self) -> Rule {
         match self {
