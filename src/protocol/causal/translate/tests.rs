@@ -115,6 +115,10 @@ fn all_lanes_behind_the_base_are_undone_and_those_of_the_new_run_still_hold() {
 fn a_server_that_is_behind_does_not_answer() {
     let behind = Place { run: Run(2), ..place() };
     assert_eq!(translate(&token(), &behind), Translation::Ahead { run: Run(3) });
+    // Also where the token names no update.
+    let mut reduced = token();
+    reduced.reduce(Epoch(9));
+    assert_eq!(translate(&reduced, &behind), Translation::Ahead { run: Run(3) });
     // Also where it has not heard of a fork.
     let before = Place { lineage: Lineage(0), run: Run(1), ..place() };
     assert_eq!(translate(&token(), &before), Translation::Ahead { run: Run(3) });
