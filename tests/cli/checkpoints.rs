@@ -100,14 +100,14 @@ fn a_cut_is_explained_rule_by_rule_and_a_broken_one_by_the_channel_that_breaks_i
 /// Writes a checkpoint that is the newest one but for a lie, and returns its number.
 fn forge(flights: &Flights, lie: impl FnOnce(&mut [Vote])) -> String {
     let state = flights.0.path().join("state");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     runtime.block_on(async {
-        let offline = Offline::open(&state).unwrap();
-        let (_, mut manifest) = offline.manifest(Which::Newest).await.unwrap();
+        let offline = Offline::open(&state).expect("the directory is ours");
+        let (_, mut manifest) = offline.manifest(Which::Newest).await.expect("a checkpoint is complete");
         manifest.base = Some(manifest.epoch);
         manifest.epoch.0 += 1;
         lie(&mut manifest.votes);
-        offline.store().put_manifest(&manifest).await.unwrap();
+        offline.store().put_manifest(&manifest).await.expect("the directory is ours");
         manifest.epoch.to_string()
     })
 }
