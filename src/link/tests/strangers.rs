@@ -82,7 +82,6 @@ async fn who_does_not_say_hello_in_time_is_closed() {
     assert!(begun.elapsed() >= config().handshake_within);
     let hello = framed(Kind::Hello, &msgpack::write(&Hello::new(&local("c"), "127.0.0.1:9", 1)).unwrap());
     let mut stream = TcpStream::connect(b.address()).await.unwrap();
-    let begun = Instant::now();
     for byte in hello {
         if stream.write_all(&[byte]).await.is_err() {
             break;
