@@ -59,6 +59,10 @@ number!(
     Counter(u64)
 );
 number!(
+    /// A shared state of one plan, counted from 0 in the order in which the pipeline named them.
+    SharedId(u32)
+);
+number!(
     /// The number of an element on one channel, counted from 0.
     Sequence(u64)
 );

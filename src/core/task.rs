@@ -13,6 +13,7 @@ pub use source::{SourceHead, SplitTask};
 
 use std::time::Duration;
 
+use crate::shared::AnyShared;
 use crate::spi::{Guarantee, Polled, SourceError, SplitLog};
 use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
 use crate::state::LayerKind;
@@ -30,6 +31,10 @@ pub trait Task: Send {
 
     /// Takes records out of a batch. [`Step::Again`] where some are left because the outbox is full.
     fn feed(&mut self, port: PortId, batch: &mut AnyBatch, cx: &mut TaskContext) -> Step;
+
+    /// Whether any operator of the chain uses shared state. Where it is so, [`TaskContext::shared`] is set before the
+    /// task is opened, and records come only once the site has applied what their sender had seen.
+    fn uses_shared(&self) -> bool;
 
     /// Advances the watermark; call again with the same one on [`Step::Again`].
     fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step;
@@ -161,6 +166,9 @@ pub trait TaskFactory: Send {
     ///
     /// Where the bytes are no split of this source.
     fn describe(&self, split: &[u8]) -> Result<String, TaskError>;
+
+    /// The shared states that the operators of the chain use; one may be named more than once.
+    fn shared(&self) -> Vec<AnyShared>;
 
     /// What a source holds to when the job is killed, with ingress logs or without; other vertices hold to everything.
     fn guarantee(&self, logged: bool) -> Guarantee {

@@ -2,9 +2,11 @@
 
 use std::task::Waker;
 
+use watershed_core::causal::VectorClock;
+use watershed_core::shared::{Refusal, Resolver, Shared};
 use watershed_core::state::{LayerKind, Saving, Sections, State};
 use watershed_core::{
-    Data, DeadLetter, EventTime, KeyGroups, Output, ProcessingTime, SideOutput, Step, Watermark,
+    Data, DeadLetter, EventTime, Key, KeyGroups, Output, ProcessingTime, SideOutput, Step, Watermark,
 };
 
 use super::*;
@@ -48,6 +50,20 @@ impl<R> Output<Windowed<char, R>> for Narrow<R> {
     fn hold(&mut self) {}
     fn waker(&self) -> &Waker {
         Waker::noop()
+    }
+    fn read<Q: Key, V: Data, S: Resolver<V>>(&self, _shared: &Shared<Q, V, S>, _key: &Q) -> S::Value {
+        unreachable!("a window shares no state")
+    }
+    fn update<Q: Key, V: Data, S: Resolver<V>>(
+        &mut self,
+        _shared: &Shared<Q, V, S>,
+        _key: &Q,
+        _update: S::Update,
+    ) -> Result<(), Refusal> {
+        unreachable!("a window shares no state")
+    }
+    fn seen(&self) -> VectorClock {
+        VectorClock::new()
     }
 }
 

@@ -33,7 +33,7 @@
 mod codec;
 mod error;
 pub(crate) mod fixed;
-mod nesting;
+pub(crate) mod nesting;
 pub(crate) mod optional;
 mod read;
 pub(crate) mod rows;

@@ -3,7 +3,7 @@
 use super::{ColumnError, ROW_DEPTH_MAX};
 
 /// Checks that `bytes` are `rows` values and nothing more, none of which nests deeper than it may.
-pub(super) fn check(rows: usize, bytes: &[u8]) -> Result<(), ColumnError> {
+pub(crate) fn check(rows: usize, bytes: &[u8]) -> Result<(), ColumnError> {
     let mut rest = bytes;
     // How many values are still to come at each level that is open. The first is that of the rows.
     let mut open = [0_u64; ROW_DEPTH_MAX + 1];

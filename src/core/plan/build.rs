@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::columns::BatchCodec;
-use crate::plan::{Edge, Plan, PlanError, Routing, StageInfo, Vertex};
+use crate::plan::{Edge, Plan, PlanError, Routing, SharedPlan, StageInfo, Vertex};
+use crate::shared::{AnyShared, NAME_BYTES_MAX, Resolver, Shared};
 use crate::stage::{DEAD_LETTERS, MAIN, SideFactory, SideOf};
 use crate::task::TaskFactory;
-use crate::{Data, DeadLetter, KeyGroups, PortId, Shape, VertexId};
+use crate::{Data, DeadLetter, Key, KeyGroups, PortId, Shape, SharedId, VertexId, excerpt};
 
 /// A plan under construction.
 pub struct PlanBuilder {
@@ -17,6 +20,7 @@ pub struct PlanBuilder {
     edges: Vec<Edge>,
     dead_letters: Option<VertexId>,
     kinds: BTreeMap<String, u32>,
+    shared: Vec<SharedPlan>,
     error: Option<PlanError>,
 }
 
@@ -79,6 +83,7 @@ impl PlanBuilder {
             edges: Vec::new(),
             dead_letters: None,
             kinds: BTreeMap::new(),
+            shared: Vec::new(),
             error: None,
         }
     }
@@ -155,6 +160,24 @@ impl PlanBuilder {
         self.vertices[vertex.0 as usize].is_source
     }
 
+    /// Adds a shared state.
+    pub fn shared<K, V, R>(&mut self, name: &str, resolver: R) -> Shared<K, V, R>
+    where
+        K: Key + Sync,
+        V: Data,
+        R: Resolver<V, State: Sync, Value: Serialize>,
+    {
+        if !AnyShared::is_name(name) {
+            self.fail(PlanError::SharedName { name: excerpt(name, NAME_BYTES_MAX).into_owned() });
+        }
+        if self.shared.iter().any(|other| other.state.name() == name) {
+            self.fail(PlanError::DuplicateShared { name: name.to_owned() });
+        }
+        let shared = Shared::new(SharedId(self.shared.len() as u32), name, resolver);
+        self.shared.push(SharedPlan { state: shared.any(), users: Vec::new() });
+        shared
+    }
+
     /// Keeps the first thing found wrong.
     pub fn fail(&mut self, error: PlanError) {
         self.error.get_or_insert(error);
@@ -192,7 +215,8 @@ impl PlanBuilder {
                 factory: draft.factory.ok_or(PlanError::Unfinished { operator: last })?,
             });
         }
-        let plan = Plan { name: self.name, key_groups: self.key_groups, vertices, edges: self.edges };
+        let shared = with_users(self.shared, &vertices)?;
+        let plan = Plan { name: self.name, key_groups: self.key_groups, vertices, edges: self.edges, shared };
         // A parallelism that the pipeline asks for is checked now; the default one when the plan runs.
         plan.check_parallelism(1)?;
         Ok(plan)
@@ -224,6 +248,23 @@ impl PlanBuilder {
             self.connect(Upstream::side::<DeadLetter>(from, DEAD_LETTERS.name()), to, PortId(port as u16));
         }
     }
+}
+
+/// The shared states, each with the vertices whose operators use it.
+fn with_users(mut shared: Vec<SharedPlan>, vertices: &[Vertex]) -> Result<Vec<SharedPlan>, PlanError> {
+    for vertex in vertices {
+        for used in vertex.factory.shared() {
+            let own = shared.get_mut(used.id().0 as usize).filter(|own| own.state == used);
+            let Some(own) = own else {
+                let (operator, name) = (vertex.name(), used.name().to_owned());
+                return Err(PlanError::ForeignShared { operator, name });
+            };
+            if !own.users.contains(&vertex.id) {
+                own.users.push(vertex.id);
+            }
+        }
+    }
+    Ok(shared)
 }
 
 /// Some vertices and all that stand behind them.

@@ -1,5 +1,7 @@
 //! What can be wrong with a pipeline before it runs.
 
+use crate::shared::NAME_BYTES_MAX;
+
 /// A pipeline that cannot be run as it was described.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -47,6 +49,30 @@ pub enum PlanError {
         first: String,
         /// The other.
         second: String,
+    },
+    /// Two shared states of one name.
+    #[error("two shared states have the name {name:?}: make it once, and clone the handle")]
+    DuplicateShared {
+        /// The name.
+        name: String,
+    },
+    /// A shared state of a name that cannot be one.
+    #[error(
+        "a shared state cannot have the name {name:?}: take 1 to {NAME_BYTES_MAX} letters, digits, '-', '_' and '.'"
+    )]
+    SharedName {
+        /// The name.
+        name: String,
+    },
+    /// An operator uses a shared state that its pipeline did not make.
+    #[error(
+        "{operator:?} uses the shared state {name:?}, which another pipeline has made: make it with this pipeline's .shared(..)"
+    )]
+    ForeignShared {
+        /// The operator.
+        operator: String,
+        /// The name of the state.
+        name: String,
     },
     /// Something the pipeline's own function found wrong.
     #[error("{0}")]

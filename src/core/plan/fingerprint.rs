@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::VertexId;
 use crate::key::KeyHasher;
-use crate::plan::Plan;
+use crate::plan::{Plan, SharedPlan};
 
 /// A plan in canonical words and their hash.
 ///
-/// The words name shape, operator uids and kinds, record shapes, routing and key groups; names, parallelism
-/// and parameters are left out, since a job may come back with others. Two nodes whose fingerprints
+/// The words name shape, operator uids and kinds, record shapes, routing, key groups, and shared states with their types
+/// and users where there are any; names of operators, parallelism and parameters are left out, since a job may come back with others. Two nodes whose fingerprints
 /// differ run different programs, and the words show where.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -38,6 +38,13 @@ impl Fingerprint {
         for edge in &plan.edges {
             let (from, to, port) = (edge.from, edge.to, edge.port);
             writeln!(words, "edge {from}{:?} -> {to}:{port} {} {}", edge.output, edge.routing, edge.shape)
+                .expect("writing to a string succeeds");
+        }
+        for SharedPlan { state, users } in &plan.shared {
+            let (id, name, shape, resolver) = (state.id(), state.name(), state.shape(), state.resolver());
+            let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+            let users = users.join(", ");
+            writeln!(words, "shared {id}: {name} {shape} by {resolver}, used by {users}")
                 .expect("writing to a string succeeds");
         }
         let mut hasher = KeyHasher::default();

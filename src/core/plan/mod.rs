@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::BatchCodec;
+use crate::shared::AnyShared;
 use crate::stage::SideFactory;
 use crate::task::TaskFactory;
 use crate::{KeyGroups, PortId, Shape, VertexId};
@@ -31,6 +32,17 @@ pub struct Plan {
     pub vertices: Vec<Vertex>,
     /// The edges, in the order in which they were drawn.
     pub edges: Vec<Edge>,
+    /// The shared states, by their ids.
+    pub shared: Vec<SharedPlan>,
+}
+
+/// A shared state in a plan.
+#[derive(Clone, Debug)]
+pub struct SharedPlan {
+    /// Its name and its types, and what makes its tables.
+    pub state: AnyShared,
+    /// The vertices with operators that use it.
+    pub users: Vec<VertexId>,
 }
 
 /// A chain of operators that run as one.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::plan::{Fingerprint, Plan, Vertex};
+use crate::plan::{Fingerprint, Plan, SharedPlan, Vertex};
 
 impl Plan {
     /// The plan as lines of text.
@@ -22,6 +22,11 @@ impl Plan {
                 let side = if edge.output.is_empty() { String::new() } else { format!(" ({})", edge.output) };
                 line(&mut text, format_args!("     {} => {}{side}", edge.routing, edge.to));
             }
+        }
+        for SharedPlan { state, users } in &self.shared {
+            let users: Vec<String> = users.iter().map(ToString::to_string).collect();
+            let users = if users.is_empty() { "nobody".to_owned() } else { users.join(", ") };
+            line(&mut text, format_args!("shared {:?}: {}, used by {users}", state.name(), state.shape()));
         }
         text
     }

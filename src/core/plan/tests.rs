@@ -1,9 +1,11 @@
 //! What plans say of pipelines, and what they refuse.
 
 use crate::plan::{Fingerprint, Plan, PlanError};
+use crate::shared::AnyShared;
+use crate::shared::doubles::Most;
 use crate::stage::DEAD_LETTERS;
 use crate::testing::Numbers;
-use crate::{EventTime, EventTimes, KeyGroups, Pipeline, SideOutput};
+use crate::{EventTime, EventTimes, KeyGroups, Output, Pipeline, SideOutput, Transform, VertexId};
 
 fn plan(describe: impl FnOnce(&Pipeline)) -> Result<Plan, PlanError> {
     let pipeline = Pipeline::new("test", KeyGroups::default());
@@ -133,6 +135,82 @@ fn a_fingerprint_tells_the_operators_in_their_order() {
     let told: Vec<_> =
         fingerprint.operators().map(|one| (one.vertex.0, one.kind, one.uid, one.emits)).collect();
     assert_eq!(told, [(0, "source", "the numbers", "u64"), (1, "map", "map-1", "i32")]);
+}
+
+/// Looks at shared state, and lets everything pass.
+#[derive(Clone)]
+struct Looking(Vec<AnyShared>);
+
+impl Transform for Looking {
+    type In = u64;
+    type Out = u64;
+    type State = ();
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.0.clone()
+    }
+
+    fn on_record(&self, record: u64, _: EventTime, (): &mut (), out: &mut impl Output<u64>) {
+        out.emit(record);
+    }
+}
+
+fn with_shared(names: &[&str]) -> Result<Plan, PlanError> {
+    plan(|pipeline| {
+        let states = names.iter().map(|name| pipeline.shared::<String, _, _>(name, Most).any());
+        let states: Vec<_> = states.collect();
+        let numbers = pipeline.source(Numbers::up_to(1)).transform("look", Looking(states.clone()));
+        numbers.rebalance().map(|n| n).transform("look", Looking(states)).discard();
+    })
+}
+
+#[test]
+fn a_plan_tells_its_shared_states_and_who_uses_them() {
+    let plan = with_shared(&["rules", "limits"]).unwrap();
+    let told: Vec<_> = plan.shared.iter().map(|shared| (shared.state.name(), shared.users.clone())).collect();
+    let users = vec![VertexId(0), VertexId(1)];
+    assert_eq!(told, [("rules", users.clone()), ("limits", users)]);
+    assert_eq!(plan.shared[1].state.table().name(), "limits");
+    let text = plan.to_text();
+    let told = "shared \"rules\": Shared<String, u64, Option<u64>, u64>, used by 0, 1";
+    assert!(text.contains(told), "{text}");
+}
+
+#[test]
+fn a_fingerprint_tells_shared_state_only_where_there_is_any() {
+    let [none, one, other] =
+        [[].as_slice(), &["rules"], &["limits"]].map(|names| Fingerprint::of(&with_shared(names).unwrap()));
+    let line = |name| {
+        format!(
+            "shared 0: {name} Shared<String, u64, Option<u64>, u64> by watershed_core::shared::doubles::Most, \
+             used by 0, 1\n"
+        )
+    };
+    assert_eq!(none.difference(&one), format!("+ {}", line("rules")));
+    assert_eq!(one.difference(&other), format!("- {}+ {}", line("rules"), line("limits")));
+    assert_eq!(one.operators().count(), none.operators().count());
+}
+
+#[test]
+fn a_shared_state_has_a_name_of_its_own_that_can_be_one() {
+    let refused = |names: &[&str]| with_shared(names).unwrap_err();
+    assert_eq!(refused(&["rules", "rules"]), PlanError::DuplicateShared { name: "rules".to_owned() });
+    for name in ["", "two words", "a/b", "größe", "\n"] {
+        assert_eq!(refused(&[name]), PlanError::SharedName { name: name.to_owned() });
+    }
+    assert!(matches!(refused(&[&"x".repeat(129)]), PlanError::SharedName { .. }));
+    assert!(with_shared(&[&"x".repeat(128), "a-B_1.c"]).is_ok());
+}
+
+#[test]
+fn a_handle_of_another_pipeline_is_refused() {
+    let other = Pipeline::new("other", KeyGroups::default()).shared::<String, _, _>("rules", Most);
+    let error = plan(|pipeline| {
+        let _own = pipeline.shared::<String, _, _>("rules", Most);
+        pipeline.source(Numbers::up_to(1)).transform("look", Looking(vec![other.any()])).discard();
+    });
+    let (operator, name) = ("source -> look".to_owned(), "rules".to_owned());
+    assert_eq!(error.unwrap_err(), PlanError::ForeignShared { operator, name });
 }
 
 #[test]

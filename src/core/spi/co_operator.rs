@@ -1,5 +1,6 @@
 //! A step with two inputs: joins and connected streams.
 
+use crate::shared::AnyShared;
 use crate::spi::KeyContext;
 use crate::state::TimeToLive;
 use crate::{Data, EventTime, Key, ProcessingTime};
@@ -28,6 +29,13 @@ pub trait CoOperator: Clone + Send + 'static {
     /// default; its timers stay. Exactly when it expires is said [here](crate::state#time-to-live).
     fn time_to_live(&self) -> Option<TimeToLive> {
         None
+    }
+
+    /// Asked once for the plan and once on each subtask: the shared states that the step reads and updates. The default
+    /// names none. A subtask that uses shared state works on a batch only when its node has applied all that the batch's
+    /// sender had seen of it.
+    fn shared(&self) -> Vec<AnyShared> {
+        Vec::new()
     }
 
     /// Called for each record of the left input.

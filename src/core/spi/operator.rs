@@ -1,5 +1,7 @@
 //! The usual step: state per key, timers per key.
 
+use crate::causal::VectorClock;
+use crate::shared::{AnyShared, Refusal, Resolver, Shared};
 use crate::spi::SideOutput;
 use crate::state::TimeToLive;
 use crate::{Data, DeadLetter, EventTime, Key, ProcessingTime, Watermark};
@@ -49,6 +51,13 @@ pub trait Operator: Clone + Send + 'static {
         None
     }
 
+    /// Asked once for the plan and once on each subtask: the shared states that the step reads and updates. The default
+    /// names none. A subtask that uses shared state works on a batch only when its node has applied all that the batch's
+    /// sender had seen of it.
+    fn shared(&self) -> Vec<AnyShared> {
+        Vec::new()
+    }
+
     /// Called for each record, with the state of its key.
     fn on_record(&self, record: Self::In, state: &mut Self::State, cx: &mut impl Context<Self>);
 
@@ -68,7 +77,7 @@ pub trait Context<O: Operator>: KeyContext<O::Key, O::Out> {}
 
 impl<O: Operator, C: KeyContext<O::Key, O::Out>> Context<O> for C {}
 
-/// What a step with state per key can do: emit, set timers, forget.
+/// What a step with state per key can do: emit, set timers, forget, share state.
 pub trait KeyContext<K, T> {
     /// The key of the record or timer being handled.
     fn key(&self) -> &K;
@@ -115,4 +124,32 @@ pub trait KeyContext<K, T> {
 
     /// Drops this key's state and timers when the call returns.
     fn forget(&mut self);
+
+    /// Reads a shared state that the step [declares](Operator::shared), as it stands at this node, without the updates
+    /// that were made behind a barrier which this subtask has not passed yet.
+    ///
+    /// # Panics
+    ///
+    /// Where the step does not declare the state.
+    fn read<Q: Key, V: Data, R: Resolver<V>>(&self, shared: &Shared<Q, V, R>, key: &Q) -> R::Value;
+
+    /// Updates a shared state that the step [declares](Operator::shared). It is so at once for all subtasks of this
+    /// node in the same epoch, and soon on all nodes.
+    ///
+    /// # Errors
+    ///
+    /// Where the resolver refuses the update, or where it or the key is too large. Nothing changes then.
+    ///
+    /// # Panics
+    ///
+    /// Where the step does not declare the state.
+    fn update<Q: Key, V: Data, R: Resolver<V>>(
+        &mut self,
+        shared: &Shared<Q, V, R>,
+        key: &Q,
+        update: R::Update,
+    ) -> Result<(), Refusal>;
+
+    /// All updates of shared state that this subtask may have seen.
+    fn seen(&self) -> VectorClock;
 }

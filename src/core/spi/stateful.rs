@@ -1,5 +1,6 @@
 //! A step with several pieces of state per key.
 
+use crate::shared::AnyShared;
 use crate::spi::KeyContext;
 use crate::{Current, Data, EventTime, Key, KeyedState, ProcessingTime};
 
@@ -74,6 +75,13 @@ pub trait StatefulOperator: Clone + Send + 'static {
     /// [time to live](crate::state::TimeToLive). The default does nothing.
     fn open(&self, states: &mut Self::States) {
         let _ = states;
+    }
+
+    /// Asked once for the plan and once on each subtask: the shared states that the step reads and updates. The default
+    /// names none. A subtask that uses shared state works on a batch only when its node has applied all that the batch's
+    /// sender had seen of it.
+    fn shared(&self) -> Vec<AnyShared> {
+        Vec::new()
     }
 
     /// Called for each record.

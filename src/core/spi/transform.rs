@@ -2,8 +2,10 @@
 
 use std::task::Waker;
 
+use crate::causal::VectorClock;
+use crate::shared::{AnyShared, Refusal, Resolver, Shared};
 use crate::state::State;
-use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Watermark};
+use crate::{Data, DeadLetter, EventTime, Key, KeyGroups, ProcessingTime, Record, Watermark};
 
 /// Whether a step has done what it was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,13 @@ pub trait Transform: Clone + Send + 'static {
     /// [time to live](crate::state::TimeToLive). The default does nothing.
     fn open(&self, state: &mut Self::State) {
         let _ = state;
+    }
+
+    /// Asked once for the plan and once on each subtask: the shared states that the step reads and updates. The default
+    /// names none. A subtask that uses shared state works on a batch only when its node has applied all that the batch's
+    /// sender had seen of it.
+    fn shared(&self) -> Vec<AnyShared> {
+        Vec::new()
     }
 
     /// Called for each record, in the order of its channel. Records of different channels interleave.
@@ -109,7 +118,7 @@ pub trait Transform: Clone + Send + 'static {
     }
 }
 
-/// What a step can do to the world: emit, set aside, count, and ask for a pause.
+/// What a step can do to the world: emit, set aside, count, share state, and ask for a pause.
 pub trait Output<T> {
     /// Emits a value with the time of the record being handled, or of the timer or watermark that fired.
     fn emit(&mut self, value: T);
@@ -155,6 +164,34 @@ pub trait Output<T> {
 
     /// Wakes this subtask, from any thread: [`Transform::on_wake`] follows.
     fn waker(&self) -> &Waker;
+
+    /// Reads a shared state that the step [declares](Transform::shared), as it stands at this node, without the updates
+    /// that were made behind a barrier which this subtask has not passed yet.
+    ///
+    /// # Panics
+    ///
+    /// Where the step does not declare the state.
+    fn read<Q: Key, V: Data, R: Resolver<V>>(&self, shared: &Shared<Q, V, R>, key: &Q) -> R::Value;
+
+    /// Updates a shared state that the step [declares](Transform::shared). It is so at once for all subtasks of this
+    /// node in the same epoch, and soon on all nodes.
+    ///
+    /// # Errors
+    ///
+    /// Where the resolver refuses the update, or where it or the key is too large. Nothing changes then.
+    ///
+    /// # Panics
+    ///
+    /// Where the step does not declare the state.
+    fn update<Q: Key, V: Data, R: Resolver<V>>(
+        &mut self,
+        shared: &Shared<Q, V, R>,
+        key: &Q,
+        update: R::Update,
+    ) -> Result<(), Refusal>;
+
+    /// All updates of shared state that this subtask may have seen.
+    fn seen(&self) -> VectorClock;
 }
 
 /// The name and type of a side output: `const LATE: SideOutput<Reading> = SideOutput::new("late");`

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use crate::shared::Replica;
 use crate::spi::SinkPlace;
 use crate::stage::care::Care;
 use crate::stage::outbox::{Outbox, OutputInfo};
+use crate::stage::sharing::Sharing;
 use crate::stage::side::{DEAD_LETTERS, SideOutlet};
 use crate::state::{Backend, BackendError};
 use crate::{
-    Data, DeadLetter, EventTime, JobId, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime, Run,
-    SideOutput, SubtaskId,
+    Data, DeadLetter, Epoch, EventTime, JobId, KeyGroupRange, KeyGroups, Lineage, Origin, ProcessingTime,
+    Run, SideOutput, SubtaskId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -163,6 +165,11 @@ pub struct TaskContext {
     pub error: Option<TaskError>,
     /// What the subtask knows where it has to be careful.
     pub care: Option<Box<Care>>,
+    /// The site's replica of all shared state, where the subtask uses any.
+    pub shared: Option<Arc<dyn Replica>>,
+    /// The epoch of what is worked on now: that of the last barrier that has passed, and one.
+    pub epoch: Epoch,
+    pub(super) sharing: Sharing,
     now: ProcessingTime,
     waker: Waker,
     sides: Vec<SideOutlet>,
@@ -197,6 +204,9 @@ impl TaskContext {
             origin: None,
             error: None,
             care: None,
+            shared: None,
+            epoch: Epoch(1),
+            sharing: Sharing::default(),
             now: ProcessingTime::default(),
             waker,
             split: 0,

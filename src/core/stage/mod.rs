@@ -13,6 +13,7 @@ mod key_values;
 mod outbox;
 mod pair;
 mod process;
+mod sharing;
 mod side;
 mod stateful;
 mod tail;
@@ -29,6 +30,7 @@ pub use key_values::KeyValues;
 pub use outbox::{MAIN, Outbox, Outgoing, OutputInfo};
 pub use pair::Pair;
 pub use process::{CoProcess, Process};
+pub use sharing::SharedUse;
 pub(crate) use side::SideOf;
 pub use side::{DEAD_LETTERS, SideFactory};
 pub use stateful::{Pieces, Stateful};
@@ -129,6 +131,11 @@ pub trait Stage: Clone + Send + 'static {
     /// After how much silence a split is left out of the watermark, where this stage says so.
     fn split_idle_after(&self) -> Option<Duration> {
         None
+    }
+
+    /// Adds the shared states that the stage uses, each with the stage's number, as far as it has been opened.
+    fn shared(&self, uses: &mut Vec<SharedUse>) {
+        let _ = uses;
     }
 
     /// Finds a place for the stage's state.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::stage::{Downstream, Snapshot, Stage, Taken, TaskContext, TaskInfo};
+use crate::stage::{Downstream, SharedUse, Snapshot, Stage, Taken, TaskContext, TaskInfo};
 use crate::state::{BackendError, LayerKind, StateError};
 use crate::{EventTime, ProcessingTime, Record, Step, Watermark};
 
@@ -100,6 +100,11 @@ impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
 
     fn split_idle_after(&self) -> Option<Duration> {
         self.1.split_idle_after().or_else(|| self.0.split_idle_after())
+    }
+
+    fn shared(&self, uses: &mut Vec<SharedUse>) {
+        self.0.shared(uses);
+        self.1.shared(uses);
     }
 
     fn open_state(&mut self, cx: &TaskContext) -> Result<(), BackendError> {

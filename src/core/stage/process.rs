@@ -1,6 +1,8 @@
 //! [`Operator`]s and [`CoOperator`]s as transforms: the state of a key is found, the author is called,
 //! the state is kept or forgotten.
 
+use crate::causal::VectorClock;
+use crate::shared::{AnyShared, Refusal, Resolver, Shared};
 use crate::spi::{CoOperator, KeyContext, Operator, Output, SideOutput, Step, Transform};
 use crate::stage::key_values::{KeyValues, Occasion};
 use crate::stage::{KeyTrace, TimerTrace};
@@ -18,6 +20,10 @@ impl<O: Operator> Transform for Process<O> {
 
     fn open(&self, state: &mut Self::State) {
         state.expire_by(self.0.time_to_live());
+    }
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.0.shared()
     }
 
     #[inline]
@@ -66,6 +72,10 @@ impl<O: CoOperator> Transform for CoProcess<O> {
 
     fn open(&self, state: &mut Self::State) {
         state.expire_by(self.0.time_to_live());
+    }
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.0.shared()
     }
 
     #[inline]
@@ -256,5 +266,19 @@ impl<K: Key, T, O: Output<T>> KeyContext<K, T> for Scope<'_, K, O> {
     }
     fn forget(&mut self) {
         self.forgotten = true;
+    }
+    fn read<Q: Key, V: Data, R: Resolver<V>>(&self, shared: &Shared<Q, V, R>, key: &Q) -> R::Value {
+        self.out.read(shared, key)
+    }
+    fn update<Q: Key, V: Data, R: Resolver<V>>(
+        &mut self,
+        shared: &Shared<Q, V, R>,
+        key: &Q,
+        update: R::Update,
+    ) -> Result<(), Refusal> {
+        self.out.update(shared, key, update)
+    }
+    fn seen(&self) -> VectorClock {
+        self.out.seen()
     }
 }

@@ -1,5 +1,6 @@
 //! [`StatefulOperator`]s as transforms: the author is called with all pieces of state and the current key.
 
+use crate::shared::AnyShared;
 use crate::spi::{Output, StatefulOperator, Step, Transform};
 use crate::stage::process::Scope;
 use crate::stage::{KeyTrace, TimerTrace};
@@ -19,6 +20,10 @@ impl<O: StatefulOperator> Transform for Stateful<O> {
 
     fn open(&self, state: &mut Self::State) {
         self.0.open(&mut state.pieces);
+    }
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.0.shared()
     }
 
     #[inline]

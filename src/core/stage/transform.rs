@@ -3,10 +3,12 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::causal::VectorClock;
+use crate::shared::{Refusal, Resolver, Shared};
 use crate::spi::{Output, SideOutput, Transform};
-use crate::stage::{Downstream, Hold, Snapshot, Stage, StageTrace, Taken, TaskContext, TaskInfo};
+use crate::stage::{Downstream, Hold, SharedUse, Snapshot, Stage, StageTrace, Taken, TaskContext, TaskInfo};
 use crate::state::{BackendError, LayerKind, Room, Saving, State, StateError};
-use crate::{Data, DeadLetter, EventTime, KeyGroups, ProcessingTime, Record, Step, Watermark};
+use crate::{Data, DeadLetter, EventTime, Key, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// A transform with its state.
 pub struct Transformed<X: Transform> {
@@ -121,6 +123,11 @@ impl<X: Transform> Stage for Transformed<X> {
         trace.leave();
     }
 
+    fn shared(&self, uses: &mut Vec<SharedUse>) {
+        let stage = self.number;
+        uses.extend(self.transform.shared().into_iter().map(|state| SharedUse { stage, state }));
+    }
+
     fn open_state(&mut self, cx: &TaskContext) -> Result<(), BackendError> {
         self.state.open(&Room { key_groups: cx.info.key_groups, backend: cx.backend.clone() })
     }
@@ -203,5 +210,19 @@ impl<T, D: Downstream<T>> Output<T> for StageOutput<'_, D> {
     }
     fn waker(&self) -> &Waker {
         self.cx.waker()
+    }
+    fn read<Q: Key, V: Data, R: Resolver<V>>(&self, shared: &Shared<Q, V, R>, key: &Q) -> R::Value {
+        self.cx.read_shared(self.number, shared, key)
+    }
+    fn update<Q: Key, V: Data, R: Resolver<V>>(
+        &mut self,
+        shared: &Shared<Q, V, R>,
+        key: &Q,
+        update: R::Update,
+    ) -> Result<(), Refusal> {
+        self.cx.update_shared(self.number, shared, key, update)
+    }
+    fn seen(&self) -> VectorClock {
+        self.cx.seen_shared()
     }
 }

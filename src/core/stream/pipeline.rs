@@ -3,11 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use serde::Serialize;
+
 use crate::plan::{Plan, PlanBuilder, PlanError};
+use crate::shared::{Resolver, Shared};
 use crate::stage::Identity;
 use crate::stream::{Flow, Inlet, Stream};
 use crate::task::SourceHead;
-use crate::{Data, DeadLetter, KeyGroups, Source};
+use crate::{Data, DeadLetter, Key, KeyGroups, Source};
 
 /// A pipeline while its function describes it.
 ///
@@ -55,6 +58,66 @@ impl Pipeline {
             }
         });
         Stream::new(self, vertex, Inlet::begin()).parallelism(1)
+    }
+
+    /// Makes a shared state, which operators on all nodes of the job read and update by the handle. The name is for ever:
+    /// checkpoints save the state under it.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// use watershed_core::shared::{AnyShared, Shared};
+    /// # use watershed_core::shared::{Refusal, Resolver, Stamp};
+    /// use watershed_core::testing::Harness;
+    /// use watershed_core::{Context, KeyGroups, Operator, Pipeline};
+    ///
+    /// # #[derive(Clone)] struct Max;
+    /// # impl Resolver<u64> for Max {
+    /// #     type State = Option<u64>; type Update = u64; type Value = Option<u64>;
+    /// #     fn update(&self, _: &Option<u64>, to: u64, _: &Stamp) -> Result<Option<u64>, Refusal> { Ok(Some(to)) }
+    /// #     fn join(&self, state: &mut Option<u64>, other: &Option<u64>) { *state = (*state).max(*other); }
+    /// #     fn value(&self, state: &Option<u64>) -> Option<u64> { *state }
+    /// # }
+    /// /// Lets pass what lies above the limit of its kind.
+    /// #[derive(Clone)]
+    /// struct Alarms {
+    ///     limits: Shared<String, u64, Max>,
+    /// }
+    ///
+    /// impl Operator for Alarms {
+    ///     type Key = String;
+    ///     type In = u64;
+    ///     type Out = u64;
+    ///     type State = ();
+    ///
+    ///     fn shared(&self) -> Vec<AnyShared> {
+    ///         vec![self.limits.any()]
+    ///     }
+    ///
+    ///     fn on_record(&self, value: u64, _: &mut (), cx: &mut impl Context<Self>) {
+    ///         if cx.read(&self.limits, cx.key()).is_some_and(|limit| value > limit) {
+    ///             cx.emit(value);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let pipeline = Pipeline::new("alarms", KeyGroups::default());
+    /// let limits = pipeline.shared("limits", Max);
+    ///
+    /// let mut harness = Harness::operator(Alarms { limits: limits.clone() });
+    /// harness.push("heat".to_owned(), 80, 0);
+    /// harness.shared(&limits).update(&"heat".to_owned(), 70)?;
+    /// harness.push("heat".to_owned(), 60, 1);
+    /// harness.push("heat".to_owned(), 90, 2);
+    /// assert_eq!(harness.values(), [90]);
+    /// # Ok::<(), Refusal>(())
+    /// ```
+    pub fn shared<K, V, R>(&self, name: &str, resolver: R) -> Shared<K, V, R>
+    where
+        K: Key + Sync,
+        V: Data,
+        R: Resolver<V, State: Sync, Value: Serialize>,
+    {
+        self.edit(|plan| plan.shared(name, resolver))
     }
 
     /// Whether [`Pipeline::dead_letters`] was asked for.

@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crate::stage::{Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
+use crate::shared::AnyShared;
+use crate::stage::{SharedUse, Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
 use crate::state::LayerKind;
 use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
@@ -28,6 +29,15 @@ impl<P, S, T> ChainTask<P, S, T> {
     /// A chain whose first stage has this number.
     pub(super) fn from_number(first: u16, stage: S, tail: T) -> Self {
         ChainTask { stage, tail, first, ports: PhantomData }
+    }
+}
+
+impl<P, S: Stage, T> ChainTask<P, S, T> {
+    /// The shared states that the stages use.
+    pub(super) fn shared_uses(&self) -> Vec<SharedUse> {
+        let mut uses = Vec::new();
+        self.stage.shared(&mut uses);
+        uses
     }
 }
 
@@ -91,6 +101,7 @@ impl<P, S: Stage<In: Data>, T: Tail<S::Out>> Takes<S::In> for Closely<'_, P, S, 
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, T> {
     fn open(&mut self, cx: &mut TaskContext) -> Result<(), TaskError> {
         let number = self.stage.open(self.first);
+        cx.declare_shared(&self.shared_uses());
         self.stage.open_state(cx)?;
         self.tail.open(number, cx)
     }
@@ -101,6 +112,10 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
         }
         let (stage, tail) = (&mut self.stage, &mut self.tail);
         P::feed(port, batch, Intake { stage, tail, cx })
+    }
+
+    fn uses_shared(&self) -> bool {
+        !self.shared_uses().is_empty()
     }
 
     fn watermark(&mut self, watermark: Watermark, cx: &mut TaskContext) -> Step {
@@ -169,5 +184,9 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> TaskFactory for ChainTask
     /// Always: it has no splits.
     fn describe(&self, _split: &[u8]) -> Result<String, TaskError> {
         unreachable!("only a source has splits")
+    }
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.shared_uses().into_iter().map(|used| used.state).collect()
     }
 }

@@ -3,6 +3,7 @@
 use std::task::Waker;
 use std::time::Duration;
 
+use crate::shared::AnyShared;
 use crate::spi::{Guarantee, Polled, Reader, Source, SourceError, SourceOutput, SplitLog};
 use crate::stage::{Downstream, Stage, StageTrace, Tail, TaskContext, TaskError};
 use crate::task::{AnyTask, ChainTask, NoPorts, SourceTask, Split, Task, TaskFactory};
@@ -178,6 +179,10 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTas
     fn describe(&self, split: &[u8]) -> Result<String, TaskError> {
         let split = rmp_serde::from_slice(split).map_err(StateError::from)?;
         Ok(self.source.describe(&split))
+    }
+
+    fn shared(&self) -> Vec<AnyShared> {
+        self.chain.shared_uses().into_iter().map(|used| used.state).collect()
     }
 
     fn guarantee(&self, logged: bool) -> Guarantee {

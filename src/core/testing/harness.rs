@@ -6,15 +6,18 @@ use std::task::{Wake, Waker};
 
 use serde::{Deserialize, Serialize};
 
+use crate::causal::HybridTime;
+use crate::shared::{LocalReplica, Replica, Resolver, Shared};
 use crate::spi::{CoOperator, Operator, RoundRobin, StatefulOperator, Transform};
 use crate::stage::{
     CoProcess, Counters, DEAD_LETTERS, Exchange, MAIN, OutputInfo, Process, SideFactory, SideOf, Snapshot,
     Stage, Stateful, Tail, Taken, TaskContext, TaskInfo, Transformed,
 };
 use crate::state::{Backend, BackendError, LayerKind};
+use crate::testing::SharedView;
 use crate::{
-    Data, DeadLetter, EventTime, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run, SideOutput,
-    StateError, Step, SubtaskId, VertexId, Watermark,
+    Data, DeadLetter, Epoch, EventTime, Key, KeyGroups, Keyed, Lineage, ProcessingTime, Record, Run,
+    SideOutput, StateError, Step, SubtaskId, VertexId, Watermark,
 };
 
 /// Something that happens to an operator.
@@ -76,6 +79,8 @@ pub struct Harness<S: Stage<Out: Data>> {
     alarm: Arc<Alarm>,
     /// A watermark for which the operator waits for a wake-up.
     stalled: Option<EventTime>,
+    /// The shared state that the operator uses.
+    replica: Option<Arc<LocalReplica>>,
 }
 
 /// The main output's number in a harness.
@@ -168,11 +173,49 @@ impl<S: Stage<Out: Data>> Harness<S> {
             batch_records: 1,
         };
         let alarm = Arc::new(Alarm::default());
-        let cx = TaskContext::new(Arc::new(info), Waker::from(alarm.clone()));
+        let mut cx = TaskContext::new(Arc::new(info), Waker::from(alarm.clone()));
         let (mut stage, mut tail) = (stage, Exchange::new(RoundRobin::default()));
         let number = stage.open(0);
         tail.open(number, &cx).expect("an exchange opens without touching the world");
-        Harness { stage, tail, cx, emitted: Vec::new(), parked: Vec::new(), alarm, stalled: None }
+        let mut uses = Vec::new();
+        stage.shared(&mut uses);
+        cx.declare_shared(&uses);
+        let states = uses.iter().map(|used| &used.state);
+        let replica = (!uses.is_empty()).then(|| Arc::new(LocalReplica::new(cx.info.run, states)));
+        let (emitted, parked) = (Vec::new(), Vec::new());
+        let mut harness = Harness { stage, tail, cx, emitted, parked, alarm, stalled: None, replica: None };
+        harness.share(replica, Epoch(1));
+        harness
+    }
+
+    /// Lets the operator use the shared state of a replica, in an epoch.
+    pub(super) fn share(&mut self, replica: Option<Arc<LocalReplica>>, epoch: Epoch) {
+        self.cx.shared = replica.clone().map(|replica| -> Arc<dyn Replica> { replica });
+        self.cx.epoch = epoch;
+        self.replica = replica;
+    }
+
+    /// The shared state that the operator uses.
+    pub(super) fn replica(&self) -> Option<Arc<LocalReplica>> {
+        self.replica.clone()
+    }
+
+    /// The epoch that the operator is in.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.cx.epoch
+    }
+
+    /// A shared state that the operator uses, to be read and updated by the test.
+    ///
+    /// # Panics
+    ///
+    /// Where the operator does not declare it.
+    pub fn shared<'a, K: Key, V: Data, R: Resolver<V>>(
+        &'a self,
+        shared: &'a Shared<K, V, R>,
+    ) -> SharedView<'a, K, V, R> {
+        let replica = self.replica.as_deref().expect("the operator declares a shared state");
+        SharedView { replica, shared, epoch: self.cx.epoch }
     }
 
     /// Collects a side output too; without this, what goes there is dropped. To be called first.
@@ -221,6 +264,9 @@ impl<S: Stage<Out: Data>> Harness<S> {
             }
             Input::ProcessingTime(now) => {
                 self.cx.set_now(now);
+                if let Some(replica) = &self.replica {
+                    replica.set_now(HybridTime::at(now.as_millis().unsigned_abs()));
+                }
                 while self.stage.deadline().is_some_and(|deadline| deadline <= now) {
                     let _ = self.stage.processing_time(&mut self.cx, &mut self.tail);
                     self.collect();

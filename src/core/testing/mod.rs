@@ -8,6 +8,7 @@
 mod harness;
 mod log;
 mod numbers;
+mod shared;
 mod sink;
 mod source;
 mod stamps;
@@ -16,6 +17,7 @@ mod verify;
 pub use harness::{Harness, Input};
 pub use log::{Logged, MemoryLog};
 pub use numbers::Numbers;
+pub use shared::SharedView;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
 pub use stamps::Stamps;

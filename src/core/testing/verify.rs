@@ -1,12 +1,15 @@
 //! Checks an operator against its contract, whatever it computes.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use crate::shared::LocalReplica;
 use crate::spi::{CoOperator, Operator, StatefulOperator, Transform};
 use crate::stage::{CoProcess, Process, Snapshot, Stateful, Transformed};
 use crate::state::Layer;
 use crate::testing::{Harness, Input};
-use crate::{Either, Key, KeyGroup, KeyGroups, Keyed};
+use crate::{Either, Epoch, Key, KeyGroup, KeyGroups, Keyed, Run};
 
 /// Something that belongs to a key group: the input of a keyed transform.
 pub trait Grouped: Clone {
@@ -131,7 +134,9 @@ pub fn verify_whole<X: Transform<In: Clone>>(transform: &X, inputs: &[Input<X::I
         let mut found = outputs(&mut harness, &inputs[..cut]);
         for _ in 0..2 {
             let (snapshot, now) = (harness.snapshot(), harness.now());
+            let (replica, epoch) = (harness.replica(), harness.epoch());
             harness = Harness::transform(transform.clone());
+            harness.share(next_run(transform, replica, epoch), Epoch(epoch.0 + 1));
             harness.set_clock(now);
             harness.restore(&snapshot).expect("what a state has saved, it can read");
         }
@@ -154,6 +159,18 @@ impl<T> Input<T> {
 /// The encoded records that one element released, sorted.
 type Released = Vec<Vec<u8>>;
 
+/// The shared state of the run that follows one that has ended with an epoch.
+fn next_run<X: Transform>(
+    transform: &X,
+    before: Option<Arc<LocalReplica>>,
+    epoch: Epoch,
+) -> Option<Arc<LocalReplica>> {
+    let before = before?;
+    let next = LocalReplica::new(Run(before.run().0 + 1), &transform.shared());
+    next.load(&before.save(epoch)).expect("what a table has saved, it can read");
+    Some(Arc::new(next))
+}
+
 /// A transform in some number of subtasks.
 struct Trial<X: Transform> {
     subtasks: Vec<Harness<Transformed<X>>>,
@@ -162,7 +179,15 @@ struct Trial<X: Transform> {
 impl<X: Transform<In: Grouped>> Trial<X> {
     fn new(transform: &X, parallelism: u32) -> Self {
         let subtask = |index| Harness::transform_at(transform.clone(), index, parallelism);
-        Trial { subtasks: (0..parallelism).map(subtask).collect() }
+        let mut trial = Trial { subtasks: (0..parallelism).map(subtask).collect() };
+        let (replica, epoch) = (trial.subtasks[0].replica(), trial.subtasks[0].epoch());
+        trial.share(replica, epoch);
+        trial
+    }
+
+    /// Lets all subtasks use the shared state of one replica: they live on one node.
+    fn share(&mut self, replica: Option<Arc<LocalReplica>>, epoch: Epoch) {
+        self.subtasks.iter_mut().for_each(|subtask| subtask.share(replica.clone(), epoch));
     }
 
     /// Another trial, restored from this one's saved state.
@@ -178,6 +203,8 @@ impl<X: Transform<In: Grouped>> Trial<X> {
             saved.entry(uid).or_default().merge(sections);
         }
         let mut moved = Trial::new(transform, parallelism);
+        let epoch = self.subtasks[0].epoch();
+        moved.share(next_run(transform, self.subtasks[0].replica(), epoch), Epoch(epoch.0 + 1));
         for (index, subtask) in moved.subtasks.iter_mut().enumerate() {
             let range = KeyGroups::default().range(index as u32, parallelism);
             let part = saved.iter().map(|(uid, all)| (uid.clone(), all.restrict(&range, true))).collect();

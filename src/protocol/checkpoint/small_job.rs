@@ -26,6 +26,7 @@ pub(crate) fn plan() -> Fingerprint {
         key_groups: key_groups(),
         vertices: Vec::new(),
         edges: Vec::new(),
+        shared: Vec::new(),
     })
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn roster() -> Roster {
 
 fn plan() -> Fingerprint {
     let (name, key_groups) = (JOB.to_owned(), KeyGroups::default());
-    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new() })
+    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new(), shared: Vec::new() })
 }
 
 fn channel(to: SubtaskId) -> ChannelKey {

@@ -411,7 +411,7 @@ fn write(
 
 fn plan() -> Fingerprint {
     let (name, key_groups) = ("simulated".to_owned(), KeyGroups::default());
-    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new() })
+    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new(), shared: Vec::new() })
 }
 
 fn vote(subtask: SubtaskId, cut: SharedCut) -> Vote {
