@@ -127,7 +127,7 @@ fn settings(node: &NodeOptions, server: Option<&Server>) -> Result<NodeSettings,
         program: program()?,
         http: server.map(|server| server.address().to_string()),
         leave_within: node.leave_within,
-        links: LinkConfig::default(),
+        links: LinkConfig { compress_records: node.compress, ..LinkConfig::default() },
     })
 }
 

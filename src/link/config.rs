@@ -57,6 +57,9 @@ pub struct LinkConfig {
     pub asks_in_hand_max: usize,
     /// How many asks of this node may wait for answers. Default: 65,536.
     pub asks_waiting_max: usize,
+    /// Whether whoever writes records to other nodes is to compress them (LZ4): for links that are slower than two
+    /// processors. What comes is expanded in any case. Default: no.
+    pub compress_records: bool,
     /// How many names may be registered. Default: 4,096.
     pub names_max: usize,
     /// How long the name of an actor may be, in bytes. Default: 256.
@@ -92,6 +95,7 @@ impl Default for LinkConfig {
             inbox_messages_max: 65_536,
             asks_in_hand_max: 65_536,
             asks_waiting_max: 65_536,
+            compress_records: false,
             names_max: 4_096,
             name_bytes_max: 256,
             watchers_max: 1_024,

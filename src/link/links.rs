@@ -153,6 +153,11 @@ impl Links {
         self.core.peers.outgoing(node).map(FrameSender::new)
     }
 
+    /// Whether whoever writes records to other nodes is to compress them.
+    pub fn compresses_records(&self) -> bool {
+        self.core.config.compress_records
+    }
+
     /// Takes the frames of one run of a job from now on.
     pub fn take_frames(&self, job: u32, run: Run, intake: Arc<dyn Intake>) {
         self.core

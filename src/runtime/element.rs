@@ -3,8 +3,10 @@
 use actix::Message;
 use serde::{Deserialize, Serialize};
 use watershed_core::{AnyBatch, ChannelId, Epoch, Origin, Sequence, Watermark};
+use watershed_protocol::causal::FrameClock;
 
 use crate::far::Packed;
+use crate::shared::Seen;
 
 /// What crosses a channel, in order.
 #[derive(Debug)]
@@ -23,6 +25,11 @@ pub(crate) enum Element {
     End(Ending),
     /// Records as they came over a link.
     Packed(Packed),
+    /// What the sender of whatever follows has seen of shared state. It needs no credit: there is at most one before
+    /// each element that does.
+    Seen(Seen),
+    /// The same as it came over a link, in a frame of this epoch.
+    SeenFar { clock: FrameClock, epoch: Epoch },
     /// Records that are sent without credit, and do not come back: the dead letters of a job that has failed.
     Rest(AnyBatch),
 }

@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use watershed_core::causal::VectorClock;
 use watershed_core::checkpoint::{ChannelCut, ChannelKey};
 use watershed_core::{AnyBatch, ChannelId, Epoch, Origin, PortId, Sequence, SubtaskId, Watermark};
+use watershed_protocol::causal::{ClockReader, FrameClock};
 use watershed_protocol::{
     Alignment, AlignmentEffect, AlignmentEvent, Grant, Machine, Outcome, Tick, WatermarkEffect,
     WatermarkEvent, WatermarkMerge,
@@ -12,7 +14,7 @@ use watershed_protocol::{
 use crate::config::Config;
 use crate::deploy::Inlet;
 use crate::element::{Element, Ending, GiveBack, Returned};
-use crate::far::{FarError, Lane, Packed};
+use crate::far::{FarError, Packed, Route};
 use crate::vigil::Post;
 
 /// All channels that lead to a subtask, and what has arrived on them.
@@ -36,7 +38,7 @@ pub(crate) enum Back {
     Near(Post<GiveBack>),
     /// It lives on another node.
     Far {
-        lane: Lane,
+        route: Route,
         /// Emptied batches, to be filled with what comes next.
         spare: Vec<AnyBatch>,
     },
@@ -52,13 +54,20 @@ struct Inbound {
     records: u64,
     batches: u64,
     sum: u64,
+    /// Reads what the sender, on another node, has seen of shared state.
+    clock: ClockReader,
     /// What has arrived behind the barrier of a checkpoint that is being aligned, while that lasts.
     held: Option<VecDeque<Element>>,
 }
 
 impl Inbounds {
     /// The channels of a run before which epochs up to `after` were handed out.
-    pub(crate) fn new(inlets: Vec<(Inlet, Back)>, config: &Config, after: Epoch) -> Self {
+    pub(crate) fn new(
+        inlets: Vec<(Inlet, Back)>,
+        config: &Config,
+        after: Epoch,
+        clock: &ClockReader,
+    ) -> Self {
         let merge = WatermarkMerge::new(inlets.len(), None);
         let open = |(inlet, back)| Inbound {
             inlet,
@@ -68,6 +77,7 @@ impl Inbounds {
             records: 0,
             batches: 0,
             sum: 0,
+            clock: clock.clone(),
             held: None,
         };
         let alignment = (!inlets.is_empty()).then(|| Alignment::new(inlets.len(), None).after(after));
@@ -103,7 +113,7 @@ impl Inbounds {
             | Element::Active
             | Element::Barrier(_)
             | Element::End(_) => inbound.grant.control_arrived(),
-            Element::Rest(_) => Outcome::Applied,
+            Element::Rest(_) | Element::Seen(_) | Element::SeenFar { .. } => Outcome::Applied,
         };
         assert_eq!(granted, Outcome::Applied, "a sender sends against credit only");
         self.arrived.push_back((channel, element));
@@ -154,13 +164,22 @@ impl Inbounds {
         packed: &Packed,
     ) -> Result<(AnyBatch, Watermark, Option<Origin>), FarError> {
         let inbound = &mut self.channels[channel.0 as usize];
-        let Back::Far { lane, spare } = &mut inbound.back else {
+        let Back::Far { route, spare } = &mut inbound.back else {
             unreachable!("what comes from this process is not packed")
         };
-        let room = spare.pop().unwrap_or_else(|| lane.codec.empty());
-        let unpacked = packed.unpack(lane.codec, room)?;
+        let room = spare.pop().unwrap_or_else(|| route.codec.empty());
+        let unpacked = packed.unpack(route.codec, room)?;
         inbound.sum = inbound.sum.wrapping_add(u64::from(packed.checksum));
         Ok(unpacked)
+    }
+
+    /// What the sender of a channel on another node has seen of shared state.
+    pub(crate) fn read_clock(
+        &mut self,
+        channel: ChannelId,
+        clock: &FrameClock,
+    ) -> Result<&VectorClock, FarError> {
+        Ok(self.channels[channel.0 as usize].clock.read(clock)?)
     }
 
     /// What has been taken in on each channel.
@@ -222,9 +241,9 @@ impl Inbounds {
         let Inlet { edge, receiver, .. } = inbound.inlet;
         match &mut inbound.back {
             Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Batch(batch) }),
-            Back::Far { lane, spare } => {
-                lane.give_back(batch.records());
-                spare.push(lane.codec.clear(batch));
+            Back::Far { route, spare } => {
+                route.give_back(batch.records());
+                spare.push(route.codec.clear(batch));
             }
         }
     }
@@ -236,7 +255,7 @@ impl Inbounds {
         let Inlet { edge, receiver, .. } = inbound.inlet;
         match &inbound.back {
             Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Control }),
-            Back::Far { lane, .. } => lane.give_back(0),
+            Back::Far { route, .. } => route.give_back(0),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::guard::guarded;
 use crate::message::{Refused, Report};
 use crate::outbound::{Outbounds, Target};
 use crate::participation::{Membership, Own, Participation};
+use crate::shared::Sharing;
 use crate::station::{Phase, Station};
 use crate::wake::Bell;
 
@@ -29,13 +30,23 @@ pub(crate) struct Launch<T: ?Sized> {
 }
 
 impl<T: ?Sized> Launch<T> {
-    /// The connected subtask.
-    pub(crate) fn station(self, outbound: Vec<Vec<Option<Target>>>, own: Own) -> (Station, Box<T>) {
+    /// The connected subtask. `uses_shared` is whether it reads or updates shared state itself.
+    pub(crate) fn station(
+        self,
+        outbound: Vec<Vec<Option<Target>>>,
+        own: Own,
+        uses_shared: bool,
+    ) -> (Station, Box<T>) {
         let outbounds = Outbounds::new(outbound, &self.config);
         let flush_after = self.config.flush_after;
         let Launch { task, cx, bell, board, coordinator, membership, open, .. } = self;
+        let sharing = membership
+            .shared
+            .clone()
+            .map(|replica| Sharing::new(replica, cx.info.subtask, uses_shared, cx.waker().clone()));
         let participation = Participation::new(membership, own, coordinator.clone(), &cx);
-        let mut station = Station::new(cx, outbounds, board, coordinator, bell, flush_after, participation);
+        let mut station =
+            Station::new(cx, outbounds, board, coordinator, bell, flush_after, participation, sharing);
         if !open {
             station.phase = Phase::Stopped;
         }

@@ -41,6 +41,7 @@ mod outbound;
 mod pace;
 mod participation;
 mod request;
+mod shared;
 mod source;
 mod split;
 mod station;

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use watershed_core::checkpoint::{ChannelCut, ChannelKey};
 use watershed_core::stage::{Outbox, Outgoing};
 use watershed_core::{AnyBatch, ChannelId, Epoch, Sequence, SubtaskId, Watermark};
+use watershed_protocol::causal::{ClockWriter, FrameClock};
 use watershed_protocol::{Credit, Outcome};
 
 use crate::config::Config;
 use crate::element::{Deliver, Element, GiveBack, Returned};
-use crate::far::{Framed, Lane};
+use crate::far::{Framed, Route};
 use crate::local;
 use crate::pace::{Departures, RoundTrips};
+use crate::shared::Seen;
 use crate::subtask::Fed;
 use crate::vigil::Post;
 
@@ -24,6 +26,8 @@ pub(crate) struct Outbounds {
     trips: Vec<RoundTrips>,
     /// How many channels have elements that wait for credit.
     waiting: usize,
+    /// What the subtask has seen of shared state.
+    seen: Seen,
 }
 
 /// The sending end of one channel.
@@ -48,6 +52,10 @@ struct Outbound {
     sum: u64,
     /// Batches that came back at once, being copied.
     emptied: Vec<AnyBatch>,
+    /// Which version of what its sender has seen it was told last.
+    told_seen: u64,
+    /// Writes that for another node.
+    clock: ClockWriter,
 }
 
 /// What waits for credit.
@@ -66,6 +74,14 @@ impl Waiting {
         }
     }
 
+    /// Whether it needs no credit.
+    fn is_free(&self) -> bool {
+        match self {
+            Waiting::Near(element) => matches!(element, Element::Seen(_)),
+            Waiting::Far(framed) => framed.is_free(),
+        }
+    }
+
     fn watermark(&self) -> Watermark {
         match self {
             Waiting::Near(element) => watermark_of(element),
@@ -79,7 +95,7 @@ pub(crate) enum Road {
     /// It lives in this process.
     Near(Post<Deliver>),
     /// It lives on another node.
-    Far(Lane),
+    Far(Route),
 }
 
 /// Where a channel leads.
@@ -105,16 +121,23 @@ impl Outbounds {
             batches: 0,
             sum: 0,
             emptied: Vec::new(),
+            told_seen: 0,
+            clock: ClockWriter::new(),
         };
         let trips = targets.iter().map(|_| RoundTrips::new(config.batch_records, config.in_flight)).collect();
         let channels =
             targets.into_iter().map(|edge| edge.into_iter().map(|target| target.map(open)).collect());
-        Outbounds { channels: channels.collect(), trips, waiting: 0 }
+        Outbounds { channels: channels.collect(), trips, waiting: 0, seen: Seen::default() }
     }
 
     /// Whether something waits for credit.
     pub(crate) fn is_blocked(&self) -> bool {
         self.waiting > 0
+    }
+
+    /// Has all that follows say what the subtask has seen of shared state.
+    pub(crate) fn tell_seen(&mut self, seen: &Seen) {
+        self.seen = seen.clone();
     }
 
     /// Hands over what is ready.
@@ -246,6 +269,15 @@ impl Outbounds {
 
     /// Sends an element, or lets it wait for credit. The emptied batch, where it was consumed in place.
     fn send(&mut self, edge: usize, receiver: u32, element: Element) -> Option<AnyBatch> {
+        if self.seen.version != self.channel(edge, receiver).told_seen {
+            let seen = self.seen.clone();
+            self.channel(edge, receiver).told_seen = seen.version;
+            self.send_one(edge, receiver, Element::Seen(seen));
+        }
+        self.send_one(edge, receiver, element)
+    }
+
+    fn send_one(&mut self, edge: usize, receiver: u32, element: Element) -> Option<AnyBatch> {
         let channel = self.channel(edge, receiver);
         if let Element::Batch { batch, .. } = &element {
             channel.records += batch.records() as u64;
@@ -296,11 +328,19 @@ impl Outbound {
     /// Puts an element behind those that wait. For another node it is written now: the sum of what was sent before a
     /// barrier is part of the vote, whether there was credit for it or not.
     fn enqueue(&mut self, element: Element) {
-        let Road::Far(lane) = &self.road else { return self.queue.push_back(Waiting::Near(element)) };
+        let Road::Far(route) = &self.road else { return self.queue.push_back(Waiting::Near(element)) };
         if let Element::Barrier(barrier) = &element {
             self.epoch = Epoch(barrier.epoch.0 + 1);
         }
-        match lane.frame(self.next, self.epoch, element) {
+        if let Element::Seen(Seen { clock, settled, epoch, .. }) = &element {
+            let clock = self.clock.stamp(clock, *settled);
+            if clock != FrameClock::None {
+                self.queue.push_back(Waiting::Far(route.frame_clock(self.next, *epoch, &clock)));
+                self.next.0 += 1;
+            }
+            return;
+        }
+        match route.frame(self.next, self.epoch, element) {
             Ok((framed, batch)) => {
                 self.next.0 += 1;
                 if let Some((batch, checksum)) = batch {
@@ -312,7 +352,7 @@ impl Outbound {
             }
             Err(Element::Batch { batch, watermark, origin }) => {
                 // What comes behind the first half is not behind its watermark yet.
-                let ((first, rest), told) = (lane.codec.halve(batch), self.told);
+                let ((first, rest), told) = (route.codec.halve(batch), self.told);
                 self.enqueue(Element::Batch { batch: first, watermark: told, origin });
                 self.enqueue(Element::Batch { batch: rest, watermark, origin });
             }
@@ -324,7 +364,8 @@ impl Outbound {
     fn pump(&mut self) {
         while let Some(waiting) = self.queue.front() {
             let is_batch = waiting.is_batch();
-            let granted = if is_batch { self.credit.take_data() } else { self.credit.take_control() };
+            let granted = waiting.is_free()
+                || if is_batch { self.credit.take_data() } else { self.credit.take_control() };
             if !granted {
                 return;
             }
@@ -335,7 +376,7 @@ impl Outbound {
             }
             match (&self.road, waiting) {
                 (Road::Near(_), Waiting::Near(element)) => self.deliver(element),
-                (Road::Far(lane), Waiting::Far(framed)) => lane.send(framed),
+                (Road::Far(route), Waiting::Far(framed)) => route.send(framed),
                 (Road::Near(_), Waiting::Far(_)) | (Road::Far(_), Waiting::Near(_)) => {
                     unreachable!("a channel has one road")
                 }
@@ -347,20 +388,20 @@ impl Outbound {
     fn deliver_rest(&mut self, batch: AnyBatch) {
         match &self.road {
             Road::Near(_) => self.deliver(Element::Rest(batch)),
-            Road::Far(lane) => {
-                let framed = lane.frame(self.next, self.epoch, Element::Rest(batch));
+            Road::Far(route) => {
+                let framed = route.frame(self.next, self.epoch, Element::Rest(batch));
                 self.next.0 += 1;
                 let Ok((framed, _)) = framed else { unreachable!("only a batch is too large") };
-                lane.send(framed);
+                route.send(framed);
             }
         }
     }
 
     /// Sends a batch without credit that was written to be sent with it.
     fn deliver_framed_rest(&mut self, framed: &Framed) {
-        let Road::Far(lane) = &self.road else { return };
+        let Road::Far(route) = &self.road else { return };
         if framed.is_batch() {
-            lane.send_rest(self.next, self.epoch, framed);
+            route.send_rest(self.next, self.epoch, framed);
             self.next.0 += 1;
         }
     }
@@ -380,6 +421,8 @@ fn watermark_of(element: &Element) -> Watermark {
         | Element::Barrier(_)
         | Element::End(_)
         | Element::Packed(_)
+        | Element::Seen(_)
+        | Element::SeenFar { .. }
         | Element::Rest(_) => Watermark::MIN,
     }
 }

@@ -15,6 +15,7 @@ use watershed_core::stage::{Snapshot, Taken, TaskContext, TaskError};
 use watershed_core::state::{Layer, LayerKind};
 use watershed_core::task::Task;
 use watershed_core::{Epoch, KeyGroupRange};
+use watershed_protocol::causal::{ClockReader, ReplicaLimits};
 use watershed_protocol::checkpoint::{
     Authority, CoordinatorEvent, Failure, Layers, Part, Participant, ParticipantEffect, ParticipantEvent,
     kind_on,
@@ -26,6 +27,7 @@ use crate::board::Pauses;
 use crate::guard::message_of;
 use crate::harm::{self, Point};
 use crate::message::{Fetched, Hear, Report};
+use crate::shared::{SharedDraft, SiteReplica};
 use crate::storage::Depot;
 
 /// What is staged rides in the vote up to this size, in bytes; what is larger is an object of its own.
@@ -47,6 +49,17 @@ pub(crate) struct Membership {
     pub(crate) part: Part,
     pub(crate) depot: Depot,
     pub(crate) pauses: Arc<Pauses>,
+    /// The site's replica of the job's shared state, where it has any.
+    pub(crate) shared: Option<Arc<SiteReplica>>,
+}
+
+impl Membership {
+    /// Reads what senders on other nodes have seen of shared state; nothing where there is none.
+    pub(crate) fn clock(&self) -> ClockReader {
+        let sites = self.shared.as_ref().map_or(0, |replica| replica.sites());
+        let lanes_max = usize::from(sites) * ReplicaLimits::default().epochs_max;
+        ClockReader::new(self.authority.run, sites, lanes_max)
+    }
 }
 
 /// How a subtask is reached by its own work beside the stream.
@@ -76,7 +89,7 @@ struct AtHand {
 }
 
 /// Where the cut of a checkpoint goes through the world of one subtask.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Cut {
     pub(crate) received: Vec<ChannelCut>,
     pub(crate) sent: Vec<ChannelCut>,
@@ -85,6 +98,8 @@ pub(crate) struct Cut {
     pub(crate) finished: bool,
     /// The newest checkpoint that is complete.
     pub(crate) completed: Option<Epoch>,
+    /// What is said of shared state, where there is any.
+    pub(crate) shared: Option<SharedDraft>,
 }
 
 /// What is left to do for the subtask when its participant has been heard.
@@ -317,7 +332,7 @@ impl Participation {
         let (store, hear) = (depot.store.clone(), self.own.hear.clone());
         let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
-            let write = write(&store, epoch, unkept, header, taken, vote, &hear);
+            let write = write(&store, epoch, unkept, header, taken, vote, cut.shared, &hear);
             let written = match beside(write).await {
                 Ok(written) => written,
                 Err(failure) => {
@@ -383,6 +398,7 @@ async fn write(
     header: Header,
     taken: Option<(Taken, Vec<ObjectRef>)>,
     mut vote: Vote,
+    shared: Option<SharedDraft>,
     hear: &Recipient<Hear>,
 ) -> Result<Vote, StoreError> {
     let stages_now = unkept.iter().any(|(xid, _)| xid.epoch == epoch);
@@ -404,8 +420,11 @@ async fn write(
         let layer = encode(taken).await?;
         // State that was saved whole after all stands on nothing.
         vote.snapshot = if layer.kind == LayerKind::Changes { below } else { Vec::new() };
-        vote.snapshot.push(store.put_layer(header, layer).await?);
+        vote.snapshot.push(store.put_layer(header.clone(), layer).await?);
         harm::reach(Point::AfterSave);
+    }
+    if let Some(shared) = shared {
+        vote.shared = Some(shared.write(store, (header.lineage, header.run)).await?);
     }
     Ok(vote)
 }

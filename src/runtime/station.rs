@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::Recipient;
+use watershed_core::causal::VectorClock;
 use watershed_core::checkpoint::{ChannelCut, SplitCut};
 use watershed_core::stage::{DEAD_LETTERS, Hold, TaskContext, TaskError};
 use watershed_core::task::Task;
@@ -20,6 +21,7 @@ use crate::harm::{self, Point};
 use crate::message::{Ended, Fetched, LeftOut, Report, Stop};
 use crate::outbound::Outbounds;
 use crate::participation::{Cut, Participation, Standing};
+use crate::shared::Sharing;
 use crate::wake::Bell;
 
 pub(crate) use broken::attempt;
@@ -72,9 +74,12 @@ pub(crate) struct Station {
     /// The newest complete checkpoint, as the newest barrier told.
     pub(crate) completed: Option<Epoch>,
     participation: Participation,
+    /// Its side of shared state, where the job has any.
+    sharing: Option<Sharing>,
 }
 
 impl Station {
+    #[expect(clippy::too_many_arguments, reason = "it is made in one place, of what that place has")]
     pub(crate) fn new(
         cx: TaskContext,
         outbounds: Outbounds,
@@ -83,6 +88,7 @@ impl Station {
         bell: Arc<Bell>,
         flush_after: Duration,
         participation: Participation,
+        sharing: Option<Sharing>,
     ) -> Self {
         Station {
             cx,
@@ -98,12 +104,28 @@ impl Station {
             barriers: 0,
             completed: None,
             participation,
+            sharing,
         }
     }
 
-    /// Whether the task may be called: it works, its output has credit, and no stage holds the input.
+    /// Whether the task may be called: it works, its output has credit, and what its input has seen of shared state is
+    /// here.
     pub(crate) fn may_work(&self) -> bool {
-        self.phase == Phase::Running && !self.outbounds.is_blocked()
+        let waits = self.sharing.as_ref().is_some_and(Sharing::waits);
+        self.phase == Phase::Running && !self.outbounds.is_blocked() && !waits
+    }
+
+    /// Whether a clock that came over a link can be one. Where nothing is shared, nobody sends any.
+    pub(crate) fn believes(&self, clock: &VectorClock) -> bool {
+        self.sharing.as_ref().is_some_and(|sharing| sharing.believes(clock))
+    }
+
+    /// Takes note of what the sender of whatever follows has seen of shared state.
+    pub(crate) fn hear_seen(&mut self, clock: &VectorClock, epoch: Epoch) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.hear(clock, epoch);
+            self.outbounds.tell_seen(sharing.seen());
+        }
     }
 
     /// Whether a stage has stopped the input; a hold whose time has come is over.
@@ -153,6 +175,12 @@ impl Station {
     /// Hands over what a call has made ready. To be called after each.
     pub(crate) fn worked(&mut self) -> Result<(), TaskError> {
         self.dirty = true;
+        if self.cx.take_touched_shared()
+            && let Some(sharing) = &mut self.sharing
+        {
+            sharing.touched(self.cx.epoch);
+            self.outbounds.tell_seen(sharing.seen());
+        }
         self.outbounds.hand_over(&mut self.cx.outbox);
         self.cx.error.take().map_or(Ok(()), Err)
     }
@@ -264,7 +292,9 @@ impl Station {
         };
         self.pass_barrier(epoch);
         let completed = self.completed;
-        let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished, completed };
+        let shared = self.sharing.as_mut().map(|sharing| sharing.pass(epoch, completed));
+        self.cx.epoch = Epoch(epoch.0 + 1);
+        let cut = Cut { received, sent: self.outbounds.cuts(), splits, finished, completed, shared };
         let standing = self.participation.hear(ParticipantEvent::Cut { epoch }, Some(cut), task, &self.cx)?;
         self.participation.paused(begun.elapsed());
         self.take_up(standing);
@@ -322,6 +352,9 @@ impl Station {
     pub(crate) fn hear(&mut self) {
         self.bell.heard();
         self.woken = true;
+        if let Some(sharing) = &mut self.sharing {
+            sharing.look();
+        }
     }
 
     /// Whether somebody has woken the subtask since its stages were last told.

@@ -22,6 +22,7 @@ use crate::launch::{Launch, open};
 use crate::local;
 use crate::message::{Alarm, Connect, Fetched, Hear, Stop, Trigger, Woken};
 use crate::participation::Own;
+use crate::shared::Seen;
 use crate::station::{Call, Phase, Station, attempt};
 use crate::vigil;
 
@@ -217,6 +218,21 @@ impl SubtaskCore {
                 let (batch, watermark, origin) = unpacked.map_err(|error| TaskError::Frame(error.into()))?;
                 return self.begin(channel, Element::Batch { batch, watermark, origin }, in_place);
             }
+            Element::Seen(Seen { clock, epoch, .. }) => {
+                self.station.hear_seen(&clock, epoch);
+                return Ok(());
+            }
+            Element::SeenFar { clock, epoch } => {
+                let seen = self.inbounds.read_clock(channel, &clock);
+                let seen = seen.map_err(|error| TaskError::Frame(error.into()))?;
+                if !self.station.believes(seen) {
+                    return Err(TaskError::Frame(
+                        "its sender says that it has seen updates that nobody can have made".into(),
+                    ));
+                }
+                self.station.hear_seen(seen, epoch);
+                return Ok(());
+            }
             Element::Rest(batch) => {
                 self.station.cx.counters.records_in += batch.records() as u64;
                 // It is no batch of the sender's any more, as one that is fed in place is not.
@@ -332,9 +348,11 @@ impl Handler<Connect> for SubtaskActor {
     fn handle(&mut self, message: Connect, cx: &mut Self::Context) {
         let launch = self.launch.take().expect("a subtask is connected once");
         let subtask = launch.cx.info.subtask;
-        let inbounds = Inbounds::new(message.inbound, &launch.config, launch.membership.after);
+        let (after, clock) = (launch.membership.after, launch.membership.clock());
+        let inbounds = Inbounds::new(message.inbound, &launch.config, after, &clock);
         let own = Own { hear: cx.address().recipient(), fetched: cx.address().recipient() };
-        let (station, task) = launch.station(message.outbound, own);
+        let uses_shared = launch.task.uses_shared();
+        let (station, task) = launch.station(message.outbound, own, uses_shared);
         let core = Rc::new(RefCell::new(SubtaskCore {
             station,
             task,

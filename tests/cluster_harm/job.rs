@@ -114,10 +114,14 @@ impl Job {
 
     /// A node that has subtasks of it and does not lead.
     pub(crate) fn worker(&self, nodes: &Nodes) -> String {
+        nodes.wait_for("a worker of the job", || self.worker_now(nodes))
+    }
+
+    /// The same, if there is one now: a job that was crowded onto one node stays there until it is moved.
+    pub(crate) fn worker_now(&self, nodes: &Nodes) -> Option<String> {
         let leader = nodes.leader();
-        let standing =
-            self.wait_for(nodes, "a worker", |standing| standing.nodes.iter().any(|node| *node != leader));
-        standing.nodes.into_iter().find(|node| *node != leader).unwrap()
+        let standing = self.wait_for(nodes, "a run", |standing| !standing.nodes.is_empty());
+        standing.nodes.into_iter().find(|node| *node != leader)
     }
 
     /// Harms the cluster, and returns how long it took from then to the first checkpoint that was completed when a later

@@ -107,14 +107,15 @@ fn recovery_from_many_kills_with_default_settings() {
     let job = Job::submit_with(&nodes, 3, rate(2 * MEASURED_KILLS), &[]);
     let (mut workers, mut leaders) = (Vec::new(), Vec::new());
     for kill in 1..=MEASURED_KILLS {
-        let worker = job.worker(&nodes);
-        workers.push(harm(&mut nodes, &job, &format!("kill -9 of worker {kill}"), &[worker]));
+        if let Some(worker) = job.worker_now(&nodes) {
+            workers.push(harm(&mut nodes, &job, &format!("kill -9 of worker {kill}"), &[worker]));
+        }
         let leader = nodes.leader();
         leaders.push(harm(&mut nodes, &job, &format!("kill -9 of leader {kill}"), &[leader]));
     }
     for (what, times) in [("a worker", &mut workers), ("the leader", &mut leaders)] {
         times.sort_unstable();
-        // Of fifty the longest is the 99th percentile.
+        // Of a hundred or less the longest is the 99th percentile.
         let (half, most) = (times[times.len() / 2], times[times.len() - 1]);
         println!("{} kills of {what}: p50 {half:.1?}, p99 {most:.1?}", times.len());
     }

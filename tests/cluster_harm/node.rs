@@ -37,7 +37,8 @@ impl Node {
     pub(crate) fn start(&mut self, coordinators: &str, slots: u32) {
         assert!(self.process.is_none(), "{} lives", self.name);
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
-        let mut command = watershed(&self.folder, &["node", "--cluster", "harm", "--tls-ca", "certs/ca.pem"]);
+        let mut command =
+            watershed(&self.folder, &["node", "--compress", "--cluster", "harm", "--tls-ca", "certs/ca.pem"]);
         let (certificate, key) = (format!("certs/{}.pem", self.name), format!("certs/{}.key", self.name));
         command.args(["--tls-cert", &certificate, "--tls-key", &key]);
         command.args(["--name", &self.name, "--coordinators", coordinators, "--slots", &slots.to_string()]);

@@ -52,6 +52,9 @@ pub(in crate::cli) struct Node {
     /// Link nodes without TLS also beyond this machine: only where the network is safe
     #[arg(long)]
     pub(in crate::cli) plain: bool,
+    /// Compress the records that are sent to other nodes (LZ4): for networks that are slower than the processors
+    #[arg(long)]
+    pub(in crate::cli) compress: bool,
     /// How long a node that is told to end waits for its jobs to be moved. [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) leave_within: Option<String>,

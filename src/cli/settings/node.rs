@@ -29,6 +29,7 @@ pub(in crate::cli) struct NodeOptions {
     pub(in crate::cli) tls_cert: Option<String>,
     pub(in crate::cli) tls_key: Option<String>,
     pub(in crate::cli) plain: bool,
+    pub(in crate::cli) compress: bool,
     pub(in crate::cli) leave_within: Duration,
     /// Where commands find the cluster.
     pub(in crate::cli) url: Vec<String>,
@@ -52,6 +53,7 @@ impl Default for NodeOptions {
             tls_cert: None,
             tls_key: None,
             plain: false,
+            compress: false,
             leave_within: Duration::from_secs(30),
             url: vec!["http://127.0.0.1:7180".to_owned()],
         }
@@ -83,7 +85,9 @@ impl Node {
                 settings.node.set(name, value, format!("--{}", name.replace('_', "-")));
             }
         }
-        for (name, is_set) in [("plain", self.plain), ("http_open", self.http_open)] {
+        for (name, is_set) in
+            [("plain", self.plain), ("compress", self.compress), ("http_open", self.http_open)]
+        {
             if is_set {
                 settings.node.set(name, "true", format!("--{}", name.replace('_', "-")));
             }

@@ -6,6 +6,7 @@
 //! | pieces of a whole subtask (no key group) | one subtask, so that nothing is there twice |
 //! | splits of a source | the same subtask, or dealt anew where their number has changed |
 //! | staged output | the same subtask, or where it is no more another of the vertex: anybody can commit it |
+//! | shared state | everybody: each site restores all of it |
 //! | what was in flight | the same subtask; it can be dealt to no other, since the records are routed already |
 //!
 //! Vertices are matched by their numbers: that the plan is the one the checkpoint was taken of, or one that can
@@ -14,7 +15,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::checkpoint::{InFlight, Manifest, ObjectRef, SplitCut, Staged, Vote};
+use watershed_core::checkpoint::{InFlight, Manifest, ObjectRef, SiteShare, SplitCut, Staged, Vote};
 use watershed_core::{KeyGroupRange, SubtaskId, VertexId};
 
 use super::Roster;
@@ -31,6 +32,8 @@ pub struct Part {
     pub splits: Option<Vec<SplitCut>>,
     /// What to commit before anything else, oldest first.
     pub staged: Vec<Staged>,
+    /// What there is of shared state. All parts have the same, since every site restores all of it.
+    pub shared: Vec<SiteShare>,
 }
 
 /// A share of one subtask's snapshot.
@@ -111,6 +114,11 @@ pub fn deal(manifest: &Manifest, roster: &Roster) -> Result<BTreeMap<SubtaskId, 
             *part = heir.part(roster, &votes);
         }
     }
+    let shares: Vec<SiteShare> =
+        manifest.votes.iter().filter_map(|vote| vote.shared.as_ref()?.share.clone()).collect();
+    if !shares.is_empty() {
+        parts.values_mut().for_each(|part| part.shared.clone_from(&shares));
+    }
     Ok(parts)
 }
 
@@ -132,6 +140,7 @@ impl Heir {
             in_flight: mine().flat_map(|vote| vote.in_flight.iter().cloned()).collect(),
             splits: Some(self.splits(votes)),
             staged,
+            shared: Vec::new(),
         }
     }
 

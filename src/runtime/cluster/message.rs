@@ -15,7 +15,7 @@ use actix::Message;
 use serde::{Deserialize, Serialize};
 use watershed_cluster::JobSpec;
 use watershed_core::plan::Fingerprint;
-use watershed_core::{Epoch, SubtaskId};
+use watershed_core::{Epoch, Run, Site, SubtaskId};
 use watershed_link::{NodeName, RemoteMessage};
 use watershed_protocol::checkpoint::{Authority, Intent, ParticipantEvent};
 
@@ -23,6 +23,7 @@ use super::told::ReportTold;
 use crate::crew::{Assignment, Hindrance};
 use crate::element::{Barrier, Ending};
 use crate::message::{Drain, Forget, Stop, Trigger, Word};
+use crate::shared;
 
 /// The name under which the worker of each node is reached.
 pub(crate) const WORKER: &str = "watershed/worker";
@@ -129,6 +130,25 @@ impl RemoteMessage for Roll {
 
 impl RemoteMessage for Dispatch {
     const NAME: &'static str = "watershed/dispatch";
+}
+
+/// To a worker, from another one: what a site of a run says to another about shared state.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct SharedTold {
+    pub(crate) node: NodeName,
+    pub(crate) job: u32,
+    pub(crate) run: Run,
+    pub(crate) from: Site,
+    pub(crate) word: shared::Word,
+}
+
+impl RemoteMessage for SharedTold {
+    const NAME: &'static str = "watershed/shared";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.node = node.clone();
+    }
 }
 
 /// A [`Word`], as it travels.

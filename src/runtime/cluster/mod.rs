@@ -16,6 +16,12 @@
 //! (who is there, who leads, what is decided) and this one, which runs jobs with them. All of a job's safety lies in
 //! its coordinator's compare-and-swaps in the replicated meta store; who leads, who is alive and which link is up only
 //! decide when something is tried.
+//!
+//! **Fail-over is of the whole job**, never of the part of its graph that a lost node had to do with. A run has one
+//! number, which fences all that an older one still does: sinks, frames, votes, shared state. Parts with numbers of their
+//! own would make each of these a vector, to win little: most graphs hang together (dead letters alone see to that), a
+//! subtask goes on from the copy of its state that lies on its own node, and a whole job of three nodes was back, its
+//! first checkpoint complete, 0.25 s after one of them was killed (`tests/cluster_harm`).
 
 mod carrier;
 mod depots;

@@ -11,10 +11,10 @@ use watershed_protocol::checkpoint::Authority;
 
 use super::depots::Depots;
 use super::envoy::Envoy;
-use super::message::{Discharge, Enlist, LEADER, Relay, Roll, Ticket, WORKER};
+use super::message::{Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER};
 use super::{Planned, Programs};
 use crate::board::Board;
-use crate::crew::{Abroad, Assignment, Crew, Deploy, Dismiss, Hindrance, NeighbourLost, Pass};
+use crate::crew::{Abroad, Assignment, Crew, Deploy, Dismiss, HearShared, Hindrance, NeighbourLost, Pass};
 use crate::job::Arbiters;
 use crate::message::{Report, Stop};
 
@@ -55,6 +55,7 @@ impl Worker {
         links.register::<Relay>(WORKER, address.clone().recipient());
         links.register::<Discharge>(WORKER, address.clone().recipient());
         links.register::<Roll>(WORKER, address.clone().recipient());
+        links.register::<SharedTold>(WORKER, address.clone().recipient());
         links.watch(address.clone().recipient());
         address
     }
@@ -178,6 +179,17 @@ impl Handler<Relay> for Worker {
         match word.word() {
             Some(word) => post.crew.do_send(Pass { subtask, word }),
             None => tracing::warn!(job, %subtask, "a word was refused that no coordinator says"),
+        }
+    }
+}
+
+impl Handler<SharedTold> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: SharedTold, _: &mut Self::Context) {
+        let SharedTold { node, job, run, from, word } = message;
+        if let Some(post) = self.crews.get(&job) {
+            post.crew.do_send(HearShared { node: node.to_string(), run, from, word });
         }
     }
 }

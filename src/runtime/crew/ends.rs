@@ -1,5 +1,6 @@
 //! Connects the subtasks of a crew with those that they send to and hear from, here or on other nodes.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use watershed_link::{FrameSender, NodeName};
 
 use super::{Assignment, Crew};
 use crate::deploy::{Deployment, Inlet, Outlet};
-use crate::far::{Inflow, Lane, Outflow, RunIntake};
+use crate::far::{Inflow, Outflow, Route, RunIntake};
 use crate::inbound::Back;
 use crate::message::Connect;
 use crate::outbound::{Road, Target};
@@ -84,33 +85,41 @@ impl Ends<'_> {
         if let Some(handle) = self.crew.handles.get(&to) {
             return Road::Near(handle.deliver.clone().expect("nobody sends to a source"));
         }
-        let lane = self.lane(to, channel, to, from.vertex, edge);
+        let route = self.route(to, channel, to, from.vertex, edge);
         let to_sender = self.crew.handles[&from].give_back.clone();
         let outflow = Outflow { node: self.node_of(to), to: to_sender, edge, receiver };
-        self.intake.flows_out(lane.channel, outflow);
-        Road::Far(lane)
+        self.intake.flows_out(route.channel, outflow);
+        Road::Far(route)
     }
 
     fn back(&mut self, to: SubtaskId, channel: ChannelId, inlet: &Inlet) -> Back {
         if let Some(handle) = self.crew.handles.get(&inlet.from) {
             return Back::Near(handle.give_back.clone());
         }
-        let lane = self.lane(to, channel, inlet.from, inlet.from.vertex, inlet.edge);
+        let route = self.route(to, channel, inlet.from, inlet.from.vertex, inlet.edge);
         let deliver = self.crew.handles[&to].deliver.clone().expect("nobody sends to a source");
-        let inflow = Inflow::new(self.node_of(inlet.from), deliver, channel, lane.codec);
-        self.intake.flows_in(lane.channel, inflow);
-        Back::Far { lane, spare: Vec::new() }
+        let inflow = Inflow::new(self.node_of(inlet.from), deliver, channel, route.codec);
+        self.intake.flows_in(route.channel, inflow);
+        Back::Far { route, spare: Vec::new() }
     }
 
     /// The way of a channel to the node where its other end is.
-    fn lane(&self, to: SubtaskId, channel: ChannelId, other: SubtaskId, from: VertexId, edge: usize) -> Lane {
+    fn route(
+        &self,
+        to: SubtaskId,
+        channel: ChannelId,
+        other: SubtaskId,
+        from: VertexId,
+        edge: usize,
+    ) -> Route {
         let abroad = self.crew.abroad.as_ref().expect("only a crew with links has neighbours");
-        Lane {
+        Route {
             sender: self.ways[&self.crew_of(other)].clone(),
             job: abroad.job,
             run: self.assignment.authority.run,
             channel: self.layout.number_of(to, channel),
             codec: self.codec(from, edge),
+            compress: abroad.links.compresses_records().then(RefCell::default),
         }
     }
 

@@ -6,9 +6,10 @@ use std::task::Waker;
 
 use actix::prelude::*;
 use actix_rt::ArbiterHandle;
+use watershed_core::shared::Replica;
 use watershed_core::stage::{Care, TaskContext, TaskInfo};
 use watershed_core::task::AnyTask;
-use watershed_core::{SubtaskId, VertexId};
+use watershed_core::{Epoch, SubtaskId, VertexId};
 
 use super::Crew;
 use crate::board::SubtaskBoard;
@@ -70,6 +71,8 @@ impl Crew {
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         cx.care = order.care;
         cx.job_id = membership.depot.job_id.clone();
+        cx.epoch = Epoch(membership.after.0 + 1);
+        cx.shared = membership.shared.clone().map(|replica| replica as Arc<dyn Replica>);
         cx.backend = membership.depot.backend.clone();
         for edge in 0..cx.info.outputs.len() {
             cx.outbox.set_batch_records(edge, pace::first(config.batch_records));

@@ -10,6 +10,7 @@
 //! goes to the coordinator, wherever that is.
 
 mod assignment;
+mod commons;
 mod ends;
 mod life;
 mod line;
@@ -34,6 +35,8 @@ use crate::participation::Membership;
 use crate::storage::Depot;
 
 pub(crate) use assignment::{Assignment, CareOrder, Duty, Hindrance};
+use commons::Commons;
+pub(crate) use commons::HearShared;
 pub(crate) use life::{Order, Seat};
 pub(crate) use line::CrewLine;
 
@@ -51,6 +54,8 @@ pub(crate) struct Crew {
     run: Option<Run>,
     /// Its subtasks.
     handles: BTreeMap<SubtaskId, Handle>,
+    /// What they share with those of other crews.
+    commons: Option<Commons>,
 }
 
 /// A run that a crew has a part in.
@@ -109,7 +114,18 @@ impl Crew {
         abroad: Option<Abroad>,
     ) -> Self {
         let plan_hash = Fingerprint::of(&plan).hash();
-        Crew { plan, plan_hash, config, depot, board, seats, abroad, run: None, handles: BTreeMap::new() }
+        Crew {
+            plan,
+            plan_hash,
+            config,
+            depot,
+            board,
+            seats,
+            abroad,
+            run: None,
+            handles: BTreeMap::new(),
+            commons: None,
+        }
     }
 
     fn deploy(&mut self, assignment: &Assignment, coordinator: &Recipient<Report>) -> Result<(), Hindrance> {
@@ -132,6 +148,7 @@ impl Crew {
                     part,
                     depot: self.depot.clone(),
                     pauses: self.board.pauses(),
+                    shared: self.commons.as_ref().map(|commons| commons.replica.clone()),
                 },
                 info: placement.info.clone(),
                 task: self.plan.vertices[subtask.vertex.0 as usize].factory.task(),
@@ -165,6 +182,7 @@ impl Crew {
 
     /// Takes no more frames of the run, once its last subtask has stopped.
     fn close(&mut self) {
+        self.commons = None;
         if let (Some(abroad), Some(run)) = (&self.abroad, self.run.take()) {
             abroad.links.end_frames(abroad.job, run.authority.run);
         }
@@ -201,10 +219,16 @@ impl Handler<NeighbourLost> for Crew {
 }
 
 impl Handler<Deploy> for Crew {
-    type Result = Result<(), Hindrance>;
+    type Result = AtomicResponse<Self, Result<(), Hindrance>>;
 
     fn handle(&mut self, message: Deploy, _: &mut Self::Context) -> Self::Result {
-        self.deploy(&message.assignment, &message.coordinator)
+        let Deploy { assignment, coordinator } = message;
+        let commons = self.commons(&assignment).into_actor(self);
+        AtomicResponse::new(Box::pin(commons.map(move |commons, crew, cx| {
+            crew.commons = commons?;
+            crew.open_commons(cx);
+            crew.deploy(&assignment, &coordinator)
+        })))
     }
 }
 

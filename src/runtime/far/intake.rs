@@ -8,7 +8,7 @@ use watershed_core::{ChannelId, Sequence};
 use watershed_link::{Intake, NodeName};
 use watershed_wire::{Frame, Kind};
 
-use super::mark::{Packed, read_mark};
+use super::mark::{Packed, read_clock, read_mark};
 use crate::element::{Deliver, Element, GiveBack, Returned};
 use crate::vigil::Post;
 
@@ -67,7 +67,7 @@ impl Intake for RunIntake {
         let number = header.channel;
         let stranger = || format!("node {from} has no end of channel {number} of run {}", header.run);
         match header.kind {
-            Kind::Records | Kind::Element => {
+            Kind::Records | Kind::Element | Kind::Clock => {
                 let inflow = self.inflows.get(&number).filter(|inflow| inflow.node == from.as_str());
                 let inflow = inflow.ok_or_else(stranger)?;
                 // Frames of a channel come on one connection, whose thread is the only one that counts here.
@@ -76,11 +76,14 @@ impl Intake for RunIntake {
                 if sequence != expected {
                     return Err(format!("frame {sequence} of channel {number} came instead of {expected}"));
                 }
-                let element = if header.kind == Kind::Records {
-                    Element::Packed(Packed { body, records: header.records, checksum })
-                } else {
-                    read_mark(&body, inflow.codec).map_err(|error| error.to_string())?
+                let element = match header.kind {
+                    Kind::Records => Ok(Element::Packed(Packed { body, records: header.records, checksum })),
+                    Kind::Clock => {
+                        read_clock(&body).map(|clock| Element::SeenFar { clock, epoch: header.epoch })
+                    }
+                    _ => read_mark(&body, inflow.codec),
                 };
+                let element = element.map_err(|error| error.to_string())?;
                 inflow.to.send(Deliver { channel: inflow.channel, sequence, element });
             }
             Kind::Credit => {
@@ -92,7 +95,7 @@ impl Intake for RunIntake {
                 };
                 to.send(GiveBack { edge: *edge, receiver: *receiver, returned });
             }
-            Kind::Hello | Kind::Ping | Kind::Message | Kind::Clock => {
+            Kind::Hello | Kind::Ping | Kind::Message => {
                 return Err(format!("a frame of kind {:?} names a channel", header.kind));
             }
         }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use watershed_core::columns::{BatchCodec, ColumnError};
 use watershed_core::{AnyBatch, Origin, Watermark};
+use watershed_protocol::causal::{ClockError, FrameClock};
+use watershed_wire::compress::{self, ExpandError};
 
 use crate::element::{Barrier, Element, Ending};
 
@@ -49,7 +51,16 @@ pub(crate) enum FarError {
     /// It does not begin as the records of a channel do, or something follows.
     #[error("records of a channel are an array of three")]
     Form,
+    /// A compressed body.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    /// What the sender says that it has seen of shared state.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
 }
+
+/// How many bytes a body of records may expand to: what it may have where it is not compressed.
+pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// How deep what is read may nest.
 const DEPTH_MAX: usize = 8;
@@ -87,6 +98,7 @@ pub(super) fn put_mark(element: &Element, codec: BatchCodec, out: &mut Vec<u8>) 
             return put_rest(&bytes, out);
         }
         Element::Batch { .. } | Element::Packed(_) => unreachable!("a batch is written as records"),
+        Element::Seen(_) | Element::SeenFar { .. } => unreachable!("a clock has frames of its own"),
     };
     put(&mark, out);
 }
@@ -96,7 +108,8 @@ pub(super) fn put_rest(batch: &[u8], out: &mut Vec<u8>) {
     put(&Mark::Rest(batch.to_vec()), out);
 }
 
-fn put(value: &impl Serialize, out: &mut Vec<u8>) {
+/// Appends a value as MessagePack.
+pub(super) fn put(value: &impl Serialize, out: &mut Vec<u8>) {
     rmp_serde::encode::write(out, value).expect("plain data can be written to memory");
 }
 
@@ -117,6 +130,12 @@ pub(super) fn read_mark(body: &[u8], codec: BatchCodec) -> Result<Element, FarEr
     })
 }
 
+/// Reads what the sender of the frames behind it has seen of shared state.
+pub(super) fn read_clock(mut body: &[u8]) -> Result<FrameClock, FarError> {
+    let clock = read(&mut body)?;
+    if body.is_empty() { Ok(clock) } else { Err(FarError::Form) }
+}
+
 fn read<T: for<'a> Deserialize<'a>>(rest: &mut &[u8]) -> Result<T, rmp_serde::decode::Error> {
     let mut reader = rmp_serde::Deserializer::new(rest);
     reader.set_max_depth(DEPTH_MAX);
@@ -130,7 +149,8 @@ impl Packed {
         codec: BatchCodec,
         room: AnyBatch,
     ) -> Result<(AnyBatch, Watermark, Option<Origin>), FarError> {
-        let Some((&THREE, mut rest)) = self.body.split_first() else { return Err(FarError::Form) };
+        let body = compress::expand(&self.body, BODY_BYTES_MAX)?;
+        let Some((&THREE, mut rest)) = body.split_first() else { return Err(FarError::Form) };
         let watermark = read(&mut rest)?;
         let origin = read(&mut rest)?;
         let batch = codec.decode(rest, room)?;

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   node A                                       node B
-//!   Outbound --Lane: Records, Element frames--->  RunIntake --Deliver--> subtask
-//!   subtask <--GiveBack-- RunIntake <--- Credit frames :Lane-- Inbound
+//!   Outbound --Route: Records, Element frames--->  RunIntake --Deliver--> subtask
+//!   subtask <--GiveBack-- RunIntake <--- Credit frames :Route-- Inbound
 //! ```
 //!
 //! A batch is written into a frame on the thread of its sender, where it goes back into the sender's pool at once;
@@ -11,16 +11,17 @@
 //! thread of the links copies bytes, and decides nothing but where they go.
 //!
 //! Body of a frame of records: an array of the watermark, the origin (or nil) and the batch, see
-//! `watershed_core::columns`. Body of any other element: a [`Mark`]. Body of credit: none; the header counts the
-//! records of the batch that is returned, 0 for a control element.
+//! `watershed_core::columns`, compressed as `watershed_wire::compress` says where the node is told to. Body of any other element: a [`Mark`]. Body of credit: none; the header counts the
+//! records of the batch that is returned, 0 for a control element. Body of a clock: what the sender of the frames behind
+//! it has seen of shared state, see `watershed_protocol::causal::FrameClock`; it needs no credit.
 
 mod intake;
-mod lane;
 mod mark;
+mod route;
 
 pub(crate) use intake::{Inflow, Outflow, RunIntake};
-pub(crate) use lane::{Framed, Lane};
 pub(crate) use mark::{FarError, Packed};
+pub(crate) use route::{Framed, Route};
 
 #[cfg(test)]
 mod tests;

@@ -103,7 +103,8 @@ impl Handler<Connect> for SourceActor {
         place.join(Post::here(cx.address()).expect("a source lives on an arbiter that keeps vigil"));
         let (config, logs) = (launch.config.clone(), launch.membership.depot.ingress.clone());
         let own = Own { hear: cx.address().recipient(), fetched: cx.address().recipient() };
-        let (station, task) = launch.station(message.outbound, own);
+        let uses_shared = launch.task.chain().uses_shared();
+        let (station, task) = launch.station(message.outbound, own, uses_shared);
         let (splits, closed) = (std::mem::take(&mut self.splits), std::mem::take(&mut self.closed));
         let core = self.core.insert(SourceCore {
             station,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::JoinHandle;
 
@@ -11,6 +11,7 @@ use watershed_core::{Position, Source, SourceError};
 use watershed_link::{LinkConfig, NodeName, Security};
 
 use super::poison::Table;
+use super::shared::{expect_witnessed, witnessed};
 use super::*;
 use crate::CheckpointConfig;
 use crate::cluster::message::{Roll, WORKER};
@@ -53,6 +54,10 @@ impl Source for Fragile {
 /// How often the coordinators of the job `panics` still panic.
 static PANICS: LazyLock<Arc<AtomicU32>> = LazyLock::new(|| Arc::new(AtomicU32::new(2)));
 
+/// How many numbers of the job `watched` have been read and not received, and the most there ever were.
+static UNDER_WAY: AtomicU64 = AtomicU64::new(0);
+static WORST: AtomicU64 = AtomicU64::new(0);
+
 /// Doubles numbers on several nodes.
 struct Doubling {
     table: Table<(u64, u64)>,
@@ -72,13 +77,32 @@ impl Programs for Doubling {
             }
             n
         });
-        let bytes = spec.parameters.get("bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-        let heavy = numbers.map(move |n| (n, "x".repeat(bytes))).uid(self.uid);
-        heavy.rebalance().flat_map(|(n, _)| [n, n]).key_by(|n| *n).process(Burst).sink(self.table.clone());
         let checkpoints =
             CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
+        let config = Config { checkpoints, ..config(2, 64) };
+        if spec.parameters.contains_key("shared") {
+            witnessed(&pipeline, numbers, None, self.table.clone());
+            let plan = pipeline.plan().map_err(|error| error.to_string())?;
+            return Ok(Planned { plan, config, backend: None });
+        }
+        let bytes = spec.parameters.get("bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+        let watched = spec.parameters.contains_key("watched");
+        let heavy = numbers.map(move |n| {
+            if watched {
+                UNDER_WAY.fetch_add(1, SeqCst);
+            }
+            (n, "x".repeat(bytes))
+        });
+        let received = heavy.uid(self.uid).rebalance().flat_map(move |(n, _)| {
+            if watched {
+                WORST.fetch_max(UNDER_WAY.fetch_sub(1, SeqCst), SeqCst);
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            [n, n]
+        });
+        received.key_by(|n| *n).process(Burst).sink(self.table.clone());
         let plan = pipeline.plan().map_err(|error| error.to_string())?;
-        Ok(Planned { plan, config: Config { checkpoints, ..config(2, 64) }, backend: None })
+        Ok(Planned { plan, config, backend: None })
     }
 }
 
@@ -133,7 +157,8 @@ impl World {
             program: "test".to_owned(),
             http: None,
             leave_within: Duration::from_secs(10),
-            links: LinkConfig::default(),
+            // Nodes that compress and nodes that do not understand each other.
+            links: LinkConfig { compress_records: index == 1, ..LinkConfig::default() },
         }
     }
 
@@ -250,9 +275,22 @@ fn a_job_runs_on_three_nodes_to_its_end() {
 
 #[test]
 fn a_node_that_is_lost_costs_a_job_nothing_but_time() {
+    let table = after_losses([("count", "20000"), ("pause", "20")]);
+    assert_eq!(table.sorted(), expected(20_000));
+}
+
+#[test]
+fn what_a_job_shares_outlives_lost_nodes_and_is_seen_by_whoever_hears_of_it() {
+    let table = after_losses([("count", "8000"), ("pause", "50"), ("shared", "yes")]);
+    expect_witnessed(&table.sorted(), 8000);
+}
+
+/// What a job has written of which a node was lost, and then another.
+fn after_losses<const N: usize>(parameters: [(&str, &str); N]) -> Table<(u64, u64)> {
     let world = World::new();
     let [first, second, third] = world.start_all();
-    submit(&first, 20_000, 20, 6).unwrap();
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    submit_with(&first, parameters.into(), 6).unwrap();
     wait_for(&first, "a checkpoint", |report| report.checkpoints.completed.is_some());
     // Whoever leads, one of the three is lost that leads and one that does not, one after the other.
     let leader = first.handle.leader().unwrap();
@@ -267,8 +305,8 @@ fn a_node_that_is_lost_costs_a_job_nothing_but_time() {
     let leading = nodes.iter().position(|node| node.handle.node() == leader).unwrap();
     nodes.remove(leading).stop();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
     nodes.into_iter().for_each(Living::stop);
+    world.table
 }
 
 #[test]
@@ -448,5 +486,20 @@ fn a_coordinator_that_panics_is_replaced() {
     wait_for(&nodes[1], "the end", |report| report.state == JobState::Finished);
     assert_eq!(PANICS.load(SeqCst), 0, "it has panicked");
     assert_eq!(world.table.sorted(), expected(1000));
+    nodes.into_iter().for_each(Living::stop);
+}
+
+#[test]
+fn a_receiver_that_is_far_too_slow_bounds_what_is_under_way_to_it() {
+    let world = World::new();
+    let nodes = world.start_all();
+    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let parameters = BTreeMap::from([set("count", "10000"), set("watched", "yes")]);
+    submit_with(&nodes[0], parameters, 2).unwrap();
+    wait_for(&nodes[1], "the end", |report| report.state == JobState::Finished);
+    assert_eq!(world.table.sorted(), expected(10_000));
+    // Two channels of two batches of 64, one that is open and one that is worked on each, and one poll.
+    let worst = WORST.load(SeqCst);
+    assert!(worst <= 2 * (2 + 2) * 64 + 100, "{worst} numbers were under way");
     nodes.into_iter().for_each(Living::stop);
 }

@@ -3,6 +3,7 @@
 mod asked;
 mod cluster;
 mod poison;
+mod shared;
 mod waiting;
 
 use std::rc::Rc;

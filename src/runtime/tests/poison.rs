@@ -82,7 +82,7 @@ type Letter = (String, Vec<u8>, String, String);
 const COUNT: u64 = 2000;
 
 /// Some checkpoints while the numbers pass, and storage that lasts as long as the test.
-fn lasting(poison: PoisonConfig) -> (Config, Storage) {
+pub(super) fn lasting(poison: PoisonConfig) -> (Config, Storage) {
     let checkpoints = CheckpointConfig {
         interval: Some(Duration::from_millis(5)),
         restart_pause: Duration::from_millis(1),
@@ -121,7 +121,7 @@ fn failure(ended: Result<Summary, JobError>) -> Failure {
 }
 
 /// Takes a while for some of the numbers, so that checkpoints come between.
-fn slowly(n: u64) -> u64 {
+pub(super) fn slowly(n: u64) -> u64 {
     if n.is_multiple_of(16) {
         std::thread::sleep(Duration::from_micros(400));
     }
