@@ -332,7 +332,7 @@ impl Participation {
         let (store, hear) = (depot.store.clone(), self.own.hear.clone());
         let (coordinator, authority) = (self.coordinator.clone(), *authority);
         actix::spawn(async move {
-            let write = write(&store, epoch, unkept, header, taken, vote, cut.shared, &hear);
+            let write = write(&store, unkept, header, taken, vote, cut.shared, &hear);
             let written = match beside(write).await {
                 Ok(written) => written,
                 Err(failure) => {
@@ -393,7 +393,6 @@ async fn beside<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
 /// Writes what is staged, says so, and writes the state. The vote, but for what is staged.
 async fn write(
     store: &CheckpointStore,
-    epoch: Epoch,
     unkept: Vec<(Xid, Vec<u8>)>,
     header: Header,
     taken: Option<(Taken, Vec<ObjectRef>)>,
@@ -401,6 +400,7 @@ async fn write(
     shared: Option<SharedDraft>,
     hear: &Recipient<Hear>,
 ) -> Result<Vote, StoreError> {
+    let epoch = header.epoch;
     let stages_now = unkept.iter().any(|(xid, _)| xid.epoch == epoch);
     for (xid, bytes) in unkept {
         let payload = if bytes.len() <= INLINE_BYTES_MAX {
