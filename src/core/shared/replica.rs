@@ -51,7 +51,7 @@ impl dyn Replica + '_ {
     ///
     /// # Panics
     ///
-    /// As [`table_of`](Self::table_of).
+    /// Where the job has no such state, or another pipeline has made the handle.
     pub fn update<K: Key, V: Data, R: Resolver<V>>(
         &self,
         (writer, epoch): (SubtaskId, Epoch),
