@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::columns::BatchCodec;
 use crate::plan::{Edge, Plan, PlanError, Routing, SharedPlan, StageInfo, Vertex};
+use crate::shared::laws::glance;
 use crate::shared::{AnyShared, NAME_BYTES_MAX, Resolver, Shared};
 use crate::stage::{DEAD_LETTERS, MAIN, SideFactory, SideOf};
 use crate::task::TaskFactory;
@@ -172,6 +173,11 @@ impl PlanBuilder {
         }
         if self.shared.iter().any(|other| other.state.name() == name) {
             self.fail(PlanError::DuplicateShared { name: name.to_owned() });
+        }
+        if cfg!(debug_assertions)
+            && let Some(broken) = glance::<V, R>(&resolver)
+        {
+            self.fail(PlanError::Resolver { name: name.to_owned(), broken });
         }
         let shared = Shared::new(SharedId(self.shared.len() as u32), name, resolver);
         self.shared.push(SharedPlan { state: shared.any(), users: Vec::new() });

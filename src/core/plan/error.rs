@@ -64,6 +64,14 @@ pub enum PlanError {
         /// The name.
         name: String,
     },
+    /// A shared state whose resolver breaks a law with one of its own examples.
+    #[error("the resolver of the shared state {name:?} breaks a law: {broken}")]
+    Resolver {
+        /// The name.
+        name: String,
+        /// The law, and where it does not hold.
+        broken: String,
+    },
     /// An operator uses a shared state that its pipeline did not make.
     #[error(
         "{operator:?} uses the shared state {name:?}, which another pipeline has made: make it with this pipeline's .shared(..)"

@@ -36,6 +36,7 @@ mod any_table;
 #[cfg(test)]
 pub(crate) mod doubles;
 mod handle;
+pub(crate) mod laws;
 mod local;
 mod msgpack;
 mod replica;

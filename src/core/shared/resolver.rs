@@ -66,6 +66,12 @@ pub trait Resolver<V>: Clone + Send + Sync + 'static {
         let _ = (state, settled);
         false
     }
+
+    /// Updates to try the laws with. Builds with debug assertions do so where a pipeline makes a shared state, and refuse a
+    /// resolver that breaks one. The default gives none, and nothing is tried.
+    fn examples(&self) -> Vec<Self::Update> {
+        Vec::new()
+    }
 }
 
 /// Who makes an update, and when.

@@ -55,7 +55,7 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
     }
 
     /// Looks at the state of a key, as a task at this epoch sees it: the default where nobody has updated it. The key
-    /// cannot be updated meanwhile.
+    /// cannot be updated meanwhile, so `look` must not come back to the table.
     pub fn with<T>(&self, at: Epoch, key: &K, look: impl FnOnce(&R::State) -> T) -> T {
         match self.keys.get(key).as_ref().and_then(|versions| versions.at(at)) {
             Some(state) => look(state),
@@ -77,7 +77,12 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
         let mut writing = self.writing();
         let lane = stamp.dot.lane;
         assert!(!writing.is_settled(stamp), "nothing was to come any more of {lane}");
-        let delta = self.with(lane.epoch, key, |state| self.resolver.update(state, update, stamp))?;
+        let delta = self.with(lane.epoch, key, |state| {
+            let delta = self.resolver.update(state, update, stamp)?;
+            // What no other site would take is not made.
+            self.resolver.check(state, &delta, stamp)?;
+            Ok(delta)
+        })?;
         let bytes = encode_delta(&delta)?;
         self.join(&mut writing, stamp, key.clone(), delta);
         Ok(bytes)

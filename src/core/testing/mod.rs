@@ -4,10 +4,12 @@
 //! [`verify`] and its kin restore it between any two elements, deal its keys out to several subtasks and mix the
 //! order of keys, and demand the same output each time. [`SourceHarness`] and [`verify_source`] do the same for the
 //! splits of a source, [`Logged`] with a log for those that cannot go back by themselves, [`SinkHarness`] and [`verify_sink`] for the subtasks of a sink.
+//! [`verify_resolver`] tries out whether what makes one of concurrent updates keeps its laws.
 
 mod harness;
 mod log;
 mod numbers;
+mod resolver;
 mod shared;
 mod sink;
 mod source;
@@ -17,6 +19,7 @@ mod verify;
 pub use harness::{Harness, Input};
 pub use log::{Logged, MemoryLog};
 pub use numbers::Numbers;
+pub use resolver::verify_resolver;
 pub use shared::SharedView;
 pub use sink::{SinkHarness, StagedBytes, verify_sink};
 pub use source::{SourceHarness, WAKE_WAIT_MAX, verify_source};
