@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   node A                                       node B
-//!   Outbound --Route: Records, Element frames--->  RunIntake --Deliver--> subtask
+//!   Outbound --Route: Records, Element, Clock--->  RunIntake --Deliver--> subtask
 //!   subtask <--GiveBack-- RunIntake <--- Credit frames :Route-- Inbound
 //! ```
 //!
@@ -11,9 +11,10 @@
 //! thread of the links copies bytes, and decides nothing but where they go.
 //!
 //! Body of a frame of records: an array of the watermark, the origin (or nil) and the batch, see
-//! `watershed_core::columns`, compressed as `watershed_wire::compress` says where the node is told to. Body of any other element: a [`Mark`]. Body of credit: none; the header counts the
-//! records of the batch that is returned, 0 for a control element. Body of a clock: what the sender of the frames behind
-//! it has seen of shared state, see `watershed_protocol::causal::FrameClock`; it needs no credit.
+//! `watershed_core::columns`, compressed as `watershed_wire::compress` says where the node is told to. Body of any other
+//! element: a [`Mark`]. Body of credit: none; the header counts the records of the batch that is returned, 0 for a control
+//! element. Body of a clock: what the sender of the frames behind it has seen of shared state, see
+//! `watershed_protocol::causal::FrameClock`; it needs no credit.
 
 mod intake;
 mod mark;

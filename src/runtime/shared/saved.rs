@@ -107,3 +107,57 @@ fn decode<T: for<'a> Deserialize<'a>>(mut bytes: &[u8]) -> Result<T, SavedError>
     let value = T::deserialize(&mut reader)?;
     if bytes.is_empty() { Ok(value) } else { Err(SavedError::Trailing) }
 }
+
+#[cfg(test)]
+mod tests {
+    use watershed_core::causal::{Dot, Lane, VectorClock};
+    use watershed_core::shared::Stamp;
+    use watershed_core::{Counter, SharedId, Site, SubtaskId, VertexId};
+
+    use super::*;
+
+    const BASE: [u8; 12] = [0x95, 1, 2, 3, 4, 0x91, 0x92, 0xa1, b't', 0xc4, 1, 7];
+
+    const LOG: [u8; 31] = [
+        0x94, 1, 4, 0x91, 0xa1, b't', 0x91, 0x93, 0x93, 0x92, 0x93, 2, 3, 1, 5, 6, 0x92, 7, 8, 0x90, 0x93, 0,
+        0xc4, 2, 9, 9, 0xc4, 3, 10, 10, 10,
+    ];
+
+    #[test]
+    fn a_base_has_these_bytes_and_comes_back() {
+        let tables = vec![SavedTable { name: "t".to_owned(), bytes: vec![7] }];
+        let bytes = Base::new(Run(2), Epoch(3), HybridTime(4), tables).encode();
+        assert_eq!(bytes, BASE);
+        let base = Base::decode(&bytes).unwrap();
+        assert_eq!((base.run, base.epoch, base.high_water), (Run(2), Epoch(3), HybridTime(4)));
+        assert_eq!((base.tables[0].name.as_str(), &base.tables[0].bytes[..]), ("t", &[7][..]));
+    }
+
+    #[test]
+    fn a_log_has_these_bytes_and_comes_back() {
+        let lane = Lane { run: Run(2), epoch: Epoch(3), site: Site(1) };
+        let stamp = Stamp {
+            dot: Dot { lane, counter: Counter(5) },
+            time: HybridTime(6),
+            writer: SubtaskId { vertex: VertexId(7), index: 8 },
+        };
+        let operation = Operation { shared: SharedId(0), key: vec![9; 2], delta: vec![10; 3] };
+        let update = Update { stamp, deps: VectorClock::new(), delta: Arc::new(operation) };
+        let bytes = Log::new(HybridTime(4), vec!["t".to_owned()], vec![update.clone()]).encode();
+        assert_eq!(bytes, LOG);
+        let log = Log::decode(&bytes).unwrap();
+        assert_eq!(
+            (log.high_water, log.names, log.updates),
+            (HybridTime(4), vec!["t".to_owned()], vec![update])
+        );
+    }
+
+    #[test]
+    fn what_is_no_saved_state_is_refused() {
+        assert!(matches!(Log::decode(&[&LOG[..], &[0]].concat()), Err(SavedError::Trailing)));
+        assert!(matches!(Base::decode(&BASE[..11]), Err(SavedError::Malformed(_))));
+        let mut later = BASE;
+        later[1] = 2;
+        assert!(matches!(Base::decode(&later), Err(SavedError::Format(2))));
+    }
+}

@@ -49,7 +49,7 @@ impl Sharing {
     /// Looks again whether there is still something to wait for. Where there is, the subtask is woken when it has come.
     pub(crate) fn look(&mut self) {
         if self.waits {
-            self.waits = !self.replica.has_or_wakes(&self.session, &self.waker);
+            self.waits = !self.replica.has_or_wakes(self.subtask, &self.session, &self.waker);
         }
     }
 

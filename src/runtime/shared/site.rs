@@ -59,7 +59,8 @@ struct State {
     outgoing: Vec<Outgoing>,
     /// Whom to wake when something is to be sent, or has gone wrong.
     sender: Option<Waker>,
-    waiting: Vec<(VectorClock, Waker)>,
+    /// What each subtask waits for that does.
+    waiting: BTreeMap<SubtaskId, (VectorClock, Waker)>,
     /// The newest barrier that each subtask has passed.
     passed: BTreeMap<SubtaskId, Epoch>,
     kept: Kept,
@@ -119,7 +120,7 @@ impl SiteReplica {
             effects: Vec::new(),
             outgoing: Vec::new(),
             sender: None,
-            waiting: Vec::new(),
+            waiting: BTreeMap::new(),
             passed: settings.subtasks.iter().map(|subtask| (*subtask, after)).collect(),
             kept: Kept { based: after, inherits, ..Kept::default() },
             trouble: None,
@@ -143,12 +144,12 @@ impl SiteReplica {
     }
 
     /// Whether all is applied here that a session has seen, and updates can be made. Where not, wakes when it may be.
-    pub(crate) fn has_or_wakes(&self, session: &Session, waker: &Waker) -> bool {
+    pub(super) fn has_or_wakes(&self, subtask: SubtaskId, session: &Session, waker: &Waker) -> bool {
         let mut state = self.lock();
         if state.machine.is_ready() && session.may_work(state.machine.applied()) {
             return true;
         }
-        state.waiting.push((session.clock().clone(), waker.clone()));
+        state.waiting.insert(subtask, (session.clock().clone(), waker.clone()));
         false
     }
 
@@ -357,15 +358,13 @@ impl State {
         let mut woken = Vec::new();
         if !self.waiting.is_empty() && self.machine.is_ready() {
             let applied = self.machine.applied();
-            let mut still = Vec::new();
-            for (clock, waker) in self.waiting.drain(..) {
-                if applied.covers(&clock) {
-                    woken.push(waker);
-                } else {
-                    still.push((clock, waker));
+            self.waiting.retain(|_, (clock, waker)| {
+                let is_served = applied.covers(clock);
+                if is_served {
+                    woken.push(waker.clone());
                 }
-            }
-            self.waiting = still;
+                !is_served
+            });
         }
         if !self.outgoing.is_empty() || self.trouble.is_some() {
             woken.extend(self.sender.clone());

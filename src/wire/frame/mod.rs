@@ -9,7 +9,7 @@
 //!   4  sequence   place of the frame in its channel, from 0
 //!   5  epoch      what the sender counts this frame to: the epoch of the last barrier that it sent, and one
 //!   6  kind       see Kind
-//!   7  clock      nil: nothing has been learnt since the last frame
+//!   7  reserved   nil; what a sender has seen of shared state goes ahead in a frame of kind Clock
 //!   8  records    how many records the body holds
 //!   9  body       bin
 //!  10  checksum   uint 32, always in five bytes: CRC32C of all bytes of the frame before it
