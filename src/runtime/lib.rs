@@ -40,6 +40,7 @@ mod migration;
 mod outbound;
 mod pace;
 mod participation;
+pub mod query;
 mod request;
 mod shared;
 mod source;

@@ -1,0 +1,24 @@
+//! Questions about a job's state from outside, and updates of what it shares: how they are put and answered.
+//!
+//! ```text
+//!              level         answered from                            when
+//!   Query ---> eventual      any node's replica; the live owner       at once
+//!              causal        any node's replica                       once it has all that the token names
+//!              as of         a complete checkpoint                    at once; one cut of all state, never undone
+//!              linearizable  a quorum of the coordinators             for state that is declared for it
+//! ```
+//!
+//! Every answer says of which run it is, and has a token: what the asker has seen by now. Shown with the next question, to
+//! whichever node, it lets that node answer with nothing older. A token of what a failure has undone is refused with the
+//! updates that never happened; nobody is told a lie in silence.
+//!
+//! The state of an operator is its own: it is asked for, by the operator's uid, and changed by nobody from outside.
+
+mod error;
+mod found;
+pub mod limits;
+mod question;
+
+pub use error::{QueryError, Undone};
+pub use found::Found;
+pub use question::{AsOf, Level, Query, Update};
