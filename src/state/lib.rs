@@ -94,6 +94,6 @@ pub use error::{Damage, StoreError, SyncFailure};
 pub use ingress::{IngressError, IngressLimits, IngressLog, IngressLogs};
 pub use limits::Limits;
 pub use meta::{Change, FileMetaStore, Guard, MemoryMetaStore, MetaError, MetaStore, Refusal};
-pub use msgpack::to_json;
+pub use msgpack::{Packed, from_json, inexact_number, to_json};
 pub use snapshot::{Header, Layer, LayerKind};
 pub use store::{CheckpointStore, Object, ObjectKey, Stored};

@@ -5,9 +5,11 @@
 //! nothing behind it, no deeper than allowed, and no length that promises more than there is. Only then is it
 //! decoded.
 
+mod from_json;
 mod json;
 pub(crate) mod walk;
 
+pub use from_json::{Packed, from_json, inexact_number};
 pub use json::to_json;
 
 use rmp_serde::config::BytesMode;
