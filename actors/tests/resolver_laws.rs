@@ -7,7 +7,7 @@ use watershed_actors::resolver::{
 use watershed_core::testing::verify_resolver;
 
 #[test]
-fn registers_keep_the_laws() {
+fn c10_registers_keep_the_laws() {
     let writes = [Write::Put(1), Write::Put(2), Write::Remove];
     verify_resolver::<u64, _>(&LastWriter, &writes);
     verify_resolver::<u64, _>(&Siblings, &writes);
@@ -16,13 +16,13 @@ fn registers_keep_the_laws() {
 }
 
 #[test]
-fn counters_keep_the_laws() {
+fn c10_counters_keep_the_laws() {
     verify_resolver::<i64, _>(&Counter, &[1, -2, 5]);
     verify_resolver::<u64, _>(&GrowCounter, &[1, 2, 5]);
 }
 
 #[test]
-fn collections_keep_the_laws() {
+fn c10_collections_keep_the_laws() {
     let sets = [SetUpdate::Add(1), SetUpdate::Add(2), SetUpdate::Remove(1), SetUpdate::Clear];
     verify_resolver::<u64, _>(&AddSet, &sets);
     let [a, b] = ["a", "b"].map(str::to_owned);
@@ -31,7 +31,7 @@ fn collections_keep_the_laws() {
 }
 
 #[test]
-fn votes_keep_the_laws() {
+fn c10_votes_keep_the_laws() {
     let cast = |round, value| VoteUpdate::Cast { round: Round(round), value };
     let votes = [cast(1, 2.0), cast(1, 4.0), cast(2, 0.5)];
     verify_resolver::<f64, _>(&Vote::mean(3, 2), &votes);

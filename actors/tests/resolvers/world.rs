@@ -7,6 +7,8 @@
 //! All along, sites that have heard and settled the same must hold the same bytes, and settling must not show. In the end
 //! what is read, as of each epoch, must be what the script makes of all updates at once.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use watershed_actors::source::Dice;
 use watershed_core::Epoch;
@@ -68,8 +70,11 @@ struct World<S: Script> {
     millis: u64,
 }
 
-/// Runs the execution of a seed. Says what went wrong.
-pub(crate) fn run<S: Script>(seed: u64) -> Result<(), String> {
+/// What all sites hold in the end, hashed.
+pub(crate) type Hash = blake3::Hash;
+
+/// Runs the execution of a seed, and returns what all sites hold behind the healing. Says what went wrong.
+pub(crate) fn run<S: Script>(seed: u64) -> Result<Hash, String> {
     let script = S::default();
     let mut dice = Dice::new(seed, 0);
     let mut world = World {
@@ -106,7 +111,7 @@ impl<S: Script> World<S> {
     }
 
     /// Lets all be heard and settled everywhere.
-    fn finish(&mut self) -> Result<(), String> {
+    fn finish(&mut self) -> Result<Hash, String> {
         for site in 0..self.sites.len() {
             for _ in 0..EPOCHS {
                 (0..TASKS as usize).for_each(|task| self.sites[site].pass_barrier(task, self.millis));
@@ -118,13 +123,30 @@ impl<S: Script> World<S> {
             let site = self.dice.below(SITES.into()) as usize;
             self.hear(site)?;
         }
+        self.healed()?;
         self.read_right()?;
         laws::hold(&self.resolver, &self.seen, &self.deltas, &mut self.dice)?;
         while self.sites.iter().any(|site| site.settled < Epoch(EPOCHS)) {
             let site = self.dice.below(SITES.into()) as usize;
             self.settle(site)?;
         }
-        self.read_right()
+        self.read_right()?;
+        self.healed()
+    }
+
+    /// All sites have heard the same. Those that also began to count from the same settled epoch hold the same.
+    fn healed(&self) -> Result<Hash, String> {
+        let from = self.sites.iter().map(|site| site.settled.0 as usize).max().expect("there are sites");
+        let first = &self.sites[0];
+        assert!(self.sites.iter().all(|site| site.applied == first.applied), "all have heard everything");
+        let mut bases = BTreeMap::new();
+        for site in &self.sites {
+            let hash = blake3::hash(&bytes(&site.states[from..]));
+            if *bases.entry(site.settled).or_insert(hash) != hash {
+                return Err(format!("equal clocks and one base, epoch {}, are two states", site.settled));
+            }
+        }
+        Ok(*bases.values().next_back().expect("there are sites"))
     }
 
     fn write(&mut self, place: usize, task: usize) -> Result<(), String> {

@@ -66,12 +66,12 @@ fn tasks_of_a_site_may_be_in_different_epochs() {
 }
 
 #[test]
-fn updates_are_joined_in_causal_order_however_they_come() {
+fn c3_updates_are_joined_in_causal_order_however_they_come() {
     explore("causes", CAUSES);
 }
 
 #[test]
-fn three_sites_forget_together() {
+fn c9_clocks_stay_small_where_three_sites_forget_together() {
     explore("closing", CLOSING);
 }
 

@@ -105,7 +105,9 @@ impl World {
 
     /// Some site hears of a decided checkpoint.
     pub(crate) fn hear_of_decision(&mut self) {
-        if let Some((home, epoch)) = self.orders.pop_front() {
+        // Each site hears of them in their order.
+        let at = self.orders.iter().position(|(home, _)| self.still != Some(*home));
+        if let Some((home, epoch)) = at.and_then(|at| self.orders.remove(at)) {
             self.feed(home, ReplicaEvent::Completed { epoch });
         }
     }

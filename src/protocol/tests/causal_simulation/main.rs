@@ -20,8 +20,10 @@
 //! Then each rule is broken once, and the simulation must see it.
 
 mod cut;
+mod invariants;
 mod lots;
 mod network;
+mod still;
 mod task;
 mod world;
 

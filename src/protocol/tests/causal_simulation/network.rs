@@ -26,7 +26,7 @@ impl World {
     /// Lets some time pass, and tells the replicas that wait for it.
     pub(crate) fn pass_time(&mut self, millis: u64) {
         self.now.0 += millis;
-        for place in 0..self.homes.len() {
+        for place in (0..self.homes.len()).filter(|place| self.still != Some(*place)).collect::<Vec<_>>() {
             if self.homes[place].replica.deadline().is_some_and(|deadline| deadline <= self.now) {
                 self.feed(place, ReplicaEvent::Deadline { wall: wall(self.now) });
             }
@@ -39,6 +39,9 @@ impl World {
             return;
         }
         let place = self.lots.below(self.mail.len());
+        if self.still == Some(usize::from(self.mail[place].to.0)) {
+            return;
+        }
         let letter = self.mail.swap_remove(place);
         if self.is_harmed && self.lots.hit(LOST) {
             return;

@@ -30,6 +30,9 @@ pub(crate) enum Element {
 
 impl World {
     pub(crate) fn act(&mut self, task: usize) {
+        if self.still == Some(self.tasks[task].home) {
+            return;
+        }
         if task < usize::from(self.sites) {
             self.act_as_source(task);
         } else {

@@ -105,6 +105,8 @@ pub(crate) struct World {
     pub(crate) channels: BTreeMap<(usize, usize), Channel>,
     pub(crate) mail: Vec<Letter>,
     pub(crate) is_harmed: bool,
+    /// A site that stands still: it hears nothing and does nothing.
+    pub(crate) still: Option<usize>,
     pub(crate) made: Vec<Made>,
     /// The checkpoint under way.
     pub(crate) cut: Option<Cut>,
@@ -141,6 +143,7 @@ impl World {
             channels,
             mail: Vec::new(),
             is_harmed: false,
+            still: None,
             made: Vec::new(),
             cut: None,
             last_epoch: Epoch(0),
@@ -164,7 +167,12 @@ impl World {
 
     /// Lets things happen. Returns what went wrong.
     pub(crate) fn run(&mut self) -> BTreeSet<Violation> {
-        for _ in 0..STEPS {
+        self.run_for(STEPS)
+    }
+
+    /// Lets so many things happen. Returns what went wrong up to there.
+    pub(crate) fn run_for(&mut self, steps: usize) -> BTreeSet<Violation> {
+        for _ in 0..steps {
             self.step();
         }
         self.violations.clone()

@@ -21,6 +21,7 @@
 //! and crashes in the midst of one commit, which a marker or fence row makes all or nothing.
 
 mod fault;
+mod invariants;
 mod job;
 mod model;
 mod nodes;

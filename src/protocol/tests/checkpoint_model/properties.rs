@@ -30,6 +30,17 @@ use crate::world::{Kind, Slip, World};
 pub(crate) const ONCE: &str = "I1 no record is visible twice";
 pub(crate) const NOTHING_LOST: &str = "I2 each decided record is visible or staged";
 pub(crate) const NOTHING_EARLY: &str = "I3 nothing undecided is visible";
+pub(crate) const DECIDED_ONCE: &str = "D1 D2 epochs of decisions rise";
+pub(crate) const NEWEST_NAME: &str = "D3 decisions are made in the newest name";
+pub(crate) const ONE_END: &str = "D4 each staged output has one end";
+pub(crate) const ONLY_DECIDED: &str = "D5 only what is decided is committed";
+pub(crate) const BEGUN: &str = "D6 nothing is written before the begin";
+pub(crate) const FROM_BASE: &str = "D7 a run is restored from its base";
+pub(crate) const KEPT: &str = "D8 nothing needed is forgotten";
+pub(crate) const ONWARD: &str = "D9 decided positions never go back";
+pub(crate) const NEW_EPOCHS: &str = "D10 no epoch is handed out twice";
+pub(crate) const WHOLE_END: &str = "D11 a finished job has committed everything";
+pub(crate) const CUT: &str = "K every checkpoint is a consistent cut";
 
 /// The properties of a model. Those that must be able to happen are asked for only where the world has room for
 /// them, and of the faithful protocol.
@@ -42,36 +53,28 @@ pub(crate) fn all(model: &Model) -> Vec<Property<Model>> {
             let early = |visible: &Visible| visible.keys().any(|&record| record >= decided);
             !early(&world.staged.visible) && !early(&world.xa.visible)
         }),
-        Property::always("D1 D2 epochs of decisions rise", |_, world: &World| {
+        Property::always(DECIDED_ONCE, |_, world: &World| {
             world.decisions.windows(2).all(|pair| pair[0].epoch < pair[1].epoch)
         }),
-        Property::always("D3 decisions are made in the newest name", |_, world: &World| {
-            !world.slips.contains(&Slip::FormerDecision)
-        }),
-        Property::always("D4 each staged output has one end", |_, world: &World| {
+        Property::always(NEWEST_NAME, |_, world: &World| !world.slips.contains(&Slip::FormerDecision)),
+        Property::always(ONE_END, |_, world: &World| {
             world.xa.markers.is_disjoint(&world.xa.taken_back) && world.xa.lost.is_empty()
         }),
-        Property::always("D5 only what is decided is committed", |_, world: &World| {
+        Property::always(ONLY_DECIDED, |_, world: &World| {
             let decided = |xid| world.decisions.iter().any(|decision| decision.xids.contains(xid));
             world.xa.markers.iter().all(decided)
         }),
-        Property::always("D6 nothing is written before the begin", |_, world: &World| {
-            !world.slips.contains(&Slip::EarlyEffect)
-        }),
-        Property::always("D7 a run is restored from its base", |_, world: &World| restored_from_base(world)),
-        Property::always("D8 nothing needed is forgotten", |_, world: &World| needed_is_kept(world)),
-        Property::always("D9 decided positions never go back", |_, world: &World| {
+        Property::always(BEGUN, |_, world: &World| !world.slips.contains(&Slip::EarlyEffect)),
+        Property::always(FROM_BASE, |_, world: &World| restored_from_base(world)),
+        Property::always(KEPT, |_, world: &World| needed_is_kept(world)),
+        Property::always(ONWARD, |_, world: &World| {
             world.decisions.windows(2).all(|pair| pair[0].position <= pair[1].position)
         }),
-        Property::always("D10 no epoch is handed out twice", |_, world: &World| {
-            !world.slips.contains(&Slip::EpochTwice)
-        }),
-        Property::always("D11 a finished job has committed everything", |model: &Model, world: &World| {
+        Property::always(NEW_EPOCHS, |_, world: &World| !world.slips.contains(&Slip::EpochTwice)),
+        Property::always(WHOLE_END, |model: &Model, world: &World| {
             !world.meta.finished || all_visible(model, world)
         }),
-        Property::always("K every checkpoint is a consistent cut", |_, world: &World| {
-            !world.slips.contains(&Slip::NoCut)
-        }),
+        Property::always(CUT, |_, world: &World| !world.slips.contains(&Slip::NoCut)),
     ];
     if model.fault.is_none() {
         properties.extend(reachable(model));

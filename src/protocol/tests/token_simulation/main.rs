@@ -27,6 +27,7 @@ mod cluster;
 mod dice;
 mod fault;
 mod history;
+mod invariants;
 mod replica;
 mod site;
 mod violation;

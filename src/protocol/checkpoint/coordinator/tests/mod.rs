@@ -5,6 +5,7 @@
 mod checkpoint;
 mod commit;
 mod end;
+mod live;
 mod recovery;
 mod reign;
 mod request;
