@@ -18,6 +18,10 @@ mod custom_source;
 mod flight_delays;
 #[path = "../examples/hello/mod.rs"]
 mod hello;
+#[path = "../examples/inventory/mod.rs"]
+mod inventory;
+#[path = "../examples/live_rules/mod.rs"]
+mod live_rules;
 #[path = "../examples/sensor_statistics/mod.rs"]
 mod sensor_statistics;
 #[path = "../examples/two_phase_commit/mod.rs"]
@@ -35,4 +39,6 @@ pub(crate) fn register(app: App) -> App {
         .with(custom_source::register)
         .with(custom_sink::register)
         .with(two_phase_commit::register)
+        .with(live_rules::register)
+        .with(inventory::register)
 }

@@ -11,7 +11,8 @@ pub use watershed_actors::operator::{KeyedSteps, Steps};
 pub use watershed_actors::sink::{Collect, Print};
 pub use watershed_actors::source::Generator;
 pub use watershed_actors::window::*;
-pub use watershed_actors::{aggregate, join, operator, sink, source, window};
+pub use watershed_actors::{aggregate, join, operator, resolver, sink, source, window};
+pub use watershed_core::shared::{AnyShared, Propagation, Shared};
 pub use watershed_core::state::{ListState, MapState, ReducingState, TimeToLive, ValueState};
 pub use watershed_core::{
     BoundedOutOfOrderness, Chain, CoOperator, Context, Current, Data, DeadLetter, Either, Epoch, EventTime,

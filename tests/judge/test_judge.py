@@ -11,7 +11,9 @@ from pathlib import Path
 import compare
 import cross_check
 import flight_delays
+import inventory
 import ledger
+import live_rules
 import sensor_statistics
 import word_count
 
@@ -281,6 +283,81 @@ class Ledger(unittest.TestCase):
     def test_an_event_is_what_the_engine_makes_of_its_place(self):
         self.assertEqual(ledger.event(3, 17, 1000, 1), (625, "obpbujnhffevxsxnhhzcrlouspaeadxxlmtjyr", "76aff0d7811f9cbd"))
         self.assertEqual(ledger.fnv(""), "cbf29ce484222325")
+
+
+class LiveRules(unittest.TestCase):
+    OPTIONS = argparse.Namespace(records=2, changes=3, rules=2, cards=4, seed=9)
+
+    def decision(self, number, told, decided, **other):
+        card, rule, cents = live_rules.payment(number, self.OPTIONS)
+        says = live_rules.versions(self.OPTIONS).get((rule, decided))
+        row = {"id": number, "card": card, "rule": rule, "cents": cents, "told": told, "decided": decided}
+        row |= {"limit": "" if says is None else says, "blocked": says is not None and cents > says}
+        return {field: str(value).replace("True", "true") for field, value in (row | other).items()}
+
+    def check(self, decisions, rules=None, **wrong):
+        versions = live_rules.versions(self.OPTIONS)
+        told = [{"rule": rule, "version": version, "limit": says} for (rule, version), says in versions.items()]
+        found = live_rules.compare(decisions, told if rules is None else rules(told), self.OPTIONS)
+        nothing = dict(lost=0, doubled=0, different=0, backwards=0, overtaken=0)
+        self.assertEqual(found, {"decisions": len(decisions), **nothing, **wrong})
+
+    def test_rules_change_in_turn(self):
+        self.assertEqual(sorted(live_rules.versions(self.OPTIONS)), [(0, 1), (0, 2), (1, 1)])
+
+    def test_decisions_by_what_was_announced_or_newer_are_right(self):
+        self.check([self.decision(0, 0, 0), self.decision(1, 0, 1)])
+        self.check([self.decision(0, 1, 1), self.decision(1, 0, 0)])
+
+    def test_a_decision_by_an_older_rule_than_was_announced_is_found(self):
+        self.check([self.decision(0, 1, 0), self.decision(1, 0, 0)], overtaken=1)
+
+    def test_what_is_missing_and_what_is_there_twice_is_found(self):
+        self.check([self.decision(0, 0, 0)] * 2, lost=1, doubled=1)
+        self.check([self.decision(0, 0, 0), self.decision(1, 0, 0)], rules=lambda told: told[1:], different=1)
+        self.check([self.decision(0, 0, 0), self.decision(1, 0, 0)], rules=lambda told: told + told[:1], different=1)
+
+    def test_what_does_not_follow_from_the_rule_is_found(self):
+        blocked = {"true": "false", "False": "true"}[self.decision(0, 0, 1)["blocked"]]
+        self.check([self.decision(0, 0, 1, blocked=blocked), self.decision(1, 0, 0)], different=1)
+        self.check([self.decision(0, 0, 1, limit=7), self.decision(1, 0, 0)], different=1)
+        self.check([self.decision(0, 0, 7), self.decision(1, 0, 0)], different=1)
+        self.check([self.decision(0, 0, 0, cents=1), self.decision(1, 0, 0)], different=1)
+
+    def test_a_card_for_which_the_rule_goes_back_is_found(self):
+        self.check([self.decision(0, 0, 1), self.decision(0, 0, 0), self.decision(1, 0, 0)], doubled=1, backwards=1)
+
+
+class Inventory(unittest.TestCase):
+    ORDERS = [
+        {"id": "0", "article": "7", "pieces": "5", "kind": "delivered"},
+        {"id": "1", "article": "7", "pieces": "2", "kind": "collected"},
+        {"id": "2", "article": "7", "pieces": "4", "kind": "waiting"},
+        {"id": "3", "article": "8", "pieces": "3", "kind": "sold"},
+        {"id": "4", "article": "7", "pieces": "9", "kind": "cancelled"},
+    ]
+    REPORT = [
+        {"article": "7", "orders": "4", "stock": "3", "reserved": "2"},
+        {"article": "8", "orders": "1", "stock": "-3", "reserved": ""},
+    ]
+
+    def check(self, orders, report, count=5, **wrong):
+        found = inventory.compare(orders, report, count)
+        nothing = dict(orders=len(orders), reserved=1, lost=0, doubled=0, different=0)
+        self.assertEqual(found, {**nothing, **wrong})
+
+    def test_a_report_that_adds_up_is_right(self):
+        self.check(self.ORDERS, self.REPORT)
+
+    def test_what_does_not_add_up_is_found(self):
+        for field, value in (("orders", "3"), ("stock", "4"), ("reserved", "2 3"), ("reserved", "")):
+            self.check(self.ORDERS, [{**self.REPORT[0], field: value}, self.REPORT[1]], different=1)
+        self.check(self.ORDERS, self.REPORT[:1], different=1)
+        self.check(self.ORDERS, self.REPORT + self.REPORT[:1], different=1)
+
+    def test_an_order_that_is_missing_or_there_twice_is_found(self):
+        self.check(self.ORDERS, self.REPORT, count=6, lost=1)
+        self.check(self.ORDERS + self.ORDERS[3:4], self.REPORT, doubled=1, different=1)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::columns::BatchCodec;
 use crate::plan::{Edge, Plan, PlanError, Routing, SharedPlan, StageInfo, Vertex};
 use crate::shared::laws::glance;
-use crate::shared::{AnyShared, NAME_BYTES_MAX, Resolver, Shared};
+use crate::shared::{AnyShared, NAME_BYTES_MAX, Propagation, Resolver, Shared};
 use crate::stage::{DEAD_LETTERS, MAIN, SideFactory, SideOf};
 use crate::task::TaskFactory;
 use crate::{Data, DeadLetter, Key, KeyGroups, PortId, Shape, SharedId, VertexId, excerpt};
@@ -22,6 +22,7 @@ pub struct PlanBuilder {
     dead_letters: Option<VertexId>,
     kinds: BTreeMap<String, u32>,
     shared: Vec<SharedPlan>,
+    propagation: Propagation,
     error: Option<PlanError>,
 }
 
@@ -85,6 +86,7 @@ impl PlanBuilder {
             dead_letters: None,
             kinds: BTreeMap::new(),
             shared: Vec::new(),
+            propagation: Propagation::default(),
             error: None,
         }
     }
@@ -127,6 +129,11 @@ impl PlanBuilder {
     /// Sets the number of a vertex's subtasks.
     pub fn parallelism(&mut self, vertex: VertexId, parallelism: u32) {
         self.draft(vertex).parallelism = Some(parallelism);
+    }
+
+    /// Sets how shared state comes from one site to the others.
+    pub fn propagate(&mut self, propagation: Propagation) {
+        self.propagation = propagation;
     }
 
     /// Ends a vertex's chain.
@@ -222,7 +229,8 @@ impl PlanBuilder {
             });
         }
         let shared = with_users(self.shared, &vertices)?;
-        let plan = Plan { name: self.name, key_groups: self.key_groups, vertices, edges: self.edges, shared };
+        let (name, key_groups, propagation) = (self.name, self.key_groups, self.propagation);
+        let plan = Plan { name, key_groups, vertices, edges: self.edges, shared, propagation };
         // A parallelism that the pipeline asks for is checked now; the default one when the plan runs.
         plan.check_parallelism(1)?;
         Ok(plan)

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::BatchCodec;
-use crate::shared::AnyShared;
+use crate::shared::{AnyShared, Propagation};
 use crate::stage::SideFactory;
 use crate::task::TaskFactory;
 use crate::{KeyGroups, PortId, Shape, VertexId};
@@ -34,6 +34,8 @@ pub struct Plan {
     pub edges: Vec<Edge>,
     /// The shared states, by their ids.
     pub shared: Vec<SharedPlan>,
+    /// How they come from one site to the others. No part of the fingerprint, as parameters are none.
+    pub propagation: Propagation,
 }
 
 /// A shared state in a plan.

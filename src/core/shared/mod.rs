@@ -11,6 +11,7 @@
 //! | say how updates are joined | [`Resolver`] |
 //! | hold it, save it, restore it | [`Table`], [`AnyTable`] |
 //! | run tasks that use it | [`Replica`], [`LocalReplica`] |
+//! | see what it is good for | [`Propagation`], which takes some of it away |
 //!
 //! # What is saved
 //!
@@ -39,6 +40,7 @@ mod handle;
 pub(crate) mod laws;
 mod local;
 mod msgpack;
+mod propagation;
 mod replica;
 mod resolver;
 mod saved;
@@ -49,6 +51,7 @@ pub use any_table::{AnyTable, Applied, TableError};
 pub use handle::{AnyShared, NAME_BYTES_MAX, Shared};
 pub use local::{LocalReplica, SavedReplica};
 pub use msgpack::{DELTA_BYTES_MAX, KEY_BYTES_MAX, encode_key};
+pub use propagation::Propagation;
 pub use replica::Replica;
 pub use resolver::{Refusal, Resolver, Settled, Stamp};
 pub use table::Table;

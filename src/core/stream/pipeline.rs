@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use crate::plan::{Plan, PlanBuilder, PlanError};
-use crate::shared::{Resolver, Shared};
+use crate::shared::{Propagation, Resolver, Shared};
 use crate::stage::Identity;
 use crate::stream::{Flow, Inlet, Stream};
 use crate::task::SourceHead;
@@ -118,6 +118,12 @@ impl Pipeline {
         R: Resolver<V, State: Sync, Value: Serialize>,
     {
         self.edit(|plan| plan.shared(name, resolver))
+    }
+
+    /// Says how all that is shared comes from one site to the others, for an experiment: pipelines that do work leave it at the
+    /// default. The newest word counts.
+    pub fn propagate(&self, propagation: Propagation) {
+        self.edit(|plan| plan.propagate(propagation));
     }
 
     /// Whether [`Pipeline::dead_letters`] was asked for.

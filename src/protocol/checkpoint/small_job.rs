@@ -6,6 +6,7 @@ use watershed_core::checkpoint::{
     ChannelCut, ChannelKey, ContentHash, Manifest, ObjectRef, Payload, Pointer, SplitCut, Staged, Vote, Xid,
 };
 use watershed_core::plan::{Fingerprint, Plan};
+use watershed_core::shared::Propagation;
 use watershed_core::{
     ChannelId, Epoch, KeyGroups, Lineage, Position, Run, SplitId, SubtaskId, Term, VertexId,
 };
@@ -27,6 +28,7 @@ pub(crate) fn plan() -> Fingerprint {
         vertices: Vec::new(),
         edges: Vec::new(),
         shared: Vec::new(),
+        propagation: Propagation::default(),
     })
 }
 

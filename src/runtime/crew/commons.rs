@@ -1,5 +1,6 @@
 //! The crew's side of shared state: brings its site's replica to life, and carries words between it and the others.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -30,6 +31,10 @@ pub(super) struct Commons {
     /// The nodes of the sites.
     nodes: Vec<String>,
     bell: Arc<Bell>,
+    /// How long words are held back before they are sent, in an experiment.
+    delay: Duration,
+    /// Those that are, in their order: for each time that there were any, what there was.
+    delayed: VecDeque<Vec<Outgoing>>,
 }
 
 /// To a crew: another site of a run says something.
@@ -67,6 +72,7 @@ impl Crew {
                 sites: nodes.len() as u16,
                 after,
                 lasts,
+                waits: plan.propagation.waits,
                 subtasks: here.map(|(subtask, _)| *subtask).collect(),
             };
             let states: Vec<_> = plan.shared.iter().map(|shared| shared.state.clone()).collect();
@@ -75,7 +81,8 @@ impl Crew {
                 let reason = format!("shared state cannot be restored: {error}");
                 if error.is_lasting() { Hindrance::lasting(reason) } else { Hindrance::passing(reason) }
             })?;
-            Ok(Some(Commons { replica, authority, nodes, bell: Arc::default() }))
+            let (delay, delayed, bell) = (plan.propagation.delay, VecDeque::new(), Arc::default());
+            Ok(Some(Commons { replica, authority, nodes, bell, delay, delayed }))
         }
     }
 
@@ -101,14 +108,30 @@ impl Crew {
     }
 
     /// Sends what the replica has to say.
-    fn send_shared(&self) {
-        let Some(commons) = &self.commons else { return };
+    fn send_shared(&mut self, cx: &mut Context<Self>) {
+        let Some(commons) = &mut self.commons else { return };
         let (outgoing, trouble) = commons.replica.take_outgoing();
         if let (Some(reason), Some(run), Some(&subtask)) = (trouble, &self.run, self.handles.keys().next()) {
             let authority = run.authority;
             let failure = Failure { reason, permanent: false };
             run.coordinator.do_send(Report::Tell(CoordinatorEvent::Lost { authority, subtask, failure }));
         }
+        if commons.delay.is_zero() {
+            return self.send_outgoing(outgoing);
+        }
+        let authority = commons.authority;
+        commons.delayed.push_back(outgoing);
+        // All are held back for as long, so whichever of these calls comes first sends the first.
+        cx.run_later(commons.delay, move |crew, _| {
+            let same = crew.commons.as_mut().filter(|commons| commons.authority == authority);
+            if let Some(outgoing) = same.and_then(|commons| commons.delayed.pop_front()) {
+                crew.send_outgoing(outgoing);
+            }
+        });
+    }
+
+    fn send_outgoing(&self, outgoing: Vec<Outgoing>) {
+        let Some(commons) = &self.commons else { return };
         let own = commons.replica.site();
         for outgoing in outgoing {
             match outgoing {
@@ -171,10 +194,10 @@ impl Handler<HearShared> for Crew {
 impl Handler<Woken> for Crew {
     type Result = ();
 
-    fn handle(&mut self, _: Woken, _: &mut Self::Context) {
+    fn handle(&mut self, _: Woken, cx: &mut Self::Context) {
         if let Some(commons) = &self.commons {
             commons.bell.heard();
-            self.send_shared();
+            self.send_shared(cx);
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct SiteSettings {
     pub(crate) after: Epoch,
     /// Whether there are checkpoints that last.
     pub(crate) lasts: bool,
+    /// Whether batches wait for what their senders had seen.
+    pub(crate) waits: bool,
     /// The subtasks that live here.
     pub(crate) subtasks: BTreeSet<SubtaskId>,
 }
@@ -146,7 +148,8 @@ impl SiteReplica {
     /// Whether all is applied here that a session has seen, and updates can be made. Where not, wakes when it may be.
     pub(super) fn has_or_wakes(&self, subtask: SubtaskId, session: &Session, waker: &Waker) -> bool {
         let mut state = self.lock();
-        if state.machine.is_ready() && session.may_work(state.machine.applied()) {
+        let has = !self.settings.waits || session.may_work(state.machine.applied());
+        if state.machine.is_ready() && has {
             return true;
         }
         state.waiting.insert(subtask, (session.clock().clone(), waker.clone()));
@@ -269,7 +272,7 @@ impl SiteReplica {
         let mut state = self.lock();
         let now = Tick(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX));
         let done = work(&mut state, now);
-        let woken = state.woken();
+        let woken = state.woken(self.settings.waits);
         drop(state);
         woken.into_iter().for_each(Waker::wake);
         done
@@ -353,13 +356,13 @@ impl State {
         ShareDraft { replica, epoch, finals, updates, high_water, base, logs, new_base }
     }
 
-    /// Those who have waited for what is there now.
-    fn woken(&mut self) -> Vec<Waker> {
+    /// Those who have waited for what is there now, if they wait for more than the right to work.
+    fn woken(&mut self, waits: bool) -> Vec<Waker> {
         let mut woken = Vec::new();
         if !self.waiting.is_empty() && self.machine.is_ready() {
             let applied = self.machine.applied();
             self.waiting.retain(|_, (clock, waker)| {
-                let is_served = applied.covers(clock);
+                let is_served = !waits || applied.covers(clock);
                 if is_served {
                     woken.push(waker.clone());
                 }

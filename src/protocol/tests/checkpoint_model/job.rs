@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use watershed_core::checkpoint::{ChannelCut, ChannelKey, ContentHash, ObjectRef, SplitCut, Vote};
 use watershed_core::plan::{Fingerprint, Plan};
+use watershed_core::shared::Propagation;
 use watershed_core::{ChannelId, Epoch, KeyGroups, Position, SplitId, SubtaskId, VertexId};
 use watershed_protocol::checkpoint::{CheckpointConfig, Role, Roster};
 
@@ -27,8 +28,9 @@ pub(crate) fn roster() -> Roster {
 }
 
 fn plan() -> Fingerprint {
-    let (name, key_groups) = (JOB.to_owned(), KeyGroups::default());
-    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new(), shared: Vec::new() })
+    let (name, key_groups, propagation) = (JOB.to_owned(), KeyGroups::default(), Propagation::default());
+    let (vertices, edges, shared) = (Vec::new(), Vec::new(), Vec::new());
+    Fingerprint::of(&Plan { name, key_groups, vertices, edges, shared, propagation })
 }
 
 fn channel(to: SubtaskId) -> ChannelKey {

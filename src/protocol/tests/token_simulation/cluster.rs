@@ -8,6 +8,7 @@ use watershed_core::checkpoint::{
     Change, ContentHash, Guard, Manifest, Meta, ObjectRef, Pointer, SharedCut, Vote,
 };
 use watershed_core::plan::{Fingerprint, Plan};
+use watershed_core::shared::Propagation;
 use watershed_core::{Epoch, KeyGroups, Run, Site, SubtaskId, Term};
 use watershed_protocol::Tick;
 use watershed_protocol::causal::{Token, Translation};
@@ -410,8 +411,10 @@ fn write(
 }
 
 fn plan() -> Fingerprint {
-    let (name, key_groups) = ("simulated".to_owned(), KeyGroups::default());
-    Fingerprint::of(&Plan { name, key_groups, vertices: Vec::new(), edges: Vec::new(), shared: Vec::new() })
+    let (name, key_groups, propagation) =
+        ("simulated".to_owned(), KeyGroups::default(), Propagation::default());
+    let (vertices, edges, shared) = (Vec::new(), Vec::new(), Vec::new());
+    Fingerprint::of(&Plan { name, key_groups, vertices, edges, shared, propagation })
 }
 
 fn vote(subtask: SubtaskId, cut: SharedCut) -> Vote {
