@@ -41,6 +41,8 @@ pub(crate) enum Back {
         route: Route,
         /// Emptied batches, to be filled with what comes next.
         spare: Vec<AnyBatch>,
+        /// The place of the next frame of credit.
+        next: Sequence,
     },
 }
 
@@ -164,7 +166,7 @@ impl Inbounds {
         packed: &Packed,
     ) -> Result<(AnyBatch, Watermark, Option<Origin>), FarError> {
         let inbound = &mut self.channels[channel.0 as usize];
-        let Back::Far { route, spare } = &mut inbound.back else {
+        let Back::Far { route, spare, .. } = &mut inbound.back else {
             unreachable!("what comes from this process is not packed")
         };
         let room = spare.pop().unwrap_or_else(|| route.codec.empty());
@@ -241,8 +243,9 @@ impl Inbounds {
         let Inlet { edge, receiver, .. } = inbound.inlet;
         match &mut inbound.back {
             Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Batch(batch) }),
-            Back::Far { route, spare } => {
-                route.give_back(batch.records());
+            Back::Far { route, spare, next } => {
+                route.give_back(*next, batch.records());
+                next.0 += 1;
                 spare.push(route.codec.clear(batch));
             }
         }
@@ -253,9 +256,12 @@ impl Inbounds {
         let inbound = &mut self.channels[channel.0 as usize];
         inbound.grant.give_back(0, 1);
         let Inlet { edge, receiver, .. } = inbound.inlet;
-        match &inbound.back {
+        match &mut inbound.back {
             Back::Near(to) => to.send(GiveBack { edge, receiver, returned: Returned::Control }),
-            Back::Far { route, .. } => route.give_back(0),
+            Back::Far { route, next, .. } => {
+                route.give_back(*next, 0);
+                next.0 += 1;
+            }
         }
     }
 

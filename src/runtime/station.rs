@@ -24,7 +24,10 @@ use crate::participation::{Cut, Participation, Standing};
 use crate::shared::Sharing;
 use crate::wake::Bell;
 
-pub(crate) use broken::attempt;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use broken::{Broken, attempt};
 
 /// One call that a task is owed. A step that says "again" stays at the head of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,12 +219,18 @@ impl Station {
         Ok(())
     }
 
-    /// Takes credit back. Whether the channel had to be left out when the watermark was last told.
+    /// Takes credit back, or fails where there is more of it than was taken. Whether the channel had to be left out when the watermark was last told.
     pub(crate) fn give_back(&mut self, returned: GiveBack) -> bool {
         if self.phase == Phase::Stopped {
             return false;
         }
-        let behind = self.outbounds.give_back(returned, &mut self.cx.outbox);
+        // It comes as a message of its own, outside of the task's calls: what panics here would take the other subtasks
+        // of the thread along, and tell nobody.
+        let given = guarded(|| self.outbounds.give_back(returned, &mut self.cx.outbox));
+        let behind = given.unwrap_or_else(|caught| {
+            self.fail(Broken::Panicked(caught), None);
+            false
+        });
         self.dirty |= behind;
         behind
     }

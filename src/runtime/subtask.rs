@@ -376,7 +376,12 @@ impl Handler<Deliver> for SubtaskActor {
     fn handle(&mut self, message: Deliver, cx: &mut Self::Context) {
         vigil::received();
         let Deliver { channel, sequence, element } = message;
-        self.work(cx, |core| core.inbounds.arrive(channel, sequence, element));
+        self.work(cx, |core| {
+            core.guard(|core| {
+                core.inbounds.arrive(channel, sequence, element);
+                Ok(())
+            });
+        });
     }
 }
 

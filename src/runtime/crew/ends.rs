@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use watershed_core::columns::BatchCodec;
-use watershed_core::{ChannelId, SubtaskId, VertexId};
+use watershed_core::{ChannelId, Sequence, SubtaskId, VertexId};
 use watershed_link::{FrameSender, NodeName};
 
 use super::{Assignment, Crew};
@@ -87,7 +87,7 @@ impl Ends<'_> {
         }
         let route = self.route(to, channel, to, from.vertex, edge);
         let to_sender = self.crew.handles[&from].give_back.clone();
-        let outflow = Outflow { node: self.node_of(to), to: to_sender, edge, receiver };
+        let outflow = Outflow::new(self.node_of(to), to_sender, edge, receiver);
         self.intake.flows_out(route.channel, outflow);
         Road::Far(route)
     }
@@ -100,7 +100,7 @@ impl Ends<'_> {
         let deliver = self.crew.handles[&to].deliver.clone().expect("nobody sends to a source");
         let inflow = Inflow::new(self.node_of(inlet.from), deliver, channel, route.codec);
         self.intake.flows_in(route.channel, inflow);
-        Back::Far { route, spare: Vec::new() }
+        Back::Far { route, spare: Vec::new(), next: Sequence(0) }
     }
 
     /// The way of a channel to the node where its other end is.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use watershed_core::columns::BatchCodec;
 use watershed_core::{ChannelId, Sequence};
 use watershed_link::{Intake, NodeName};
-use watershed_wire::{Frame, Kind};
+use watershed_wire::{Frame, Header, Kind};
 
 use super::mark::{Packed, read_clock, read_mark};
 use crate::element::{Deliver, Element, GiveBack, Returned};
@@ -31,16 +31,35 @@ pub(crate) struct Inflow {
 
 /// A channel whose sender is here.
 pub(crate) struct Outflow {
-    pub(crate) node: String,
-    pub(crate) to: Post<GiveBack>,
-    pub(crate) edge: usize,
-    pub(crate) receiver: u32,
+    node: String,
+    to: Post<GiveBack>,
+    edge: usize,
+    receiver: u32,
+    next: AtomicU64,
 }
 
 impl Inflow {
     pub(crate) fn new(node: String, to: Post<Deliver>, channel: ChannelId, codec: BatchCodec) -> Self {
         Inflow { node, to, channel, codec, next: AtomicU64::new(0) }
     }
+}
+
+impl Outflow {
+    pub(crate) fn new(node: String, to: Post<GiveBack>, edge: usize, receiver: u32) -> Self {
+        Outflow { node, to, edge, receiver, next: AtomicU64::new(0) }
+    }
+}
+
+/// Whether a frame is the next of its direction of a channel.
+///
+/// Frames of a channel come on one connection, whose thread is the only one that counts here.
+fn follows(next: &AtomicU64, header: &Header) -> Result<(), String> {
+    let (expected, sequence) = (Sequence(next.fetch_add(1, Relaxed)), header.sequence);
+    if sequence == expected {
+        return Ok(());
+    }
+    let what = if header.kind == Kind::Credit { "credit" } else { "frame" };
+    Err(format!("{what} {sequence} of channel {} came instead of {expected}", header.channel))
 }
 
 impl RunIntake {
@@ -61,7 +80,9 @@ impl RunIntake {
 }
 
 impl Intake for RunIntake {
-    /// Frames of a channel arrive as they were sent, or the link is given up: a gap would be a loss.
+    /// Frames of a channel arrive as they were sent, in either direction, or the link is given up: a gap would be a loss
+    /// of records, or of credit for which the sender would wait for ever; what came twice would be doubled, or be credit
+    /// for room that the receiver does not have.
     fn frame(&self, from: &NodeName, frame: Frame) -> Result<(), String> {
         let Frame { header, body, checksum } = frame;
         let number = header.channel;
@@ -70,12 +91,7 @@ impl Intake for RunIntake {
             Kind::Records | Kind::Element | Kind::Clock => {
                 let inflow = self.inflows.get(&number).filter(|inflow| inflow.node == from.as_str());
                 let inflow = inflow.ok_or_else(stranger)?;
-                // Frames of a channel come on one connection, whose thread is the only one that counts here.
-                let expected = Sequence(inflow.next.fetch_add(1, Relaxed));
-                let sequence = header.sequence;
-                if sequence != expected {
-                    return Err(format!("frame {sequence} of channel {number} came instead of {expected}"));
-                }
+                follows(&inflow.next, &header)?;
                 let element = match header.kind {
                     Kind::Records => Ok(Element::Packed(Packed { body, records: header.records, checksum })),
                     Kind::Clock => {
@@ -84,11 +100,12 @@ impl Intake for RunIntake {
                     _ => read_mark(&body, inflow.codec),
                 };
                 let element = element.map_err(|error| error.to_string())?;
-                inflow.to.send(Deliver { channel: inflow.channel, sequence, element });
+                inflow.to.send(Deliver { channel: inflow.channel, sequence: header.sequence, element });
             }
             Kind::Credit => {
                 let outflow = self.outflows.get(&number).filter(|outflow| outflow.node == from.as_str());
-                let Outflow { to, edge, receiver, .. } = outflow.ok_or_else(stranger)?;
+                let Outflow { to, edge, receiver, next, .. } = outflow.ok_or_else(stranger)?;
+                follows(next, &header)?;
                 let returned = match header.records {
                     0 => Returned::Control,
                     records => Returned::Credit { records: records as usize },

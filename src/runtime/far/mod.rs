@@ -13,7 +13,8 @@
 //! Body of a frame of records: an array of the watermark, the origin (or nil) and the batch, see
 //! `watershed_core::columns`, compressed as `watershed_wire::compress` says where the node is told to. Body of any other
 //! element: a [`Mark`]. Body of credit: none; the header counts the records of the batch that is returned, 0 for a control
-//! element. Body of a clock: what the sender of the frames behind it has seen of shared state, see
+//! element, and numbers the frames of credit of each channel from 0, as those that go the other way are numbered: one that
+//! is lost, doubled or overtaken on its way ends the link, and with it the run. Body of a clock: what the sender of the frames behind it has seen of shared state, see
 //! `watershed_protocol::causal::FrameClock`; it needs no credit.
 
 mod intake;

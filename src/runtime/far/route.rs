@@ -122,10 +122,11 @@ impl Route {
         let _ = self.sender.send(frame);
     }
 
-    /// Gives the credit of a batch of so many records back, or of a control element where there are none.
-    pub(crate) fn give_back(&self, records: usize) {
+    /// Gives the credit of a batch of so many records back, or of a control element where there are none: the frame of
+    /// this place among those that give credit of the channel back.
+    pub(crate) fn give_back(&self, sequence: Sequence, records: usize) {
         let mut frame = self.sender.buffer();
-        let _ = self.begin(Kind::Credit, Sequence(0), Epoch(0), records, &mut frame).finish(&mut frame);
+        let _ = self.begin(Kind::Credit, sequence, Epoch(0), records, &mut frame).finish(&mut frame);
         let _ = self.sender.send(frame);
     }
 

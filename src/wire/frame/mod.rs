@@ -6,7 +6,7 @@
 //!   1  job        number of the job in its cluster, 0 where the frame belongs to none
 //!   2  run        number of the run, 0 likewise
 //!   3  channel    number of the channel in the run
-//!   4  sequence   place of the frame in its channel, from 0
+//!   4  sequence   place of the frame in its channel, from 0; credit, which goes the other way, counts for itself
 //!   5  epoch      what the sender counts this frame to: the epoch of the last barrier that it sent, and one
 //!   6  kind       see Kind
 //!   7  reserved   nil; what a sender has seen of shared state goes ahead in a frame of kind Clock
@@ -45,7 +45,7 @@ pub struct Header {
     pub run: Run,
     /// The number of the channel in the run.
     pub channel: u32,
-    /// The place of the frame in its channel, from 0.
+    /// The place of the frame in its channel, from 0. Credit, which goes the other way, counts for itself.
     pub sequence: Sequence,
     /// What the sender counts the frame to: the epoch of the last barrier it sent, and one.
     pub epoch: Epoch,
