@@ -10,7 +10,7 @@
 //!     | |         Barrier(n) or end on all the others:        v
 //!     | +-------- StopRecording each, Complete(n) -------- Recording(n) -- Barrier(m > n): Abandon(n),
 //!     |                                                       |            and join m in Aligning(m)
-//!     +---------- AbortNote(n): Abandon(n), Unblock ----------+ (and from Aligning(n))
+//!     +------- AbortNote(m >= n): Abandon(n), Unblock --------+ (and from Aligning(n))
 //! ```
 //!
 //! A barrier is the marker of Chandy and Lamport (1985) as asynchronous barrier snapshotting puts it into a
@@ -28,7 +28,8 @@
 //!   barrier early and this one would be given up. That is always safe, since the coordinator presumes abort.
 //! - An `AbortNote` is information only: it may come before the barriers of its epoch, between them, or
 //!   never. One that comes first is remembered (the newest only), so that no channel is blocked for a dead
-//!   checkpoint.
+//!   checkpoint. It stands for all before it: one checkpoint is taken at a time, so whatever is under way here when
+//!   a later one is given up is dead too.
 
 use std::time::Duration;
 
@@ -191,7 +192,8 @@ impl Alignment {
                 if self.jumps_too_far(epoch) {
                     return Outcome::Unexpected;
                 }
-                if self.aborted == Some(epoch) {
+                // What was given up later than this was given up after it.
+                if self.aborted.is_some_and(|aborted| aborted >= epoch) {
                     self.give_up(None, effects);
                     self.finish(epoch);
                 } else {
@@ -237,6 +239,13 @@ impl Alignment {
             Phase::Running | Phase::Aligning { .. } | Phase::Recording { .. } => {
                 if self.jumps_too_far(epoch) {
                     return Outcome::Unexpected;
+                }
+                // SUBTLE: whoever gives up m has given up n before it, or it would be cut here. Its own note was lost,
+                // and its barrier may never come on the other channels: those who send there may have dropped it, and
+                // then m too, since they have heard this note. Waiting on would stop the job for good.
+                if let Some(under_way) = self.under_way() {
+                    self.give_up(None, effects);
+                    self.finish(under_way);
                 }
                 match self.aborted {
                     Some(noted) if noted == epoch => Outcome::Duplicate,

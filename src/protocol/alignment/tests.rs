@@ -147,13 +147,37 @@ fn an_abort_note_that_comes_first_keeps_its_checkpoint_from_blocking() {
         [refused(&mut alignment, aborted(2)), refused(&mut alignment, aborted(1))],
         [Outcome::Duplicate, Outcome::Stale]
     );
-    assert_eq!(fed(&mut alignment, &[(0, barrier(A, 1))]), [Block(A)]);
-    assert_eq!(fed(&mut alignment, &[(0, barrier(B, 2))]), [Abandon(Epoch(1)), Unblock(A)]);
+    // What was triggered before it is as dead.
+    assert_eq!(fed(&mut alignment, &[(0, barrier(A, 1))]), []);
+    assert_eq!(refused(&mut alignment, barrier(B, 1)), Outcome::Stale);
+    assert_eq!(fed(&mut alignment, &[(0, barrier(B, 2))]), []);
     assert_eq!(refused(&mut alignment, barrier(A, 2)), Outcome::Stale);
     assert_eq!(
         fed(&mut alignment, &[(0, barrier(A, 3)), (0, barrier(B, 3))]),
         [Block(A), Snapshot(Epoch(3)), Unblock(A)]
     );
+}
+
+#[test]
+fn a_note_of_a_later_checkpoint_gives_up_the_one_whose_own_note_was_lost() {
+    let mut alignment = Alignment::new(2, None);
+    assert_eq!(
+        fed(&mut alignment, &[(0, barrier(A, 1)), (0, aborted(2))]),
+        [Block(A), Abandon(Epoch(1)), Unblock(A)]
+    );
+    assert_eq!(refused(&mut alignment, barrier(B, 1)), Outcome::Stale);
+    assert_eq!(refused(&mut alignment, aborted(1)), Outcome::Stale);
+    assert_eq!(refused(&mut alignment, aborted(2)), Outcome::Duplicate);
+    assert_eq!(fed(&mut alignment, &[(0, barrier(A, 2))]), []);
+    assert_eq!(
+        fed(&mut alignment, &[(0, barrier(A, 3)), (0, barrier(B, 3))]),
+        [Block(A), Snapshot(Epoch(3)), Unblock(A)]
+    );
+    let mut alignment = Alignment::new(2, Some(Duration::ZERO));
+    fed(&mut alignment, &[(0, barrier(A, 1)), (0, DEADLINE)]);
+    assert_eq!(fed(&mut alignment, &[(0, aborted(3))]), [Abandon(Epoch(1))]);
+    assert_eq!(fed(&mut alignment, &[(0, barrier(A, 2))]), []);
+    assert_eq!(refused(&mut alignment, barrier(B, 2)), Outcome::Stale);
 }
 
 #[test]
