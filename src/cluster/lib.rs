@@ -38,7 +38,8 @@ mod transport;
 pub use cluster::{Cluster, ClusterView, Leader};
 pub use config::{Bounds, ClusterConfig, Founding, Timings};
 pub use decided::{
-    Change, ClusterChange, ClusterState, JobRecord, JobSpec, NodeRecord, Outcome, Placement, Refusal, Wanted,
+    Change, ClusterChange, ClusterState, JobRecord, JobSpec, NodeRecord, Outcome, Placement, Refusal,
+    TokenSecret, Wanted,
 };
 pub use error::{AnswerError, ClusterError, ProposeError, ViewError};
 pub use gossip::{About, Load, Member};

@@ -17,6 +17,7 @@ use crate::crew::{Crew, Seat};
 use crate::error::JobError;
 use crate::harm;
 use crate::message::{Ask, Cancel};
+use crate::query::{Clerk, Found, Query, QueryError, Update, Window, deadline, keys_of, new_secret};
 use crate::request::Asked;
 use crate::storage::Storage;
 use crate::vigil::Vigil;
@@ -39,6 +40,7 @@ pub struct Summary {
 pub struct JobHandle {
     board: Arc<Board>,
     coordinator: Addr<Coordinator>,
+    window: Arc<Window>,
 }
 
 impl JobHandle {
@@ -65,6 +67,36 @@ impl JobHandle {
         self.coordinator.do_send(Ask { wish, answer });
         Asked::new(wish, asked)
     }
+
+    /// Asks for the value of a key of the job's state. To be awaited where timers of tokio run.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer, or none that keeps what the level promises.
+    pub async fn query(&self, query: Query) -> Result<Found, QueryError> {
+        self.window.query(&query, deadline(query.wait)).await
+    }
+
+    /// Changes a key of what the job shares. To be awaited where timers of tokio run.
+    ///
+    /// # Errors
+    ///
+    /// Where the update is not made, or not known to be.
+    pub async fn update(&self, update: Update) -> Result<Found, QueryError> {
+        self.window.update(&update, deadline(update.wait)).await
+    }
+}
+
+/// The window of a job that lives in this process alone. Its tokens are good as long as the process lives.
+fn window(plan: &Plan) -> Window {
+    let keys = match new_secret() {
+        Ok(secret) => keys_of(&[secret]),
+        Err(error) => {
+            tracing::warn!(%error, "there are no secrets here, so that the job can be asked nothing");
+            Vec::new()
+        }
+    };
+    Window::new(Clerk::new("", plan.name.clone(), keys), "")
 }
 
 /// Runs a plan in this process and returns when it is over. `observe` is called once the job has begun, on
@@ -91,14 +123,16 @@ pub fn run(
         let (over, end) = oneshot::channel();
         let arbiters = Arbiters::start(config);
         let (depot, seats) = (storage.depot.clone(), arbiters.seats());
-        let crew = Crew::new(plan.clone(), config.clone(), depot, board.clone(), seats, None).start();
+        let window = Arc::new(window(plan));
+        let crew = Crew::new(plan.clone(), config.clone(), depot, board.clone(), seats, None, window.clone());
+        let crew = crew.start();
         let site = Site {
             node: String::new(),
             offer: Offer { slots: u32::MAX, ..Offer::default() },
             line: Arc::new(crew),
         };
         let coordinator = Coordinator::new(plan.clone(), config, storage, &board, vec![site], over)?.start();
-        observe(JobHandle { board: board.clone(), coordinator });
+        observe(JobHandle { board: board.clone(), coordinator, window });
         let end = end.await.expect("the coordinator says how the job ended")?;
         Ok(Summary {
             end,

@@ -8,7 +8,7 @@ use watershed_core::checkpoint::{Guard, Meta};
 pub use watershed_core::checkpoint::Change;
 
 use crate::decided::limits::{JOBS_MAX, NAME_BYTES_MAX, NODES_MAX, REASON_BYTES_MAX, SPEC_BYTES_MAX};
-use crate::decided::{ClusterState, JobRecord, JobSpec, NodeRecord, Outcome, Wanted};
+use crate::decided::{ClusterState, JobRecord, JobSpec, NodeRecord, Outcome, TokenSecret, Wanted};
 
 /// A decision to be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +73,12 @@ pub enum ClusterChange {
         node: String,
         /// The number of the life, higher than those of all before.
         incarnation: u64,
+    },
+    /// The cluster gets a key to seal clients' tokens with. Where it has one, that one stays: whoever comes first has
+    /// made it, and the others learn it.
+    TokenKey {
+        /// The secret, from a source of true randomness.
+        secret: TokenSecret,
     },
 }
 
@@ -201,6 +207,12 @@ impl ClusterState {
                 }
             },
             ClusterChange::Register { node, incarnation } => self.register(node, incarnation),
+            ClusterChange::TokenKey { secret } => {
+                if self.token_keys.is_empty() {
+                    self.token_keys.push(secret);
+                }
+                Ok(())
+            }
         }
     }
 

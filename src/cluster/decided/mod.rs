@@ -5,7 +5,8 @@
 //!                │                           ├─ spec       what was submitted
 //!                │                           ├─ wanted     what a person wants of it
 //!                │                           └─ outcome    how it ended
-//!                └─ nodes ─ name ─ NodeRecord ── incarnation
+//!                ├─ nodes ─ name ─ NodeRecord ── incarnation
+//!                └─ token_keys                  what clients' tokens are sealed with
 //! ```
 //!
 //! It changes by [`apply`](ClusterState::apply) alone, a pure function: each coordinator applies the same changes in
@@ -17,6 +18,7 @@ pub mod limits;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::Meta;
@@ -32,6 +34,24 @@ pub struct ClusterState {
     pub nodes: BTreeMap<String, NodeRecord>,
     /// The number that the next job gets.
     pub next_job_number: u32,
+    /// With what the nodes seal the tokens that clients are given, the newest last.
+    #[serde(default)]
+    pub token_keys: Vec<TokenSecret>,
+}
+
+/// A key that all nodes of the cluster share. Its secret is in no log: it is not printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSecret {
+    /// Its number, which was never another key's.
+    pub id: u32,
+    /// The secret.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSecret").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// One job of the cluster.

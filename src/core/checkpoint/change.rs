@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Meta, Pointer, RollBack};
+use crate::checkpoint::{Meta, Pointer, ROLL_BACKS_MAX, RollBack};
 use crate::{Epoch, Lineage, Run, Term};
 
 /// What must still hold for a change to be applied: nobody newer has come.
@@ -126,7 +126,7 @@ impl Change {
                 }
                 next.run = Run(up(meta.run.0.checked_add(1))?);
                 let base = meta.completed.as_ref().map(|pointer| pointer.epoch);
-                next.roll_backs.push(RollBack { run: next.run, lineage: next.lineage, base });
+                remember(&mut next, base);
             }
             Change::Fork { base } => {
                 next.run = Run(up(meta.run.0.checked_add(1))?);
@@ -135,7 +135,7 @@ impl Change {
                 next.completed.clone_from(base);
                 let base = base.as_ref().map(|pointer| pointer.epoch);
                 handed_out(base, meta.burnt)?;
-                next.roll_backs.push(RollBack { run: next.run, lineage: next.lineage, base });
+                remember(&mut next, base);
             }
             Change::Burn(epoch) => {
                 if *epoch <= meta.burnt {
@@ -162,6 +162,13 @@ impl Change {
 
 fn up<T>(next: Option<T>) -> Result<T, Refusal> {
     next.ok_or(Refusal::Exhausted)
+}
+
+/// Takes note from where the newest run begins, and forgets the oldest one where there are too many.
+fn remember(meta: &mut Meta, base: Option<Epoch>) {
+    let excess = (meta.roll_backs.len() + 1).saturating_sub(ROLL_BACKS_MAX);
+    meta.roll_backs.drain(..excess);
+    meta.roll_backs.push(RollBack { run: meta.run, lineage: meta.lineage, base });
 }
 
 fn handed_out(epoch: Option<Epoch>, burnt: Epoch) -> Result<(), Refusal> {
@@ -237,6 +244,18 @@ mod tests {
         let next = Change::BeginRun.apply(Guard::of(&meta()), &meta()).unwrap();
         let roll_back = RollBack { run: Run(5), lineage: Lineage(1), base: Some(Epoch(7)) };
         assert_eq!(next, Meta { run: Run(5), roll_backs: vec![roll_back], ..meta() });
+    }
+
+    #[test]
+    fn only_the_newest_roll_backs_are_remembered() {
+        let begin = |meta: &Meta| Change::BeginRun.apply(Guard::of(meta), meta).unwrap();
+        let mut now = meta();
+        for _ in 0..ROLL_BACKS_MAX + 3 {
+            now = begin(&now);
+        }
+        let runs: Vec<u32> = now.roll_backs.iter().map(|record| record.run.0).collect();
+        let newest = now.run.0;
+        assert_eq!(runs, (newest + 1 - ROLL_BACKS_MAX as u32..=newest).collect::<Vec<_>>());
     }
 
     #[test]

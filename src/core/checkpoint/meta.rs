@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::ObjectRef;
 use crate::{Epoch, Lineage, Run, Term};
 
+/// How many times that a job was set back are remembered. Tokens from before the oldest are as good as expired.
+pub const ROLL_BACKS_MAX: usize = 256;
+
 /// What the meta store holds of one job. Every change is one compare-and-swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Meta {
@@ -18,7 +21,7 @@ pub struct Meta {
     pub completed: Option<Pointer>,
     /// Epochs up to this one have been handed out, used or burnt, and are never handed out again.
     pub burnt: Epoch,
-    /// The times that the job was set back, oldest first.
+    /// The newest times that the job was set back, oldest first: at most [`ROLL_BACKS_MAX`].
     pub roll_backs: Vec<RollBack>,
     /// Whether the job has come to its end: its last checkpoint is complete, and all that it staged committed.
     pub finished: bool,

@@ -18,7 +18,7 @@ mod xid;
 
 pub use change::{Change, Guard, Refusal};
 pub use manifest::Manifest;
-pub use meta::{Meta, Pointer, RollBack};
+pub use meta::{Meta, Pointer, ROLL_BACKS_MAX, RollBack};
 pub use object::{ContentHash, ObjectRef};
 pub use shared::{SharedBase, SharedCut, SharedLog, SiteShare};
 pub use vote::{ChannelCut, ChannelKey, InFlight, SplitCut, Vote};

@@ -18,6 +18,16 @@ pub trait AnyTable: Send + Sync {
     /// then.
     fn apply(&self, stamp: &Stamp, key: &[u8], delta: &[u8]) -> Result<Applied, TableError>;
 
+    /// Makes an update of a key, both of which come as bytes from outside the program, as [`Table::update`] does. The delta
+    /// for the other sites.
+    ///
+    /// [`Table::update`]: crate::shared::Table::update
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are not one key and one update, or where the resolver or a limit refuses it. Nothing changes then.
+    fn update_bytes(&self, stamp: &Stamp, key: &[u8], update: &[u8]) -> Result<Vec<u8>, TableError>;
+
     /// Takes note that no update will come of some lanes: the states up to that epoch become one, and the resolver
     /// [forgets](crate::shared::Resolver::settle) what it kept for such updates. Less than was settled before changes
     /// nothing.

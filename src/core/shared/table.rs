@@ -185,6 +185,13 @@ where
         Ok(Applied::Joined)
     }
 
+    fn update_bytes(&self, stamp: &Stamp, key: &[u8], update: &[u8]) -> Result<Vec<u8>, TableError> {
+        check_key(key).and_then(|()| check_delta(update)).map_err(|refusal| self.refused(refusal))?;
+        let key: K = decode(key).map_err(self.malformed("a key"))?;
+        let update: R::Update = decode(update).map_err(self.malformed("an update"))?;
+        self.update(stamp, &key, update).map_err(|refusal| self.refused(refusal))
+    }
+
     fn settle(&self, settled: Settled) {
         let mut writing = self.writing();
         let Writing { settled: before, unsettled } = &mut *writing;

@@ -11,10 +11,8 @@
 //! since each is made by the compare-and-swap that begins its run.
 
 use watershed_core::causal::Lane;
+pub use watershed_core::checkpoint::ROLL_BACKS_MAX;
 use watershed_core::checkpoint::RollBack;
-
-/// How many roll-backs are remembered. Tokens that are older are as good as expired.
-pub const ROLL_BACKS_MAX: usize = 256;
 
 /// The newest roll-backs of a job, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

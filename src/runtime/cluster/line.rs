@@ -6,11 +6,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use watershed_core::SubtaskId;
+use watershed_core::{Epoch, SubtaskId};
 use watershed_link::{Links, NodeName, RemoteActor};
 use watershed_protocol::checkpoint::Authority;
 
-use super::message::{Discharge, Enlist, Relay, Ticket, WORKER};
+use super::message::{CompletedTold, Discharge, Enlist, Relay, Ticket, WORKER};
 use crate::crew::{Assignment, CrewLine, Hindrance};
 use crate::message::{Report, Stop, Word};
 
@@ -21,6 +21,7 @@ pub(crate) struct RemoteCrew {
     enlist: RemoteActor<Enlist>,
     relay: RemoteActor<Relay>,
     discharge: RemoteActor<Discharge>,
+    complete: RemoteActor<CompletedTold>,
     limits: LineLimits,
 }
 
@@ -41,6 +42,7 @@ impl RemoteCrew {
             enlist: links.actor(node, WORKER),
             relay: links.actor(node, WORKER),
             discharge: links.actor(node, WORKER),
+            complete: links.actor(node, WORKER),
             limits,
         }
     }
@@ -69,6 +71,12 @@ impl CrewLine for RemoteCrew {
             // Whoever is out of reach is reported lost, by the link.
             tracing::debug!(job = self.ticket.name, %subtask, %error, "a word does not reach its subtask");
         }
+    }
+
+    fn complete(&self, authority: Authority, epoch: Epoch) {
+        let (leader, job) = (self.leader.clone(), self.ticket.number);
+        // Whoever is out of reach is reported lost, by the link.
+        let _ = self.complete.tell(CompletedTold { leader, job, authority, epoch });
     }
 
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()> {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use actix::Message;
 use serde::{Deserialize, Serialize};
-use watershed_cluster::JobSpec;
+use watershed_cluster::{JobSpec, TokenSecret};
 use watershed_core::plan::Fingerprint;
 use watershed_core::{Epoch, Run, Site, SubtaskId};
 use watershed_link::{NodeName, RemoteMessage};
@@ -40,6 +40,8 @@ pub(crate) struct Ticket {
     pub(crate) spec: JobSpec,
     /// The plan as the leader has drawn it.
     pub(crate) plan: Fingerprint,
+    /// With what tokens are sealed, the newest last.
+    pub(crate) token_keys: Vec<TokenSecret>,
 }
 
 /// To a worker: begin your part of this run. What an earlier run has left is stopped before.
@@ -78,6 +80,16 @@ pub(crate) struct Discharge {
     pub(crate) flushes: bool,
 }
 
+/// To a worker: a checkpoint of this run is complete.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct CompletedTold {
+    pub(crate) leader: NodeName,
+    pub(crate) job: u32,
+    pub(crate) authority: Authority,
+    pub(crate) epoch: Epoch,
+}
+
 /// To a worker, when it comes within reach: these are the runs in which it has a part, and there are no others.
 #[derive(Debug, Message, Serialize, Deserialize)]
 #[rtype(result = "()")]
@@ -114,6 +126,14 @@ impl RemoteMessage for Relay {
 
 impl RemoteMessage for Discharge {
     const NAME: &'static str = "watershed/discharge";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
+}
+
+impl RemoteMessage for CompletedTold {
+    const NAME: &'static str = "watershed/completed";
 
     fn sent_by(&mut self, node: &NodeName) {
         self.leader = node.clone();

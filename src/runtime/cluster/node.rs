@@ -15,6 +15,7 @@ use watershed_link::{
     AskError, Incarnation, LinkConfig, LinkError, Links, Local, NameError, NodeName, Security,
 };
 
+use super::asking::Asking;
 use super::carrier::{Carrier, Desk};
 use super::depots::Depots;
 use super::identity::Life;
@@ -107,10 +108,11 @@ pub enum NodeError {
 /// How a node is reached from the rest of its process, from any thread.
 #[derive(Clone)]
 pub struct NodeHandle {
-    links: Links,
-    cluster: Cluster,
+    pub(super) links: Links,
+    pub(super) cluster: Cluster,
     leader: watch::Receiver<Option<Leading>>,
     stop: mpsc::UnboundedSender<Stopping>,
+    pub(super) asking: Arc<Asking>,
 }
 
 /// How a node ends.
@@ -229,11 +231,14 @@ pub fn run_node(
         let links = open_links(&settings, life.incarnation).await?;
         let cluster = open_cluster(&settings, &links, life.incarnation).await?;
         let coordinators = settings.coordinators.iter().map(|(node, _)| node.clone()).collect();
-        let worker = Worker::start(&links, programs.clone(), settings.checkpoints.clone(), coordinators);
+        let asking = Asking::start(&links);
+        let windows = asking.windows.clone();
+        let depots = settings.checkpoints.clone();
+        let worker = Worker::start(&links, programs.clone(), depots, coordinators, windows);
         Leader::start(&links, &cluster, programs, settings.checkpoints.clone(), limits(&settings));
         let (stop, mut stopping) = mpsc::unbounded_channel();
         let leader = cluster.leader();
-        observe(NodeHandle { links: links.clone(), cluster: cluster.clone(), leader, stop });
+        observe(NodeHandle { links: links.clone(), cluster: cluster.clone(), leader, stop, asking });
         let about = About {
             address: settings.advertise.clone().unwrap_or_else(|| links.address().to_string()),
             http: settings.http.clone(),

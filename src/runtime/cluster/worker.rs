@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use watershed_core::plan::Fingerprint;
-use watershed_link::{Links, NodeName, PeerChange};
+use watershed_link::{Links, Local, NodeName, PeerChange};
 use watershed_protocol::checkpoint::Authority;
 
 use super::depots::Depots;
 use super::envoy::Envoy;
-use super::message::{Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER};
+use super::message::{CompletedTold, Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER};
 use super::{Planned, Programs};
 use crate::board::Board;
-use crate::crew::{Abroad, Assignment, Crew, Deploy, Dismiss, HearShared, Hindrance, NeighbourLost, Pass};
+use crate::crew::{
+    Abroad, Assignment, Completed, Crew, Deploy, Dismiss, HearShared, Hindrance, NeighbourLost, Pass,
+};
 use crate::job::Arbiters;
 use crate::message::{Report, Stop};
+use crate::query::{self, Clerk, Window, Windows};
 
 /// The crews of a node.
 pub(crate) struct Worker {
@@ -26,6 +29,8 @@ pub(crate) struct Worker {
     /// The nodes that may lead, whose words count.
     coordinators: BTreeSet<String>,
     crews: BTreeMap<u32, Post>,
+    /// Where questions from outside find the jobs that live here.
+    windows: Arc<Windows>,
     /// The newest reign that was heard of.
     term: u64,
 }
@@ -47,15 +52,17 @@ impl Worker {
         programs: Rc<dyn Programs>,
         depots: Depots,
         coordinators: BTreeSet<String>,
+        windows: Arc<Windows>,
     ) -> Addr<Worker> {
         let (links, crews) = (links.clone(), BTreeMap::new());
-        let worker = Worker { links: links.clone(), programs, depots, coordinators, crews, term: 0 };
+        let worker = Worker { links: links.clone(), programs, depots, coordinators, crews, windows, term: 0 };
         let address = worker.start();
         links.register::<Enlist>(WORKER, address.clone().recipient());
         links.register::<Relay>(WORKER, address.clone().recipient());
         links.register::<Discharge>(WORKER, address.clone().recipient());
         links.register::<Roll>(WORKER, address.clone().recipient());
         links.register::<SharedTold>(WORKER, address.clone().recipient());
+        links.register::<CompletedTold>(WORKER, address.clone().recipient());
         links.watch(address.clone().recipient());
         address
     }
@@ -83,6 +90,15 @@ impl Worker {
         Ok(planned)
     }
 
+    /// Where questions about a job find it.
+    fn window(&self, Ticket { name, number, token_keys, .. }: &Ticket) -> Arc<Window> {
+        let Local { cluster, node, .. } = self.links.local();
+        self.windows.of(name, *number, || {
+            let clerk = Clerk::new(cluster, format!("{name}/{number}"), query::keys_of(token_keys));
+            Window::new(clerk, node.as_str())
+        })
+    }
+
     /// Makes a crew for a run.
     fn recruit(&self, ticket: &Ticket, assignment: &Assignment) -> Result<Post, Hindrance> {
         let Planned { plan, mut config, backend } = self.plan(ticket)?;
@@ -98,7 +114,8 @@ impl Worker {
         let board = Arc::new(Board::new(&plan, assignment.parallelism));
         let arbiters = Arbiters::start(&config);
         let abroad = Abroad { links: self.links.clone(), job: ticket.number };
-        let crew = Crew::new(plan, config, depot, board, arbiters.seats(), Some(abroad)).start();
+        let window = self.window(ticket);
+        let crew = Crew::new(plan, config, depot, board, arbiters.seats(), Some(abroad), window).start();
         Ok(Post {
             authority: assignment.authority,
             crew,
@@ -190,6 +207,17 @@ impl Handler<SharedTold> for Worker {
         let SharedTold { node, job, run, from, word } = message;
         if let Some(post) = self.crews.get(&job) {
             post.crew.do_send(HearShared { node: node.to_string(), run, from, word });
+        }
+    }
+}
+
+impl Handler<CompletedTold> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: CompletedTold, _: &mut Self::Context) {
+        let CompletedTold { leader, job, authority, epoch } = message;
+        if let Some(post) = self.crews.get(&job).filter(|_| self.may_lead(&leader)) {
+            post.crew.do_send(Completed { authority, epoch });
         }
     }
 }

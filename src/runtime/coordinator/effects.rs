@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use actix::prelude::*;
-use watershed_core::checkpoint::{Change, Manifest};
+use watershed_core::checkpoint::{Change, Manifest, Meta};
 use watershed_protocol::checkpoint::{
     self, Answer, CoordinatorEffect, CoordinatorEvent, EndReason, ParticipantEvent, Report, Swap, Swapped,
 };
@@ -23,6 +23,7 @@ impl Coordinator {
                 let meta = self.storage.meta.clone();
                 let read = async move { meta.read().await };
                 cx.spawn(read.into_actor(self).map(|read, coordinator, cx| {
+                    coordinator.note_roll_backs(read.as_ref().ok());
                     let event = read.map_or(CoordinatorEvent::MetaUnread, CoordinatorEvent::MetaRead);
                     coordinator.feed(event, cx);
                 }));
@@ -113,6 +114,7 @@ impl Coordinator {
             if decides && swapped.is_ok() {
                 harm::reach(Point::AfterDecision);
             }
+            coordinator.note_roll_backs(swapped.as_ref().ok());
             let result = match swapped {
                 Ok(meta) => Swapped::Done(meta),
                 Err(MetaError::Refused { current, .. }) => Swapped::Refused(*current),
@@ -128,6 +130,13 @@ impl Coordinator {
             };
             coordinator.feed(CoordinatorEvent::Swapped { change, result }, cx);
         }));
+    }
+
+    /// Takes note of how often the job was set back, for the crews of the next run.
+    fn note_roll_backs(&mut self, meta: Option<&Meta>) {
+        if let Some(meta) = meta {
+            self.roll_backs.clone_from(&meta.roll_backs);
+        }
     }
 
     /// Ends the job, since its store cannot be trusted any more: what a failed sync has lost is not known, and no
@@ -170,6 +179,7 @@ impl Coordinator {
             Report::Completed(pointer) => {
                 tracing::debug!(epoch = %pointer.epoch, "a checkpoint is complete");
                 self.board.completed(pointer.epoch);
+                self.tell_complete(pointer.epoch);
                 self.has_run = true;
                 self.quarantine.completed(pointer.epoch);
             }

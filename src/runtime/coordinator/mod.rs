@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::Plan;
-use watershed_core::checkpoint::Pointer;
+use watershed_core::checkpoint::{Pointer, RollBack};
 use watershed_protocol::checkpoint::{
     self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
@@ -99,6 +99,8 @@ pub(crate) struct Coordinator {
     seats: BTreeMap<String, u32>,
     forgetting: Forgetting,
     quarantine: Quarantine,
+    /// The newest times that the job was set back, as far as they were seen.
+    roll_backs: Vec<RollBack>,
     /// Whether a run of the job has begun before, here or elsewhere.
     has_run: bool,
     /// What it waits for, where there is no room for it.
@@ -171,6 +173,7 @@ impl Coordinator {
             seats: BTreeMap::new(),
             forgetting: Forgetting::Idle,
             quarantine,
+            roll_backs: Vec::new(),
             has_run: false,
             waits_for: None,
             runs: 0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use watershed_core::checkpoint::SplitCut;
+use watershed_core::checkpoint::{RollBack, SplitCut};
 use watershed_core::task::Split;
 use watershed_core::{Epoch, Plan, Position, SplitId, SubtaskId, VertexId};
 use watershed_protocol::checkpoint::{self, Authority, CoordinatorEvent, Part};
@@ -124,6 +124,8 @@ impl Coordinator {
         for crew in &slots {
             *seats.entry(staff.nodes[*crew as usize].clone()).or_default() += 1;
         }
+        let until_now = |record: &&RollBack| record.run <= authority.run;
+        let roll_backs: Vec<RollBack> = self.roll_backs.iter().filter(until_now).copied().collect();
         let deploys: Vec<_> = (0..)
             .zip(&staff.crews)
             .map(|(crew, line)| {
@@ -135,6 +137,7 @@ impl Coordinator {
                 let assignment = Assignment {
                     authority,
                     after,
+                    roll_backs: roll_backs.clone(),
                     resumes,
                     parallelism,
                     batch_records,
@@ -237,6 +240,12 @@ impl Coordinator {
         {
             staff.crews[*crew as usize].pass(staff.authority, subtask, word);
         }
+    }
+
+    /// Says to all crews of the run that a checkpoint is complete.
+    pub(super) fn tell_complete(&self, epoch: Epoch) {
+        let Some(staff) = self.staff() else { return };
+        staff.crews.iter().for_each(|crew| crew.complete(staff.authority, epoch));
     }
 
     /// What each source's subtask reads: what its part says, or where the job begins what the source lists.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use watershed_core::checkpoint::RollBack;
 use watershed_core::stage::{Care, Shunned};
 use watershed_core::{Epoch, SubtaskId, VertexId};
 use watershed_protocol::checkpoint::{Authority, Part};
@@ -17,6 +18,8 @@ pub(crate) struct Assignment {
     pub(crate) authority: Authority,
     /// Epochs up to this one were handed out before this run.
     pub(crate) after: Epoch,
+    /// How the job has come to this run: the newest times that it was set back, this one last.
+    pub(crate) roll_backs: Vec<RollBack>,
     /// Whether the job has a checkpoint to go on from.
     pub(crate) resumes: bool,
     /// How many subtasks a vertex has that does not say.

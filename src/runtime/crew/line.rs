@@ -3,10 +3,10 @@
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use watershed_core::SubtaskId;
+use watershed_core::{Epoch, SubtaskId};
 use watershed_protocol::checkpoint::Authority;
 
-use super::{Assignment, Crew, Deploy, Dismiss, Hindrance, Pass};
+use super::{Assignment, Completed, Crew, Deploy, Dismiss, Hindrance, Pass};
 use crate::message::{Report, Stop, Word};
 
 /// How a coordinator reaches a crew. What is told first arrives first.
@@ -20,6 +20,9 @@ pub(crate) trait CrewLine: Send + Sync {
 
     /// Passes a word on to a subtask of a run.
     fn pass(&self, authority: Authority, subtask: SubtaskId, word: Word);
+
+    /// Says that a checkpoint of a run is complete.
+    fn complete(&self, authority: Authority, epoch: Epoch);
 
     /// Has subtasks stopped; ready when they have, or are out of reach.
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()>;
@@ -39,6 +42,10 @@ impl CrewLine for Addr<Crew> {
 
     fn pass(&self, _: Authority, subtask: SubtaskId, word: Word) {
         self.do_send(Pass { subtask, word });
+    }
+
+    fn complete(&self, authority: Authority, epoch: Epoch) {
+        self.do_send(Completed { authority, epoch });
     }
 
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()> {

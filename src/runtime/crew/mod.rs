@@ -23,7 +23,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use watershed_core::plan::Fingerprint;
-use watershed_core::{Plan, SubtaskId};
+use watershed_core::{Epoch, Plan, SubtaskId};
 use watershed_link::Links;
 use watershed_protocol::checkpoint::{Authority, CoordinatorEvent, Failure};
 
@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::deploy::{Deployment, key_groups_of};
 use crate::message::{Handle, Hear, Progress, Report, Stop, Word};
 use crate::participation::Membership;
+use crate::query::{View, Window};
 use crate::storage::Depot;
 
 pub(crate) use assignment::{Assignment, CareOrder, Duty, Hindrance};
@@ -56,6 +57,8 @@ pub(crate) struct Crew {
     handles: BTreeMap<SubtaskId, Handle>,
     /// What they share with those of other crews.
     commons: Option<Commons>,
+    /// Where questions from outside find the run.
+    window: Arc<Window>,
 }
 
 /// A run that a crew has a part in.
@@ -95,6 +98,14 @@ pub(crate) struct Dismiss {
     pub(crate) stop: Stop,
 }
 
+/// To a crew: a checkpoint of this run is complete.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Completed {
+    pub(crate) authority: Authority,
+    pub(crate) epoch: Epoch,
+}
+
 /// To a crew: there is no link any more to a node that takes part in the run.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -112,6 +123,7 @@ impl Crew {
         board: Arc<Board>,
         seats: Vec<Seat>,
         abroad: Option<Abroad>,
+        window: Arc<Window>,
     ) -> Self {
         let plan_hash = Fingerprint::of(&plan).hash();
         Crew {
@@ -125,6 +137,7 @@ impl Crew {
             run: None,
             handles: BTreeMap::new(),
             commons: None,
+            window,
         }
     }
 
@@ -161,7 +174,10 @@ impl Crew {
         self.run = Some(Run { authority, coordinator: coordinator.clone() });
         self.handles = self.bring_to_life(orders, coordinator);
         // The link may be back with the next run.
-        self.connect(&layout, assignment).map_err(Hindrance::passing)
+        self.connect(&layout, assignment).map_err(Hindrance::passing)?;
+        let replica = self.commons.as_ref().map(|commons| commons.replica.clone());
+        self.window.begin(View::of(authority, replica, &assignment.roll_backs, self.depot.lasts));
+        Ok(())
     }
 }
 
@@ -183,8 +199,10 @@ impl Crew {
     /// Takes no more frames of the run, once its last subtask has stopped.
     fn close(&mut self) {
         self.commons = None;
-        if let (Some(abroad), Some(run)) = (&self.abroad, self.run.take()) {
-            abroad.links.end_frames(abroad.job, run.authority.run);
+        let Some(Run { authority, .. }) = self.run.take() else { return };
+        self.window.end(authority);
+        if let Some(abroad) = &self.abroad {
+            abroad.links.end_frames(abroad.job, authority.run);
         }
     }
 }
@@ -208,6 +226,7 @@ impl Handler<NeighbourLost> for Crew {
 
     fn handle(&mut self, message: NeighbourLost, _: &mut Self::Context) {
         let NeighbourLost { authority, node, reason } = message;
+        self.window.doubt(authority, &format!("there is no link to node {node} any more"));
         let run = self.run.as_ref().filter(|run| run.authority == authority);
         if let (Some(run), Some(&subtask)) = (run, self.handles.keys().next()) {
             let reason = format!("its node has lost the link to node {node}: {reason}");
@@ -215,6 +234,14 @@ impl Handler<NeighbourLost> for Crew {
             let lost = CoordinatorEvent::Lost { authority, subtask, failure };
             run.coordinator.do_send(Report::Tell(lost));
         }
+    }
+}
+
+impl Handler<Completed> for Crew {
+    type Result = ();
+
+    fn handle(&mut self, Completed { authority, epoch }: Completed, _: &mut Self::Context) {
+        self.window.complete(authority, epoch);
     }
 }
 

@@ -12,13 +12,28 @@
 //! whichever node, it lets that node answer with nothing older. A token of what a failure has undone is refused with the
 //! updates that never happened; nobody is told a lie in silence.
 //!
+//! Asked by [`JobHandle::query`](crate::JobHandle::query) of a job in one process, and by
+//! [`NodeHandle::query`](crate::cluster::NodeHandle::query) of a job of a cluster, through any of its nodes.
+//!
 //! The state of an operator is its own: it is asked for, by the operator's uid, and changed by nobody from outside.
 
+mod clerk;
 mod error;
 mod found;
 pub mod limits;
 mod question;
+mod reading;
+mod secret;
+mod turn;
+mod window;
+mod windows;
+mod writing;
 
+pub(crate) use clerk::Clerk;
 pub use error::{QueryError, Undone};
 pub use found::Found;
 pub use question::{AsOf, Level, Query, Update};
+pub(crate) use reading::deadline;
+pub(crate) use secret::{keys_of, new_secret};
+pub(crate) use window::{View, Window};
+pub(crate) use windows::Windows;

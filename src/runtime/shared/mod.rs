@@ -28,5 +28,5 @@ mod word;
 pub(crate) use operation::Operation;
 pub(crate) use share::SharedDraft;
 pub(crate) use sharing::{Seen, Sharing};
-pub(crate) use site::{Outgoing, SiteReplica, SiteSettings};
+pub(crate) use site::{NotWritten, Outgoing, SiteReplica, SiteSettings, Turn};
 pub(crate) use word::Word;

@@ -1,5 +1,7 @@
 //! One site's replica: the tables, the machine, and what waits for either.
 
+mod clients;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -20,6 +22,8 @@ use watershed_state::CheckpointStore;
 use super::share::{RestoreError, ShareDraft, restore};
 use super::{Operation, Word};
 use crate::clock;
+use clients::Clients;
+pub(crate) use clients::{NotWritten, Turn};
 
 /// After how many bytes of logs a new base is written, at least.
 const LOGS_BYTES_MIN: usize = 1 << 20;
@@ -63,6 +67,8 @@ struct State {
     sender: Option<Waker>,
     /// What each subtask waits for that does.
     waiting: BTreeMap<SubtaskId, (VectorClock, Waker)>,
+    /// What clients from outside wait for.
+    clients: Clients,
     /// The newest barrier that each subtask has passed.
     passed: BTreeMap<SubtaskId, Epoch>,
     kept: Kept,
@@ -123,6 +129,7 @@ impl SiteReplica {
             outgoing: Vec::new(),
             sender: None,
             waiting: BTreeMap::new(),
+            clients: Clients::default(),
             passed: settings.subtasks.iter().map(|subtask| (*subtask, after)).collect(),
             kept: Kept { based: after, inherits, ..Kept::default() },
             trouble: None,
@@ -143,6 +150,11 @@ impl SiteReplica {
     /// The epoch up to which everything is everywhere.
     pub(crate) fn settled(&self) -> Epoch {
         Epoch(self.settled.load(Relaxed))
+    }
+
+    /// The newest checkpoint of this run of which everything is everywhere, where there is one.
+    pub(crate) fn settled_checkpoint(&self) -> Option<Epoch> {
+        Some(self.settled()).filter(|epoch| *epoch > self.settings.after)
     }
 
     /// Whether all is applied here that a session has seen, and updates can be made. Where not, wakes when it may be.
@@ -236,11 +248,11 @@ impl SiteReplica {
     }
 
     /// What the tables are called, by their numbers.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         self.tables.iter().map(|table| table.name().to_owned()).collect()
     }
 
-    pub(super) fn tables(&self) -> Vec<Arc<dyn AnyTable>> {
+    pub(crate) fn tables(&self) -> Vec<Arc<dyn AnyTable>> {
         self.tables.clone()
     }
 
@@ -369,6 +381,7 @@ impl State {
                 !is_served
             });
         }
+        self.serve_clients();
         if !self.outgoing.is_empty() || self.trouble.is_some() {
             woken.extend(self.sender.clone());
         }

@@ -3,6 +3,7 @@
 mod asked;
 mod cluster;
 mod poison;
+mod query;
 mod shared;
 mod waiting;
 

@@ -8,6 +8,16 @@ use crate::causal::Size;
 use crate::{Outcome, Tick};
 
 impl<D: Clone + Size> Replica<D> {
+    /// Whether this site has applied all lanes up to an epoch, and no more will come of them: all that a checkpoint of
+    /// that epoch has of shared state. Known before the epoch is settled, for which all others must have it too.
+    pub fn has_whole(&self, epoch: Epoch) -> bool {
+        if epoch <= self.applied.settled() || self.peers.any_settled(epoch) {
+            return true;
+        }
+        let are_closed = self.passed >= epoch && self.peers.iter().all(|(_, peer)| peer.closed >= epoch);
+        are_closed && self.peers.finals(epoch).all(|dot| self.applied.has(dot))
+    }
+
     /// The own lanes up to an epoch are closed: tells the others at once.
     pub(super) fn passed(&mut self, now: Tick, epoch: Epoch, effects: &mut Vec<ReplicaEffect<D>>) -> Outcome {
         if epoch <= self.passed {

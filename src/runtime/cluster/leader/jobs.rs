@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use watershed_cluster::{ClusterChange, JobRecord, Outcome, Placement, Wanted};
+use watershed_cluster::{Cluster, ClusterChange, ClusterView, JobRecord, Outcome, Placement, Wanted};
 use watershed_core::plan::Fingerprint;
 use watershed_protocol::checkpoint::{Authority, Wish};
 use watershed_protocol::placement::Strategy;
@@ -18,6 +18,7 @@ use crate::cluster::message::Ticket;
 use crate::coordinator::{Coordinator, JobEnd, Look, LookAt, Reshape};
 use crate::error::JobError;
 use crate::message::Ask;
+use crate::query::new_secret;
 use crate::storage::Storage;
 
 /// How often in a reign a job's coordinator is replaced that has panicked.
@@ -45,9 +46,10 @@ impl Leader {
     /// Brings every job to life that is meant to run.
     pub(super) fn take_up_jobs(&self, cx: &mut Context<Self>) {
         let cluster = self.cluster.clone();
-        let view = async move { cluster.view().await };
+        let view = async move { keyed(&cluster, cluster.view().await.map_err(|e| e.to_string())?).await };
         cx.spawn(view.into_actor(self).map(|view, leader, cx| match view {
             Ok(view) => {
+                leader.token_keys.clone_from(&view.state.token_keys);
                 for (name, record) in &view.state.jobs {
                     leader.take_up(name, record, cx);
                 }
@@ -107,6 +109,7 @@ impl Leader {
             name: name.to_owned(),
             spec: spec.clone(),
             plan: Fingerprint::of(&plan),
+            token_keys: self.token_keys.clone(),
         });
         let depot = self.depots.of(&ticket, &config)?;
         let storage = Storage::new(Arc::new(self.cluster.job(name)), depot);
@@ -210,6 +213,15 @@ impl Leader {
             Err(_) => {}
         }));
     }
+}
+
+/// What is decided, with a key for tokens, which is decided where there is none.
+pub(super) async fn keyed(cluster: &Cluster, view: ClusterView) -> Result<ClusterView, String> {
+    if !view.state.token_keys.is_empty() {
+        return Ok(view);
+    }
+    let secret = new_secret().map_err(|error| format!("no key for tokens can be made: {error}"))?;
+    cluster.propose(ClusterChange::TokenKey { secret }).await.map_err(|error| error.to_string())
 }
 
 fn ended(name: &str, number: u32, outcome: Outcome) -> ClusterChange {

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix::prelude::*;
-use watershed_cluster::{Cluster, Leader as Leading, Member};
+use watershed_cluster::{Cluster, Leader as Leading, Member, TokenSecret};
 use watershed_link::{Links, NodeName, PeerChange};
 
 use super::Programs;
@@ -43,6 +43,8 @@ pub(crate) struct Leader {
     linked: BTreeSet<String>,
     /// When this node began: it does not know all others at once.
     started: Instant,
+    /// With what tokens are sealed, as far as it has been read.
+    token_keys: Vec<TokenSecret>,
     reign: Option<Reign>,
 }
 
@@ -92,6 +94,7 @@ impl Leader {
             members: BTreeMap::new(),
             linked: BTreeSet::from([links.local().node.to_string()]),
             started: Instant::now(),
+            token_keys: Vec::new(),
             reign: None,
         };
         let address = leader.start();

@@ -3,10 +3,15 @@
 use actix::prelude::*;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
-use watershed_cluster::{ClusterChange, JobRecord, JobSpec, Outcome, ProposeError, Wanted};
+use watershed_cluster::{
+    Cluster, ClusterChange, ClusterView, JobRecord, JobSpec, Outcome, ProposeError, Wanted,
+};
 use watershed_protocol::checkpoint::{Answer as Granted, Wish};
 
-use super::{Leader, jobs::Led};
+use super::{
+    Leader,
+    jobs::{Led, keyed},
+};
 use crate::cluster::request::{
     Answer, CancelHow, JobReport, JobState, NodeReport, Problem, ProblemKind, Request,
 };
@@ -75,9 +80,10 @@ impl Leader {
         }
         let cluster = self.cluster.clone();
         let change = ClusterChange::Submit { name: name.clone(), spec };
-        let decided = async move { cluster.propose(change).await };
+        let decided = async move { propose_keyed(&cluster, change).await };
         Box::pin(decided.into_actor(self).map(move |decided, leader, cx| {
             let view = decided.map_err(|error| problem(&error))?;
+            leader.token_keys.clone_from(&view.state.token_keys);
             let record = view.state.jobs.get(&name);
             let record =
                 record.ok_or_else(|| Problem::new(ProblemKind::Conflict, "the job is gone already"))?;
@@ -115,9 +121,10 @@ impl Leader {
         }
         let cluster = self.cluster.clone();
         let want = ClusterChange::Want { name: job.clone(), wanted: Wanted::Running };
-        let decided = async move { cluster.propose(want).await };
+        let decided = async move { propose_keyed(&cluster, want).await };
         Box::pin(decided.into_actor(self).map(move |decided, leader, cx| {
             let view = decided.map_err(|error| problem(&error))?;
+            leader.token_keys.clone_from(&view.state.token_keys);
             if let Some(record) = view.state.jobs.get(&job) {
                 leader.take_up(&job, record, cx);
             }
@@ -240,6 +247,13 @@ impl Leader {
             report(name, record, look)
         }
     }
+}
+
+/// Has something decided by which a job may begin to run. It goes without a key for tokens where none can be decided
+/// now, and cannot be asked anything then until its next run.
+async fn propose_keyed(cluster: &Cluster, change: ClusterChange) -> Result<ClusterView, ProposeError> {
+    let view = cluster.propose(change).await?;
+    Ok(keyed(cluster, view.clone()).await.unwrap_or(view))
 }
 
 fn report(job: String, record: JobRecord, look: Option<Look>) -> JobReport {

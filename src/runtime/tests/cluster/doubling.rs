@@ -69,8 +69,12 @@ impl Programs for Doubling {
             }
             n
         });
-        let checkpoints =
-            CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
+        let interval =
+            spec.parameters.get("interval").and_then(|interval| interval.parse().ok()).unwrap_or(100);
+        let checkpoints = CheckpointConfig {
+            interval: Some(Duration::from_millis(interval)),
+            ..CheckpointConfig::default()
+        };
         let config = Config { checkpoints, ..config(2, 64) };
         if spec.parameters.contains_key("shared") {
             witnessed(&pipeline, numbers, None, self.table.clone());

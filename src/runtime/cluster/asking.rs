@@ -1,0 +1,215 @@
+//! Questions about jobs of the cluster, and updates of what they share, put through any node.
+//!
+//! A node on which the job lives answers by itself. Any other one passes the question on to one on which it lives, which
+//! it learns from the leader and remembers; it is passed on once only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix::prelude::*;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use watershed_link::{AskError, Links, NodeName, RemoteMessage};
+
+use super::node::NodeHandle;
+use super::request::{Answer, ProblemKind, Request};
+use crate::query::{Found, Query, QueryError, Update, Windows, deadline};
+
+/// The name under which questions are taken in.
+const DESK: &str = "watershed/asked";
+
+/// How long it is waited before it is asked again where a job lives that is about to live somewhere.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How much longer than the answer may take it is waited for it.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// What a node has to know to answer, or to pass on.
+pub(super) struct Asking {
+    pub(super) windows: Arc<Windows>,
+    /// On which nodes jobs live, as it was last heard.
+    homes: Mutex<BTreeMap<String, Vec<NodeName>>>,
+}
+
+/// To a node on which a job lives: a question that came to another one.
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "Result<Found, QueryError>")]
+struct Asked {
+    job: String,
+    question: Question,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Question {
+    Query(Query),
+    Update(Update),
+}
+
+impl RemoteMessage for Asked {
+    const NAME: &'static str = "watershed/asked";
+}
+
+impl Asking {
+    /// Begins to take questions in that other nodes pass on.
+    pub(super) fn start(links: &Links) -> Arc<Asking> {
+        let asking = Arc::new(Asking { windows: Arc::default(), homes: Mutex::default() });
+        let desk = Desk { windows: asking.windows.clone() }.start();
+        links.register::<Asked>(DESK, desk.recipient());
+        asking
+    }
+
+    /// A map is whole between any two of its calls.
+    fn homes(&self) -> MutexGuard<'_, BTreeMap<String, Vec<NodeName>>> {
+        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Answers what other nodes pass on.
+struct Desk {
+    windows: Arc<Windows>,
+}
+
+impl Actor for Desk {
+    type Context = Context<Self>;
+}
+
+impl Handler<Asked> for Desk {
+    type Result = ResponseFuture<Result<Found, QueryError>>;
+
+    fn handle(&mut self, Asked { job, question }: Asked, _: &mut Self::Context) -> Self::Result {
+        let windows = self.windows.clone();
+        Box::pin(async move { answer(&windows, &job, &question, question.until()).await })
+    }
+}
+
+impl Question {
+    /// When its answer is waited for no longer.
+    fn until(&self) -> Instant {
+        deadline(match self {
+            Question::Query(query) => query.wait,
+            Question::Update(update) => update.wait,
+        })
+    }
+
+    /// The same, for somebody who has less time.
+    fn within(&self, wait: Duration) -> Question {
+        match self.clone() {
+            Question::Query(query) => Question::Query(Query { wait, ..query }),
+            Question::Update(update) => Question::Update(Update { wait, ..update }),
+        }
+    }
+
+    /// What it means that nobody answers who may have heard it.
+    fn unanswered(&self, node: &NodeName, error: &AskError) -> QueryError {
+        let why = format!("node {node} does not answer: {error}");
+        match self {
+            Question::Query(_) => QueryError::Unavailable { missing: format!("an answer ({why})") },
+            Question::Update(_) => QueryError::Unknown { why },
+        }
+    }
+}
+
+/// What this node answers by itself.
+async fn answer(
+    windows: &Windows,
+    job: &str,
+    question: &Question,
+    until: Instant,
+) -> Result<Found, QueryError> {
+    let window = windows.find(job).ok_or_else(|| QueryError::NotRunning { job: job.to_owned() })?;
+    match question {
+        Question::Query(query) => window.query(query, until).await,
+        Question::Update(update) => window.update(update, until).await,
+    }
+}
+
+impl NodeHandle {
+    /// Asks for the value of a key of a job's state, wherever the job lives. To be awaited where timers of tokio run.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer, or none that keeps what the level promises.
+    pub async fn query(&self, job: &str, query: Query) -> Result<Found, QueryError> {
+        self.put(job, Question::Query(query)).await
+    }
+
+    /// Changes a key of what a job shares, wherever the job lives. To be awaited where timers of tokio run.
+    ///
+    /// # Errors
+    ///
+    /// Where the update is not made, or not known to be.
+    pub async fn update(&self, job: &str, update: Update) -> Result<Found, QueryError> {
+        self.put(job, Question::Update(update)).await
+    }
+
+    /// Puts a question to whoever can answer it. As long as the job lives nowhere, it may be about to.
+    async fn put(&self, job: &str, question: Question) -> Result<Found, QueryError> {
+        let until = question.until();
+        loop {
+            let answer = self.put_once(job, &question, until).await;
+            let is_nowhere = matches!(answer, Err(QueryError::NotRunning { .. }));
+            if !is_nowhere || Instant::now() + AGAIN >= until {
+                return answer;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn put_once(&self, job: &str, question: &Question, until: Instant) -> Result<Found, QueryError> {
+        match answer(&self.asking.windows, job, question, until).await {
+            Err(QueryError::NotRunning { .. }) => {}
+            answer => return answer,
+        }
+        let known = self.asking.homes().get(job).cloned();
+        if let Some(homes) = known
+            && let Some(answer) = self.pass_on(job, question, homes, until).await
+        {
+            return answer;
+        }
+        let homes = self.find_homes(job).await?;
+        self.asking.homes().insert(job.to_owned(), homes.clone());
+        let answer = self.pass_on(job, question, homes, until).await;
+        answer.unwrap_or_else(|| Err(QueryError::NotRunning { job: job.to_owned() }))
+    }
+
+    /// Passes a question on; nothing where the job lives on none of these nodes.
+    async fn pass_on(
+        &self,
+        job: &str,
+        question: &Question,
+        homes: Vec<NodeName>,
+        until: Instant,
+    ) -> Option<Result<Found, QueryError>> {
+        for node in homes.iter().filter(|node| **node != self.links.local().node) {
+            let left = until.saturating_duration_since(Instant::now());
+            let asked = Asked { job: job.to_owned(), question: question.within(left) };
+            match self.links.actor::<Asked>(node, DESK).ask_within(asked, left + MARGIN).await {
+                Ok(Err(QueryError::NotRunning { .. })) | Err(AskError::Unsent(_)) => {}
+                Ok(answer) => return Some(answer),
+                Err(error) => return Some(Err(question.unanswered(node, &error))),
+            }
+        }
+        self.asking.homes().remove(job);
+        None
+    }
+
+    /// On which nodes a job lives, as the leader knows.
+    async fn find_homes(&self, job: &str) -> Result<Vec<NodeName>, QueryError> {
+        let status = self.request(Request::Status { job: job.to_owned() }).await;
+        match status {
+            Ok(Answer::Job(report)) => {
+                Ok(report.slots.keys().filter_map(|node| NodeName::new(node).ok()).collect())
+            }
+            Ok(_) => Ok(Vec::new()),
+            Err(problem) if problem.kind == ProblemKind::NotFound => Err(self.no_job(job).await),
+            Err(problem) => Err(QueryError::Unavailable { missing: format!("a leader ({problem})") }),
+        }
+    }
+
+    async fn no_job(&self, job: &str) -> QueryError {
+        let view = self.cluster.view().await;
+        let known = view.map(|view| view.state.jobs.keys().cloned().collect()).unwrap_or_default();
+        QueryError::NoJob { job: job.to_owned(), known }
+    }
+}

@@ -1,0 +1,108 @@
+//! Reads from what a job shares.
+
+use tokio::time::Instant;
+use watershed_core::shared::{Refusal, TableError};
+use watershed_protocol::causal::is_durable;
+
+use super::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, WAIT_MAX};
+use super::turn::{Client, Served};
+use super::window::{View, Window};
+use super::{Found, Level, Query, QueryError};
+use crate::shared::SiteReplica;
+
+impl Window {
+    /// Answers a question about the run that lives here.
+    pub(crate) async fn query(&self, query: &Query, until: Instant) -> Result<Found, QueryError> {
+        let Query { state, key, level, token, rebase, .. } = query;
+        check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
+        let shown = self.clerk.open(token.as_deref())?;
+        let served = match level {
+            Level::Eventual => self.at_once(shown.as_ref(), *rebase)?,
+            Level::Causal => {
+                let client = Client { token: shown.as_ref(), rebase: *rebase, writes: false };
+                self.turn(&client, until).await?
+            }
+            Level::AsOf(_) => return Err(unfit(*level, "it is asked of the checkpoints, not of a run")),
+            Level::Linearizable => return Err(unfit(*level, LINEARIZABLE)),
+        };
+        let found = self.read(&served, state, key)?;
+        Ok(match token {
+            Some(token) if served.is_ahead => Found { token: token.clone(), durable: false, ..found },
+            Some(_) | None => found,
+        })
+    }
+
+    fn read(
+        &self,
+        Served { view, needs, rebased, .. }: &Served,
+        state: &str,
+        key: &[u8],
+    ) -> Result<Found, QueryError> {
+        let (replica, shared) = self.find(view, state)?;
+        let looked = replica.look(shared, key).map_err(not_taken)?;
+        check_bytes("the value", looked.value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
+        let authority = view.authority;
+        let of = (authority.lineage, authority.run);
+        let token = self.clerk.token(of, looked.seen, view.whole(), needs);
+        Ok(Found {
+            value: looked.value,
+            token: self.clerk.seal(&token)?,
+            run: authority.run,
+            as_of: None,
+            durable: is_durable(&token, &view.place()),
+            rebased: *rebased,
+            node: self.node.clone(),
+        })
+    }
+
+    /// The replica and the number of a shared state.
+    pub(super) fn find<'a>(
+        &self,
+        view: &'a View,
+        state: &str,
+    ) -> Result<(&'a SiteReplica, watershed_core::SharedId), QueryError> {
+        let replica = view.replica.as_deref();
+        let found = replica.and_then(|replica| Some((replica, replica.find(state)?)));
+        found.ok_or_else(|| {
+            let known = replica.map(SiteReplica::names).unwrap_or_default();
+            QueryError::NoState { name: state.to_owned(), known }
+        })
+    }
+}
+
+/// When an answer is waited for no longer.
+pub(crate) fn deadline(wait: std::time::Duration) -> Instant {
+    Instant::now() + wait.min(WAIT_MAX)
+}
+
+const LINEARIZABLE: &str = "shared state is joined, not agreed on; ask for causal, or declare the state as one that the \
+                            nodes agree on";
+
+pub(super) fn unfit(level: Level, why: &str) -> QueryError {
+    QueryError::Unfit { level, why: why.to_owned() }
+}
+
+pub(super) fn check_bytes(what: &str, found: usize, max: usize) -> Result<(), QueryError> {
+    if found <= max {
+        return Ok(());
+    }
+    Err(QueryError::TooLarge { what: what.to_owned(), found: found as u64, max: max as u64 })
+}
+
+/// Why a table does not take what a client gives it.
+pub(super) fn not_taken(error: TableError) -> QueryError {
+    match error {
+        TableError::Malformed { part: "a key", reason, .. } => QueryError::NoKey { reason },
+        TableError::Refused { refusal, .. } => match refusal {
+            Refusal::Key { found, max } => {
+                QueryError::TooLarge { what: "the key".to_owned(), found: found as u64, max: max as u64 }
+            }
+            Refusal::Bytes { found, max } => {
+                QueryError::TooLarge { what: "the update".to_owned(), found: found as u64, max: max as u64 }
+            }
+            Refusal::ClockSkew { ahead_ms, max_ms } => QueryError::ClockSkew { ahead_ms, max_ms },
+            refusal => QueryError::Refused { why: refusal.to_string() },
+        },
+        error => QueryError::Refused { why: error.to_string() },
+    }
+}

@@ -1,0 +1,98 @@
+//! Updates of what a job shares, made by clients from outside.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use watershed_protocol::causal::{StampError, Token, Translation, is_durable, translate};
+
+use super::limits::{DELTA_BYTES_MAX, KEY_BYTES_MAX};
+use super::reading::{check_bytes, not_taken};
+use super::turn::{Client, Served, rolled_back};
+use super::window::{View, Window};
+use super::{Found, QueryError, Update};
+use crate::shared::NotWritten;
+
+impl Window {
+    /// Makes an update in the run that lives here, behind all that its writer has seen.
+    pub(crate) async fn update(&self, update: &Update, until: Instant) -> Result<Found, QueryError> {
+        check_bytes("the key", update.key.len(), KEY_BYTES_MAX)?;
+        check_bytes("the update", update.delta.len(), DELTA_BYTES_MAX)?;
+        let shown = self.clerk.open(update.token.as_deref())?;
+        let client = Client { token: shown.as_ref(), rebase: false, writes: true };
+        loop {
+            let served = self.turn(&client, until).await?;
+            // A run that ends in this instant takes nothing more; the next one is waited for.
+            if let Some(token) = self.write(&served, update)? {
+                return self.answer(&served, update, &token, until).await;
+            }
+        }
+    }
+
+    /// What the writer has seen with its update; nothing where the run is over.
+    fn write(
+        &self,
+        Served { view, needs, .. }: &Served,
+        update: &Update,
+    ) -> Result<Option<Token>, QueryError> {
+        let (replica, shared) = self.find(view, &update.state)?;
+        if update.durable && !view.lasts {
+            let why =
+                "the job keeps no checkpoint that an update could be part of: give it a state directory";
+            return Err(QueryError::Refused { why: why.to_owned() });
+        }
+        let of = (view.authority.lineage, view.authority.run);
+        match replica.write_for_client(shared, &update.key, &update.delta, &needs.seen) {
+            Ok(dot) => Ok(Some(self.clerk.token(of, [dot].into_iter().collect(), view.base, needs))),
+            Err(NotWritten::Over) => Ok(None),
+            Err(NotWritten::Refused(error)) => Err(not_taken(error)),
+            Err(NotWritten::Stamp(error)) => Err(match error {
+                StampError::ClockSkew { ahead, max } => {
+                    QueryError::ClockSkew { ahead_ms: millis(ahead), max_ms: millis(max) }
+                }
+                error => QueryError::Unavailable { missing: format!("room for it ({error})") },
+            }),
+        }
+    }
+
+    async fn answer(
+        &self,
+        served: &Served,
+        update: &Update,
+        token: &Token,
+        until: Instant,
+    ) -> Result<Found, QueryError> {
+        let durable = update.durable && self.becomes_durable(token, until).await?;
+        Ok(Found {
+            value: None,
+            token: self.clerk.seal(token)?,
+            run: served.view.authority.run,
+            as_of: None,
+            durable,
+            rebased: false,
+            node: self.node.clone(),
+        })
+    }
+
+    /// Waits until a complete checkpoint has all that a token names. Whether it came in time.
+    async fn becomes_durable(&self, token: &Token, until: Instant) -> Result<bool, QueryError> {
+        let mut views = self.views.subscribe();
+        loop {
+            let place = views.borrow_and_update().as_ref().map(View::place);
+            if let Some(place) = place {
+                if is_durable(token, &place) {
+                    return Ok(true);
+                }
+                if let Translation::RolledBack { from, to, base, undone, .. } = translate(token, &place) {
+                    return Err(rolled_back((from, to), base, &undone));
+                }
+            }
+            if timeout_at(until, views.changed()).await.is_err() {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,128 @@
+//! What is refused: tokens of others, and what is too large or makes no sense.
+
+use watershed_core::causal::{Dot, Lane};
+use watershed_core::{Counter, ProcessingTime};
+use watershed_protocol::causal::Token;
+
+use super::*;
+
+/// A token that is in order, of an update that there is not.
+fn token() -> Token {
+    let lane = Lane { run: Run(1), epoch: Epoch(5), site: Site(0) };
+    Token {
+        cluster: "test".to_owned(),
+        job: "test".to_owned(),
+        lineage: Lineage(0),
+        run: Run(1),
+        seen: [Dot { lane, counter: Counter(9) }].into_iter().collect(),
+        completed: None,
+        inputs: Vec::new(),
+        expires: ProcessingTime::from_millis(i64::MAX),
+    }
+}
+
+#[test]
+fn c8_no_token_is_taken_that_this_job_has_not_given() {
+    let sealed = |token: Token| token.seal(&KEY).unwrap();
+    let good = sealed(token());
+    let forged = token().seal(&TokenKey::new(KeyId(1), [8; 32])).unwrap();
+    let cases = [
+        (forged, "invalid"),
+        (token().seal(&TokenKey::new(KeyId(2), [7; 32])).unwrap(), "invalid"),
+        (good[..good.len() - 3].to_owned(), "invalid"),
+        (String::new(), "invalid"),
+        ("x".repeat(1 << 20), "invalid"),
+        (sealed(Token { job: "trains".to_owned(), ..token() }), "invalid"),
+        (sealed(Token { cluster: "south".to_owned(), ..token() }), "invalid"),
+        (sealed(Token { expires: ProcessingTime::from_millis(1), ..token() }), "expired"),
+        (sealed(Token { lineage: Lineage(1), ..token() }), "forked"),
+        (sealed(Token { run: Run(2), ..token() }), "unavailable"),
+        (good, "unavailable"),
+    ];
+    block_on(async {
+        let place = Place::one().await;
+        for (token, expected) in cases {
+            let answered = named(place.ask(causal(3, &token)).await);
+            assert_eq!(answered, expected);
+            // What is not there yet is no obstacle where nothing is promised.
+            let eventual = Query { token: Some(token.clone()), ..reads(3) };
+            let expected = if expected == "unavailable" { "answered" } else { expected };
+            assert_eq!(named(place.ask(eventual).await), expected);
+        }
+    });
+}
+
+fn named(answer: Result<Found, QueryError>) -> &'static str {
+    match answer {
+        Ok(_) => "answered",
+        Err(QueryError::TokenInvalid { .. }) => "invalid",
+        Err(QueryError::TokenExpired) => "expired",
+        Err(QueryError::Forked { .. }) => "forked",
+        Err(QueryError::Unavailable { .. }) => "unavailable",
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn c4_who_has_seen_a_later_run_keeps_its_token_where_nothing_is_promised() {
+    block_on(async {
+        let place = Place::one().await;
+        let later = Token { run: Run(2), ..token() }.seal(&KEY).unwrap();
+        let found = place.ask(Query { token: Some(later.clone()), ..reads(3) }).await.unwrap();
+        assert_eq!((found.run, found.token), (Run(1), later));
+    });
+}
+
+#[test]
+fn what_is_too_large_or_makes_no_sense_is_refused_with_a_reason() {
+    block_on(async {
+        let place = Place::one().await;
+        let large = || Query::new(TOTAL, vec![0; 1 << 20]);
+        let refused = place.ask(large()).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the key has 1048576 bytes, and 65536 are taken");
+        let huge = Update { delta: vec![0; 2 << 20], ..adds(3, 1) };
+        let refused = place.window.update(&huge, deadline(AT_ONCE)).await.unwrap_err();
+        assert!(matches!(refused, QueryError::TooLarge { .. }), "{refused}");
+        let update = Update { key: vec![0; 1 << 20], ..adds(3, 1) };
+        let refused = place.window.update(&update, deadline(AT_ONCE)).await.unwrap_err();
+        assert!(matches!(refused, QueryError::TooLarge { .. }), "{refused}");
+
+        let refused = place.ask(Query::new(TOTAL, b"\xa3key".to_vec())).await.unwrap_err();
+        assert!(matches!(refused, QueryError::NoKey { .. }), "a text is no key of this state: {refused}");
+        let refused = place.ask(Query::new(TOTAL, vec![3, 3])).await.unwrap_err();
+        assert!(matches!(refused, QueryError::NoKey { .. }), "two keys are none: {refused}");
+        let refused = place.ask(Query::new("totals", vec![3])).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the job has no state \"totals\"; it has: total");
+        let update = Update { delta: b"\xa3key".to_vec(), ..adds(3, 1) };
+        let refused = place.window.update(&update, deadline(AT_ONCE)).await.unwrap_err();
+        assert!(matches!(refused, QueryError::Refused { .. }), "{refused}");
+        let query = Query { level: Level::Linearizable, ..reads(3) };
+        let refused = place.ask(query).await.unwrap_err();
+        assert!(matches!(refused, QueryError::Unfit { .. }), "{refused}");
+        assert_eq!(count(&place.ask(reads(3)).await.unwrap()), None, "nothing has changed");
+    });
+}
+
+#[test]
+fn a_job_that_keeps_nothing_promises_no_durable_update() {
+    block_on(async {
+        let place = Place::one().await;
+        let view = View::of(place.authority, Some(place.replica.clone()), &bases(&[None]), false);
+        place.window.begin(view);
+        let update = Update { durable: true, ..adds(3, 1) };
+        let refused = place.window.update(&update, deadline(update.wait)).await.unwrap_err();
+        assert!(matches!(refused, QueryError::Refused { .. }), "{refused}");
+        assert_eq!(count(&place.ask(reads(3)).await.unwrap()), None, "nothing was made");
+    });
+}
+
+#[test]
+fn a_job_that_does_not_run_says_so() {
+    block_on(async {
+        let place = Place::one().await;
+        place.window.end(place.authority);
+        let not_running = Err(QueryError::NotRunning { job: "test".to_owned() });
+        assert_eq!(place.ask(reads(3)).await, not_running);
+        assert_eq!(place.add(3, 1, None).await, not_running);
+    });
+}
