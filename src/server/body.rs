@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 use crate::config::ServerConfig;
 use crate::problem::Problem;
 
+/// How many characters are said of what is wrong with a body.
+const SAID_MAX: usize = 512;
+
 /// What the body of a request says. An empty one says nothing: all is left to the type's default values.
 pub(crate) struct Json<T>(pub(crate) T);
 
@@ -78,13 +81,25 @@ fn understand<T: DeserializeOwned>(body: &[u8], depth_max: usize) -> Result<T, P
         return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Problem::invalid(format!("the body does not fit: {error}")),
+        serde_json::error::Category::Data => {
+            Problem::invalid(format!("the body does not fit: {}", said(&error)))
+        }
         serde_json::error::Category::Io
         | serde_json::error::Category::Syntax
         | serde_json::error::Category::Eof => {
-            Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+            Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {}", said(&error)))
         }
     })
+}
+
+/// What is wrong, in a line: it quotes names of the body, which may be long and steer a terminal.
+fn said(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let plain = text.chars().take(SAID_MAX).flat_map(|c| {
+        let is_quote = matches!(c, '"' | '\'' | '\\');
+        is_quote.then_some(c).into_iter().chain(c.escape_debug().filter(move |_| !is_quote))
+    });
+    plain.collect()
 }
 
 /// How deep JSON is nested at most, found without recursion.
@@ -116,6 +131,23 @@ mod tests {
         assert_eq!(depth(br#"{"a":[1,{"b":2}],"c":"[[[[\"[["}"#), 3);
         assert_eq!(depth(b"7"), 0);
         assert_eq!(depth("[".repeat(100_000).as_bytes()), 100_000);
+    }
+
+    #[test]
+    fn what_is_said_of_a_bad_body_is_one_short_line() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Rescale {
+            #[expect(dead_code, reason = "it is only read")]
+            parallelism: u32,
+        }
+        let body = format!("{{\"it's\\n\\u001b[31m\\u202e{}\":1}}", "x".repeat(10_000));
+        let said = understand::<Rescale>(body.as_bytes(), 2).unwrap_err().to_string();
+        assert!(
+            said.starts_with(r"the body does not fit: unknown field `it's\n\u{1b}[31m\u{202e}xxx"),
+            "{said}"
+        );
+        assert!(said.len() < 2 * SAID_MAX, "{said}");
     }
 
     #[test]
