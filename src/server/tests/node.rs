@@ -18,6 +18,9 @@ use watershed_runtime::{CheckpointConfig, Config};
 
 use crate::{Access, Server, ServerConfig};
 
+/// How many connections each of the two threads of the server holds: few, so that a test can take all of them.
+pub(super) const CONNECTIONS_MAX: usize = 32;
+
 /// The one pipeline: counts up to a number, as slowly as is asked for.
 struct Counting;
 
@@ -101,8 +104,11 @@ impl Node {
         let directory = tempfile::tempdir().unwrap();
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let listen = TcpListener::bind(loopback).unwrap().local_addr().unwrap();
-        let config =
-            ServerConfig { body_within: Duration::from_millis(500), ..ServerConfig::new(loopback, access) };
+        let config = ServerConfig {
+            body_within: Duration::from_millis(500),
+            connections_max: CONNECTIONS_MAX,
+            ..ServerConfig::new(loopback, access)
+        };
         let server = Server::bind(config).unwrap();
         let address = server.address();
         let leader = if leads { "a" } else { "gone" };
