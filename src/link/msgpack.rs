@@ -88,6 +88,18 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_comes_twice_is_an_error() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Order {
+            run: u32,
+        }
+        let twice = [&[0x82][..], &write("run").unwrap(), &[1], &write("run").unwrap(), &[2]].concat();
+        assert_eq!(read::<Order>(&twice), Err("duplicate field `run`".to_owned()));
+        let once = [&[0x81][..], &write("run").unwrap(), &[1]].concat();
+        assert_eq!(read::<Order>(&once), Ok(Order { run: 1 }));
+    }
+
+    #[test]
     fn what_is_said_of_a_bad_value_fits_on_one_short_line() {
         #[derive(Debug, Deserialize)]
         enum Word {

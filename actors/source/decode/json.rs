@@ -56,6 +56,17 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_comes_twice_is_refused() {
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        struct Reading {
+            value: u32,
+        }
+        impl Data for Reading {}
+        let twice = decoded(&mut Json::<Reading>::default(), br#"{"value":1,"value":2}"#).map(drop);
+        assert_eq!(twice.unwrap_err(), "duplicate field `value`, in column 18");
+    }
+
+    #[test]
     fn a_refusal_names_the_column_and_no_line() {
         let reason = decoded(&mut Json::<u32>::default(), b"12 x").unwrap_err();
         assert_eq!(reason, "trailing characters, in column 4");

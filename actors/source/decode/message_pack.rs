@@ -58,6 +58,20 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_comes_twice_is_refused() {
+        #[derive(Clone, serde::Serialize, serde::Deserialize)]
+        struct Reading {
+            value: u32,
+        }
+        impl Data for Reading {}
+        let field = rmp_serde::to_vec(&"value").unwrap();
+        let reason = |bytes: &[u8]| decoded(&mut MessagePack::<Reading>::default(), bytes).map(drop);
+        assert_eq!(reason(&[&[0x81][..], &field, &[1]].concat()), Ok(()));
+        let twice = [&[0x82][..], &field, &[1], &field, &[2]].concat();
+        assert_eq!(reason(&twice).unwrap_err(), "duplicate field `value`");
+    }
+
+    #[test]
     fn a_message_that_nests_too_deep_is_refused() {
         let nested =
             |depth| decoded(&mut MessagePack::<Nested>::default(), &[vec![0x91; depth], vec![0x90]].concat());

@@ -121,6 +121,16 @@ fn a_record_of_a_closed_window_is_counted_and_set_aside() {
 }
 
 #[test]
+fn records_behind_a_watermark_at_the_end_of_time_are_late_whenever_they_are() {
+    let mut harness = Harness::transform(windows(Tumbling::of(ms(10)), Count));
+    let end = || Input::watermark(i64::MAX);
+    harness.run([at(3, 'a', 5), end(), at(2, 'a', 6), at(i64::MIN, 'b', 7), at(i64::MAX, 'b', 8), end()]);
+    harness.run([at(0, 'c', 9), Input::end()]);
+    assert_eq!(said(harness.records()), [('a', 0, 10, Firing::OnTime, 1)]);
+    assert_eq!(harness.counters().late, 4);
+}
+
+#[test]
 fn the_ends_of_time_have_windows_too() {
     let counts = windows(Tumbling::of(ms(1000)).offset(7), Count);
     let found = run(&counts, [at(i64::MIN, 'a', 1), at(i64::MAX, 'b', 1), at(0, 'c', 1), Input::end()]);

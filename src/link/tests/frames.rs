@@ -21,7 +21,7 @@ impl Intake for Taker {
     }
 }
 
-fn take(links: &Links, run: Run) -> Receiver<Frame> {
+pub(super) fn take(links: &Links, run: Run) -> Receiver<Frame> {
     let (tx, rx) = channel();
     links.take_frames(1, run, Arc::new(Taker(Mutex::new(tx))));
     rx

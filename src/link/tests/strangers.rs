@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use watershed_wire::{Draft, Kind};
+use watershed_core::{Epoch, Run, Sequence};
+use watershed_wire::{Draft, Header, Kind};
 
 use super::fixture::*;
-use crate::envelope::header;
+use super::frames::take;
+use crate::envelope;
 use crate::hello::{Hello, PROTOCOL, Reply, hear as hear_reply, say};
 use crate::*;
 
@@ -23,7 +25,7 @@ async fn closes(links: &Links, bytes: &[u8]) {
 
 fn framed(kind: Kind, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    Draft::write(&header(kind, 0, 0), body, &mut out);
+    Draft::write(&envelope::header(kind, 0, 0), body, &mut out);
     out
 }
 
@@ -110,6 +112,31 @@ async fn there_is_room_for_few_strangers_and_always_for_nodes() {
     up(&a, "b").await;
 }
 
+/// How many files this process has open, sockets among them.
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+#[actix_rt::test]
+async fn ten_thousand_strangers_leave_nothing_behind_and_keep_no_node_out() {
+    let (a, b) = pair().await;
+    let before = open_files();
+    for _ in 0..100 {
+        let mut strangers = Vec::new();
+        for _ in 0..100 {
+            strangers.push(TcpStream::connect(b.address()).await.unwrap());
+        }
+        drop(strangers);
+    }
+    assert!(is_up(&a, "b") && is_up(&b, "a"), "who was linked still is");
+    let c = open(local("c")).await;
+    c.learn(&name("b"), &b.address().to_string());
+    up(&c, "b").await;
+    up(&b, "c").await;
+    // Other tests open connections at the same time, but not thousands.
+    until("the strangers' connections are closed", || open_files() < before + 1_000).await;
+}
+
 /// A node of flesh and blood: introduces itself, and writes what it likes.
 async fn node(links: &Links) -> (TcpStream, tokio::net::TcpListener) {
     let listener = tokio::net::TcpListener::bind(anywhere()).await.unwrap();
@@ -155,4 +182,35 @@ async fn a_node_that_breaks_the_protocol_is_cut_off() {
         drop((stream, listener));
         b.forget(&name("c"));
     }
+}
+
+#[actix_rt::test]
+async fn a_connection_that_breaks_within_a_frame_delivers_nothing_of_it() {
+    let b = open(local("b")).await;
+    let taken = take(&b, Run(1));
+    let header = Header {
+        job: 1,
+        run: Run(1),
+        channel: 3,
+        sequence: Sequence(70_000),
+        epoch: Epoch(300),
+        kind: Kind::Records,
+        records: 1,
+    };
+    let mut whole = Vec::new();
+    Draft::write(&header, b"records", &mut whole);
+    for cut in 1..whole.len() {
+        let (mut stream, listener) = node(&b).await;
+        stream.write_all(&whole[..cut]).await.unwrap();
+        drop((stream, listener));
+        until("the link is down", || !is_up(&b, "c")).await;
+        b.forget(&name("c"));
+    }
+    assert!(taken.try_recv().is_err(), "a part of a frame is none");
+    // What the connections before it have left does not go ahead of the first frame of the next.
+    let (mut stream, listener) = node(&b).await;
+    stream.write_all(&whole).await.unwrap();
+    let frame = hear(&taken).await;
+    assert_eq!((frame.header, &frame.body[..]), (header, &b"records"[..]));
+    drop((stream, listener));
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use bytes::Bytes;
-use watershed_core::{Epoch, Run, Sequence};
+use watershed_core::columns::BatchCodec;
+use watershed_core::{ChannelId, Epoch, Run, Sequence};
 use watershed_link::{Intake, NodeName};
 use watershed_wire::{Frame, Header, Kind};
 
-use super::{Outflow, RunIntake};
-use crate::element::GiveBack;
+use super::{Inflow, Outflow, RunIntake};
+use crate::element::{Deliver, GiveBack};
 use crate::vigil::{Post, Vigil};
 
 /// Counts the credit that comes to it.
@@ -25,6 +26,21 @@ impl Handler<GiveBack> for Sender {
     type Result = ();
 
     fn handle(&mut self, _: GiveBack, _: &mut Self::Context) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// Counts the elements that come to it.
+struct Receiver(Arc<AtomicUsize>);
+
+impl Actor for Receiver {
+    type Context = Context<Self>;
+}
+
+impl Handler<Deliver> for Receiver {
+    type Result = ();
+
+    fn handle(&mut self, _: Deliver, _: &mut Self::Context) {
         self.0.fetch_add(1, SeqCst);
     }
 }
@@ -67,4 +83,33 @@ fn credit_behind_a_gap_is_refused() {
 #[test]
 fn credit_that_was_overtaken_is_refused() {
     assert_eq!(take(&[1, 0]), (Err("credit 1 of channel 3 came instead of 0".to_owned()), 0));
+}
+
+/// As [`take`], of frames of records.
+fn take_records(places: &[u64]) -> (Result<(), String>, usize) {
+    System::new().block_on(async {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let to = Post::new(Receiver(taken.clone()).start(), &Arc::new(Vigil::new(Duration::ZERO)));
+        let mut intake = RunIntake::default();
+        intake.flows_in(3, Inflow::new("b".to_owned(), to, ChannelId(0), BatchCodec::of::<u64>()));
+        let node = NodeName::new("b").expect("it is a name");
+        let records = |&place: &u64| {
+            let Frame { header, .. } = credit(place);
+            let header = Header { kind: Kind::Records, ..header };
+            intake.frame(&node, Frame { header, body: Bytes::from_static(b"records"), checksum: 0 })
+        };
+        let ended = places.iter().try_for_each(records);
+        tokio::task::yield_now().await;
+        (ended, taken.load(SeqCst))
+    })
+}
+
+#[test]
+fn records_that_come_twice_behind_a_gap_or_overtaken_are_refused() {
+    let refused =
+        |found: u64, expected: u64| Err(format!("frame {found} of channel 3 came instead of {expected}"));
+    assert_eq!(take_records(&[0, 1, 2]), (Ok(()), 3));
+    assert_eq!(take_records(&[0, 1, 1]), (refused(1, 2), 2));
+    assert_eq!(take_records(&[0, 2]), (refused(2, 1), 1));
+    assert_eq!(take_records(&[1, 0]), (refused(1, 0), 0));
 }

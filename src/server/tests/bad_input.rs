@@ -1,8 +1,11 @@
 //! Input that is wrong, hostile or without end: each is refused within its limit, and the node goes on.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::node::Node;
+use super::node::{CONNECTIONS_MAX, Node};
 
 #[test]
 fn a_body_that_is_announced_too_large_is_refused_before_it_comes() {
@@ -27,6 +30,34 @@ fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[test]
+fn heads_that_come_byte_by_byte_keep_nobody_out_for_long() {
+    let node = Node::start();
+    // More than the server holds: whoever comes now has to wait until these are closed.
+    let connect = |_| TcpStream::connect(node.address).unwrap();
+    let mut slow: Vec<TcpStream> = (0..2 * CONNECTIONS_MAX + 16).map(connect).collect();
+    let (done, is_done) = mpsc::channel::<()>();
+    let mut last = slow[0].try_clone().unwrap();
+    let trickle = std::thread::spawn(move || {
+        for byte in b"GET /healthz HTTP/1.1\r\nX: ".iter().chain(std::iter::repeat(&b'x')) {
+            slow.iter_mut().for_each(|stream| drop(stream.write_all(&[*byte])));
+            if is_done.recv_timeout(Duration::from_millis(200)) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    });
+    let begun = Instant::now();
+    assert_eq!(node.get("/healthz").status, 200);
+    println!("answered after {:.1?}", begun.elapsed());
+    last.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut answer = Vec::new();
+    let _ = last.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    drop(done);
+    trickle.join().unwrap();
+}
+
+#[test]
 fn json_that_is_nested_too_deep_is_not_followed() {
     let node = Node::start();
     let deep = |levels: usize| {
@@ -46,7 +77,13 @@ fn what_is_not_json_is_refused_by_its_type_or_its_text() {
         node.ask("POST", "/api/v1/jobs", "Content-Type: text/plain\r\n", "{\"pipeline\":\"counting\"}");
     assert_eq!(form.problem(415), "the body has to be JSON: send Content-Type: application/json");
     node.ask("POST", "/api/v1/jobs/none/cancel", "", "").problem(415);
-    for body in ["{\"pipeline\":", "\u{0}\u{1}", "pipeline=counting", "{}{}"] {
+    for body in [
+        "{\"pipeline\":",
+        "\u{0}\u{1}",
+        "pipeline=counting",
+        "{}{}",
+        "{\"pipeline\":\"a\",\"pipeline\":\"b\"}",
+    ] {
         let answer = node.post("/api/v1/jobs", body);
         assert!(matches!(answer.status, 400 | 422), "{body}: {answer:?}");
         answer.problem(answer.status);

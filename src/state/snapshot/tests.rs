@@ -155,6 +155,15 @@ fn a_subtask_reads_its_key_groups_only() {
 }
 
 #[test]
+fn a_key_of_a_mebibyte_comes_back() {
+    let key = "k".repeat(1 << 20);
+    let mut stage = Sections::default();
+    stage.part("state").put(KeyGroup(9), &[(key.as_str(), delay(1)), ("EWR", delay(2))]);
+    let layer = Layer { kind: LayerKind::Full, stages: BTreeMap::from([("long".to_owned(), stage)]) };
+    assert_eq!(open(&file(&layer)).unwrap().layer(), layer);
+}
+
+#[test]
 fn an_empty_layer_comes_back_empty() {
     let empty = Layer { kind: LayerKind::Full, stages: BTreeMap::new() };
     assert_eq!(open(&file(&empty)).unwrap().layer(), empty);

@@ -40,6 +40,15 @@ fn an_update_that_is_too_far_ahead_is_not_applied_and_its_site_not_trusted() {
     assert_eq!(replica.on(Tick(0), heard(&poison), &mut effects), Outcome::Unexpected);
     assert_eq!(effects, [ReplicaEffect::Distrust { site: Site(1), ahead: Duration::from_millis(501) }]);
     assert_eq!((applied(&replica), replica.high_water()), (vec![], HybridTime::default()));
+    // A year, and all that a number can say: whoever believed it would never lose again.
+    let year = 365 * 24 * 3_600_000;
+    for time in [HybridTime::at(1_000_000 + year), HybridTime(u64::MAX)] {
+        poison.stamp.time = time;
+        let mut effects = Vec::new();
+        assert_eq!(replica.on(Tick(0), heard(&poison), &mut effects), Outcome::Unexpected);
+        assert!(matches!(effects[..], [ReplicaEffect::Distrust { site: Site(1), .. }]), "{effects:?}");
+        assert_eq!((applied(&replica), replica.high_water()), (vec![], HybridTime::default()));
+    }
     poison.stamp.time = HybridTime::at(1_000_500);
     assert_eq!(fed(&mut replica, 0, heard(&poison)), [apply(&poison)]);
 }

@@ -236,6 +236,11 @@ fn each_rule_tells_what_it_has_checked_and_which_one_is_broken() {
     raise(&mut cut_of(&mut broken.votes, 0).session, lane(1, 7), 5);
     let found = examine(&broken, None);
     assert!(found.iter().all(|finding| finding.found.is_err() == (finding.rule == Rule::Causality)));
+    let told = &lines(&broken)[1];
+    assert!(
+        told.starts_with("K2 causality: subtask ") && told.contains(" of site 1 in epoch 7 of run "),
+        "{told}"
+    );
     let mut without = honest.clone();
     without.votes.iter_mut().for_each(|vote| vote.shared = None);
     assert_eq!(
