@@ -19,7 +19,7 @@ const KINDS: [(&str, u32); 14] = [
     ("L", 3),
     ("E", 4),
     ("I", 30),
-    ("X", 4),
+    ("X", 5),
 ];
 
 /// The consistency layer's invariants, each of which a test has in its name.
