@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicU64, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
@@ -24,6 +25,8 @@ pub struct Table<K, V, R: Resolver<V>> {
     keys: DashMap<K, Versions<R::State>, KeyHashBuilder>,
     /// Held by whoever writes, so that an update and a settling never overlap.
     writing: Mutex<Writing<K>>,
+    /// Higher each time something was written or has settled, when that is done.
+    version: Arc<AtomicU64>,
     of: PhantomData<fn(V)>,
 }
 
@@ -45,6 +48,7 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
             resolver,
             keys: DashMap::default(),
             writing: Mutex::new(writing),
+            version: Arc::default(),
             of: PhantomData,
         }
     }
@@ -94,6 +98,21 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
         self.keys.iter().filter_map(|kept| Some((kept.key().clone(), value(kept.value())?))).collect()
     }
 
+    /// How its values are made.
+    pub(super) fn resolver(&self) -> &R {
+        &self.resolver
+    }
+
+    /// Which version it is at: what was read is read again as long as that does not change.
+    pub(super) fn version(&self) -> Arc<AtomicU64> {
+        self.version.clone()
+    }
+
+    /// Says that something is written or has settled.
+    fn changed(&self) {
+        self.version.fetch_add(1, Release);
+    }
+
     fn join(&self, writing: &mut Writing<K>, stamp: &Stamp, key: K, delta: R::State) {
         let epoch = stamp.dot.lane.epoch;
         if !writing.unsettled.contains(&key) {
@@ -107,6 +126,7 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
                 place.insert(Versions::new(epoch, delta));
             }
         }
+        self.changed();
     }
 
     /// Settles one key; whether it holds something that may go when more settles.
@@ -200,6 +220,7 @@ where
         }
         *before = Some(settled);
         unsettled.retain(|key| self.settle_key(key, settled));
+        self.changed();
     }
 
     fn save(&self, at: Epoch) -> Vec<u8> {
@@ -224,6 +245,7 @@ where
             writing.unsettled.insert(key.clone());
             self.keys.insert(key, Versions::new(BASE, state));
         }
+        self.changed();
         Ok(())
     }
 

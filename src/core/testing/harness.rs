@@ -191,6 +191,7 @@ impl<S: Stage<Out: Data>> Harness<S> {
     /// Lets the operator use the shared state of a replica, in an epoch.
     pub(super) fn share(&mut self, replica: Option<Arc<LocalReplica>>, epoch: Epoch) {
         self.cx.shared = replica.clone().map(|replica| -> Arc<dyn Replica> { replica });
+        self.cx.forget_shared();
         self.cx.epoch = epoch;
         self.replica = replica;
     }
