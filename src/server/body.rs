@@ -8,6 +8,7 @@ use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use watershed_state::inexact_number;
 
 use crate::config::ServerConfig;
 use crate::problem::Problem;
@@ -23,18 +24,54 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let config = request.app_data::<web::Data<ServerConfig>>().expect("the routes have it").clone();
-        let announced = announced(request, config.body_bytes_max);
-        let payload = payload.take();
+        let config = config(request);
+        let max = config.body_bytes_max;
+        let come = come(request, payload.take(), max);
+        Box::pin(async move { understand(&come.await?, config.json_depth_max).map(Json) })
+    }
+}
+
+/// What a body says that holds an update of state: it may be larger, and a number that has no place in 64 bits is refused
+/// instead of rounded.
+pub(crate) struct Exact<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest for Exact<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let config = config(request);
+        let max = config.update_bytes_max;
+        let come = come(request, payload.take(), max);
         Box::pin(async move {
-            announced?;
-            let read = tokio::time::timeout(config.body_within, read(payload, config.body_bytes_max)).await;
-            let late = |_| {
-                let detail = format!("the body did not come within {:?}", config.body_within);
-                Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
-            };
-            understand(&read.map_err(late)??, config.json_depth_max).map(Json)
+            let body = come.await?;
+            if let Some(number) = str::from_utf8(&body).ok().and_then(inexact_number) {
+                return Err(Problem::invalid(said(&format_args!("{number} has more than 64 bits"))));
+            }
+            understand(&body, config.json_depth_max).map(Exact)
         })
+    }
+}
+
+fn config(request: &HttpRequest) -> web::Data<ServerConfig> {
+    request.app_data::<web::Data<ServerConfig>>().expect("the routes have it").clone()
+}
+
+/// The body of a request, once it is there.
+fn come(
+    request: &HttpRequest,
+    payload: Payload,
+    max: usize,
+) -> impl Future<Output = Result<Vec<u8>, Problem>> + use<> {
+    let (announced, within) = (announced(request, max), config(request).body_within);
+    async move {
+        announced?;
+        let read = tokio::time::timeout(within, read(payload, max)).await;
+        let late = |_| {
+            let detail = format!("the body did not come within {within:?}");
+            Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+        };
+        read.map_err(late)?
     }
 }
 
@@ -44,7 +81,7 @@ fn announced(request: &HttpRequest, max: usize) -> Result<(), Problem> {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok());
     if length.is_some_and(|length| length > max as u64) {
-        return Err(too_large(max));
+        return Err(Problem::too_large("the body", max));
     }
     let kind = headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     let essence = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
@@ -56,17 +93,13 @@ fn announced(request: &HttpRequest, max: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-fn too_large(max: usize) -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {max} bytes"))
-}
-
 async fn read(mut payload: Payload, max: usize) -> Result<Vec<u8>, Problem> {
     let mut body = Vec::new();
     while let Some(part) = payload.next().await {
         let broken = |error| Problem::new(StatusCode::BAD_REQUEST, format!("the body broke off: {error}"));
         let part = part.map_err(broken)?;
         if body.len() + part.len() > max {
-            return Err(too_large(max));
+            return Err(Problem::too_large("the body", max));
         }
         body.extend_from_slice(&part);
     }
@@ -93,7 +126,7 @@ fn understand<T: DeserializeOwned>(body: &[u8], depth_max: usize) -> Result<T, P
 }
 
 /// What is wrong, in a line: it quotes names of the body, which may be long and steer a terminal.
-fn said(error: &serde_json::Error) -> String {
+pub(crate) fn said(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     let plain = text.chars().take(SAID_MAX).flat_map(|c| {
         let is_quote = matches!(c, '"' | '\'' | '\\');
@@ -103,7 +136,7 @@ fn said(error: &serde_json::Error) -> String {
 }
 
 /// How deep JSON is nested at most, found without recursion.
-fn depth(json: &[u8]) -> usize {
+pub(crate) fn depth(json: &[u8]) -> usize {
     let (mut now, mut most) = (0_usize, 0);
     let (mut quoted, mut escaped) = (false, false);
     for byte in json {

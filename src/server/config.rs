@@ -18,7 +18,11 @@ pub struct ServerConfig {
     pub backlog: u32,
     /// How large the body of a request may be. Default: 64 KiB.
     pub body_bytes_max: usize,
-    /// How deep the JSON of a body may be nested. Default: 32.
+    /// How large a body may be that holds an update of state. Default: 1 MiB.
+    pub update_bytes_max: usize,
+    /// How long a key may be in an address, as JSON. Default: 32 KiB.
+    pub key_bytes_max: usize,
+    /// How deep the JSON of a body, or of a key, may be nested. Default: 32.
     pub json_depth_max: usize,
     /// How long the head of a request may take to come. Default: 5 s.
     pub head_within: Duration,
@@ -68,6 +72,8 @@ impl ServerConfig {
             connections_max: 256,
             backlog: 128,
             body_bytes_max: 64 << 10,
+            update_bytes_max: 1 << 20,
+            key_bytes_max: 32 << 10,
             json_depth_max: 32,
             head_within: Duration::from_secs(5),
             body_within: Duration::from_secs(10),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   client ──► gate ──► routes ──► NodeHandle::request ──► the leader, wherever it is
+//!              │          ├──► NodeHandle::query, update ──► a node on which the job lives
 //!              │          │
 //!              │          └── /metrics, /healthz, /readyz: of this node itself
 //!              └── limits, bearer token, hosts and origins of browsers
@@ -19,16 +20,19 @@
 mod body;
 mod checkpoints;
 mod config;
+mod duration;
 mod error;
 mod gate;
 mod health;
 mod jobs;
 mod metrics;
+mod name;
 mod nodes;
 mod openapi;
 mod problem;
 mod routes;
 mod server;
+mod states;
 pub mod view;
 
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! What is wrong with a request, as a problem document (RFC 9457).
 
+mod query;
+
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use watershed_runtime::cluster::{self, ProblemKind};
 
 /// A problem document. Its `type` is `about:blank`, so that its title is the status's.
@@ -18,6 +21,12 @@ pub struct Document {
     pub status: u16,
     /// What is wrong, and what to do.
     pub detail: String,
+    /// What kind of error it is, for programs, where a question about state is not answered: `rolled-back`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// What else is known of it.
+    #[serde(flatten)]
+    pub members: Map<String, Value>,
 }
 
 /// What is wrong with a request.
@@ -28,11 +37,13 @@ pub(crate) struct Problem {
     detail: String,
     /// The methods there are, where another one was used.
     allow: Option<&'static str>,
+    code: Option<String>,
+    members: Map<String, Value>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Problem { status, detail: detail.into(), allow: None }
+        Problem { status, detail: detail.into(), allow: None, code: None, members: Map::new() }
     }
 
     pub(crate) fn method(allow: &'static str) -> Self {
@@ -47,6 +58,32 @@ impl Problem {
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    pub(crate) fn document(&self) -> Document {
+        Document {
+            kind: "about:blank".to_owned(),
+            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            code: self.code.clone(),
+            members: self.members.clone(),
+        }
+    }
+
+    /// More came than is taken.
+    pub(crate) fn too_large(what: &str, max: usize) -> Self {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("{what} is larger than {max} bytes"))
+    }
+
+    /// What is known cannot be told.
+    pub(crate) fn broken(detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+
+    /// The same, with its kind for programs.
+    pub(crate) fn coded(self, code: &str) -> Self {
+        Problem { code: Some(code.to_owned()), ..self }
     }
 
     /// An answer that fits to no question: the nodes run different programs.
@@ -73,12 +110,6 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let document = Document {
-            kind: "about:blank".to_owned(),
-            title: self.status.canonical_reason().unwrap_or("Problem").to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail.clone(),
-        };
         let mut response = HttpResponse::build(self.status);
         response.content_type("application/problem+json");
         if let Some(allow) = self.allow {
@@ -87,6 +118,6 @@ impl ResponseError for Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             response.insert_header((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
         }
-        response.body(serde_json::to_vec(&document).expect("a document is plain data"))
+        response.body(serde_json::to_vec(&self.document()).expect("a document is plain data"))
     }
 }

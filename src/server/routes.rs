@@ -4,11 +4,11 @@ use actix_web::http::Method;
 use actix_web::{Resource, Responder, guard, web};
 
 use crate::problem::Problem;
-use crate::{checkpoints, health, jobs, metrics, nodes, openapi};
+use crate::{checkpoints, health, jobs, metrics, nodes, openapi, states};
 
 /// All paths, with their methods.
 #[cfg(test)]
-pub(crate) const ROUTES: [(&str, &str); 12] = [
+pub(crate) const ROUTES: [(&str, &str); 13] = [
     ("/api/v1/jobs", "GET, HEAD, POST"),
     ("/api/v1/jobs/{job}", "GET, HEAD, DELETE"),
     ("/api/v1/jobs/{job}/cancel", "POST"),
@@ -16,6 +16,7 @@ pub(crate) const ROUTES: [(&str, &str); 12] = [
     ("/api/v1/jobs/{job}/savepoint", "POST"),
     ("/api/v1/jobs/{job}/rescale", "POST"),
     ("/api/v1/jobs/{job}/checkpoints", "GET, HEAD"),
+    ("/api/v1/jobs/{job}/state/{state}", "GET, HEAD, POST"),
     ("/api/v1/nodes", "GET, HEAD"),
     ("/api/v1/openapi.json", "GET, HEAD"),
     ("/metrics", "GET, HEAD"),
@@ -40,6 +41,11 @@ pub(crate) fn lay(app: &mut web::ServiceConfig) {
     app.service(path("/api/v1/jobs/{job}/savepoint", "POST").route(web::post().to(jobs::savepoint)));
     app.service(path("/api/v1/jobs/{job}/rescale", "POST").route(web::post().to(jobs::rescale)));
     app.service(path("/api/v1/jobs/{job}/checkpoints", "GET, HEAD").route(get().to(checkpoints::list)));
+    app.service(
+        path("/api/v1/jobs/{job}/state/{state}", "GET, HEAD, POST")
+            .route(get().to(states::ask))
+            .route(web::post().to(states::change)),
+    );
     app.service(path("/api/v1/nodes", "GET, HEAD").route(get().to(nodes::list)));
     app.service(path("/api/v1/openapi.json", "GET, HEAD").route(get().to(openapi::show)));
     app.service(path("/metrics", "GET, HEAD").route(get().to(metrics::show)));

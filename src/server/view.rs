@@ -1,5 +1,7 @@
 //! What is asked and answered in JSON. Times are numbers of seconds, or of milliseconds since 1970 where they end in `_ms`.
 
+mod state;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use watershed_runtime::{CheckpointReport, VertexReport};
 use watershed_state::inspect::Summary;
 
 pub use crate::problem::Document as ProblemDocument;
+pub use state::{AskState, ChangeState, LevelView, StateView, TOKEN_HEADER};
 
 /// What is to be run: the body of `POST /api/v1/jobs`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

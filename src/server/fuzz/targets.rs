@@ -16,7 +16,12 @@ static NODE: LazyLock<Node> = LazyLock::new(Node::start);
 
 /// Sends bytes as the body of each request that has one.
 pub fn bodies(bytes: &[u8]) {
-    for path in ["/api/v1/jobs", "/api/v1/jobs/none/rescale", "/api/v1/jobs/none/cancel"] {
+    for path in [
+        "/api/v1/jobs",
+        "/api/v1/jobs/none/rescale",
+        "/api/v1/jobs/none/cancel",
+        "/api/v1/jobs/none/state/none",
+    ] {
         let host = NODE.address;
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n\

@@ -1,5 +1,8 @@
 //! A node of one, with pipelines that count, and the plainest of all HTTP clients.
 
+#[path = "sharing.rs"]
+mod sharing;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
@@ -21,25 +24,29 @@ use crate::{Access, Server, ServerConfig};
 /// How many connections each of the two threads of the server holds: few, so that a test can take all of them.
 pub(super) const CONNECTIONS_MAX: usize = 32;
 
-/// The one pipeline: counts up to a number, as slowly as is asked for.
+/// Two pipelines: one counts up to a number, as slowly as is asked for, and one [shares](sharing) limits.
 struct Counting;
 
 impl Programs for Counting {
     fn plan(&self, spec: &JobSpec) -> Result<Planned, String> {
-        if spec.pipeline != "counting" {
-            return Err(format!("there is no pipeline {:?}", spec.pipeline));
-        }
         let number = |name: &str| spec.parameters.get(name).and_then(|value| value.parse::<u64>().ok());
         let pause = number("pause_ms").unwrap_or(0);
-        let pipeline = Pipeline::new("counting", KeyGroups::default());
-        let numbers = pipeline.source(Numbers::up_to(number("count").unwrap_or(100))).map(move |n| {
-            std::thread::sleep(Duration::from_millis(pause));
-            n
-        });
-        numbers.discard();
+        let plan = match spec.pipeline.as_str() {
+            "counting" => {
+                let pipeline = Pipeline::new("counting", KeyGroups::default());
+                let numbers = pipeline.source(Numbers::up_to(number("count").unwrap_or(100))).map(move |n| {
+                    std::thread::sleep(Duration::from_millis(pause));
+                    n
+                });
+                numbers.discard();
+                pipeline.plan()
+            }
+            "sharing" => sharing::plan(Duration::from_millis(1)),
+            other => return Err(format!("there is no pipeline {other:?}")),
+        };
         let checkpoints =
             CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
-        let plan = pipeline.plan().map_err(|error| error.to_string())?;
+        let plan = plan.map_err(|error| error.to_string())?;
         let config = Config { checkpoints, poll_records: 8, batch_records: 8, ..Config::default() };
         Ok(Planned { plan, config, backend: None })
     }

@@ -27,6 +27,8 @@ pub(super) fn misfits(document: &Value, schema: &Value, value: &Value, place: &s
     }
     match value {
         Value::Object(fields) => object(document, schema, fields, place),
+        // Where nothing is said of the items, they may be anything.
+        Value::Array(_) if schema["items"].is_null() => Vec::new(),
         Value::Array(items) => {
             let item =
                 |(index, item)| misfits(document, &schema["items"], item, &format!("{place}[{index}]"));
