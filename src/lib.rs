@@ -31,12 +31,14 @@
 //! | give it a command line | [`App`], [`main`] |
 //! | run it from a program or a test | [`run`], [`Job`] |
 //! | write an operator, a source, a sink | [`core::spi`] |
+//! | ask a job that runs on a cluster, from any program | [`client`] |
 //! | see what is built in | [`actors`] |
 
 extern crate self as watershed;
 
 mod app;
 mod cli;
+pub mod client;
 mod job;
 pub mod parameters;
 pub mod prelude;

@@ -3,6 +3,7 @@
 mod ask;
 mod cluster;
 mod look;
+mod query;
 #[cfg(feature = "postgres")]
 mod txn;
 
@@ -14,6 +15,7 @@ use crate::app::App;
 pub(super) use ask::{Cancel, OneJob};
 pub(super) use cluster::{Certs, Node, OfJob, Placement, Rescale, Submit, Where};
 pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
+pub(super) use query::{OfKey, Query, Update};
 #[cfg(feature = "postgres")]
 pub(super) use txn::{AcceptLoss, Chosen, Place, Resolve, Txn};
 
@@ -54,6 +56,10 @@ pub(super) enum Command {
     Savepoint(OneJob),
     /// Ask a running job to end: at once, behind a savepoint, or drained
     Cancel(Cancel),
+    /// Ask a running job for the value of a key: of shared state, or of an operator's
+    Query(Query),
+    /// Change a key of the state that a running job shares
+    Update(Update),
     /// Run a node of a cluster, alone or with others
     Node(Node),
     /// Have a cluster run a pipeline
@@ -157,6 +163,8 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("state", |look| look.after_help(words(look::STATE_HELP)))
         .mut_subcommand("savepoint", |ask| ask.after_help(words(ask::SAVEPOINT_HELP)))
         .mut_subcommand("cancel", |ask| ask.after_help(words(ask::CANCEL_HELP)))
+        .mut_subcommand("query", |ask| ask.after_help(words(query::QUERY_HELP)))
+        .mut_subcommand("update", |ask| ask.after_help(words(query::UPDATE_HELP)))
         .mut_subcommand("node", |node| node.after_help(words(cluster::NODE_HELP)))
         .mut_subcommand("submit", |ask| ask.after_help(words(cluster::SUBMIT_HELP)))
         .mut_subcommand("jobs", |ask| ask.after_help(cluster::ASK_HELP))

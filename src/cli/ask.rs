@@ -1,4 +1,4 @@
-//! `savepoint`, `cancel`: asks a job that runs in another process.
+//! `savepoint`, `cancel`, `query`, `update`: asks a job that runs in another process of this machine.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use watershed_server::view::StateView;
 
 use super::arguments::{Cancel, OneJob};
 use super::failure::Failure;
-use super::requests::{Answer, Door, Granted, LINE_BYTES_MAX, Request, Want};
+use super::requests::{ANSWER_BYTES_MAX, Answer, Door, Granted, Request, Want};
 use super::settings::Options;
 use super::{answer, look};
 use crate::parameters::Values;
+
+/// How long an answer about a key may take beyond what the job may wait for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an answer is waited for.
 #[derive(Serialize, Deserialize)]
@@ -31,7 +35,7 @@ impl Default for Patience {
 /// Asks for a savepoint.
 pub(super) fn savepoint(arguments: &OneJob, options: &Options) -> Result<(), Failure> {
     let granted = ask(arguments, Want::Savepoint)?;
-    tell(Want::Savepoint, Path::new(&arguments.job), granted, options)
+    tell(&Want::Savepoint, Path::new(&arguments.job), granted, options)
 }
 
 /// Asks for the end.
@@ -41,11 +45,21 @@ pub(super) fn cancel(arguments: &Cancel, options: &Options) -> Result<(), Failur
         (false, true) => Want::Drain,
         (false, false) => Want::Cancel,
     };
-    let granted = ask(&arguments.job, want)?;
-    tell(want, Path::new(&arguments.job.job), granted, options)
+    let granted = ask(&arguments.job, want.clone())?;
+    tell(&want, Path::new(&arguments.job.job), granted, options)
 }
 
-fn tell(want: Want, directory: &Path, granted: Option<Granted>, options: &Options) -> Result<(), Failure> {
+/// Asks about a key, or changes it.
+pub(super) fn state(directory: &str, want: Want, wait: Duration) -> Result<StateView, Failure> {
+    match told(directory, want, wait.saturating_add(ANSWER_WITHIN))? {
+        Answer::Found(view) => Ok(*view),
+        Answer::Unanswered(error) => Err(Failure::Question(Box::new(error))),
+        Answer::Refused(reason) => Err(Failure::Unable(reason)),
+        Answer::Granted(_) => Err(misunderstood()),
+    }
+}
+
+fn tell(want: &Want, directory: &Path, granted: Option<Granted>, options: &Options) -> Result<(), Failure> {
     if options.json {
         let (epoch, lineage) = granted.map(|Granted { epoch, lineage }| (epoch, lineage)).unzip();
         return answer(&json!({ "granted": want, "checkpoint": epoch, "lineage": lineage }).to_string());
@@ -61,6 +75,7 @@ fn tell(want: Want, directory: &Path, granted: Option<Granted>, options: &Option
         Want::Suspend => format!("suspended at {checkpoint}; start the job on {directory} again to go on"),
         Want::Drain => format!("drained; the job has come to its end with {checkpoint}"),
         Want::Cancel => format!("cancelled; started on {directory} again, the job goes on from {checkpoint}"),
+        Want::Query(_) | Want::Update(_) => unreachable!("a key has a value, and no checkpoint"),
     })
 }
 
@@ -74,7 +89,16 @@ fn ask(arguments: &OneJob, want: Want) -> Result<Option<Granted>, Failure> {
     if timeout.is_zero() {
         return Err(Failure::Usage("--timeout is 0: write a duration, as 30s".to_owned()));
     }
-    let path = Path::new(&arguments.job);
+    match told(&arguments.job, want, timeout)? {
+        Answer::Granted(granted) => Ok(granted),
+        Answer::Refused(reason) => Err(Failure::Unable(reason)),
+        Answer::Found(_) | Answer::Unanswered(_) => Err(misunderstood()),
+    }
+}
+
+/// What the job on a directory says.
+fn told(directory: &str, want: Want, timeout: Duration) -> Result<Answer, Failure> {
+    let path = Path::new(directory);
     let directory = path.display();
     // Says what is wrong with a directory that is none.
     look::open(path)?;
@@ -91,13 +115,15 @@ fn ask(arguments: &OneJob, want: Want) -> Result<Option<Granted>, Failure> {
         )),
         _ => Failure::Unreachable(format!("the job on {directory} has broken off: {error}")),
     })?;
-    match told {
-        None => Err(Failure::Unreachable(format!(
+    told.ok_or_else(|| {
+        Failure::Unreachable(format!(
             "the job on {directory} ended before it answered, or has too many requests: see whether it still runs"
-        ))),
-        Some(Answer::Granted(granted)) => Ok(granted),
-        Some(Answer::Refused(reason)) => Err(Failure::Unable(reason)),
-    }
+        ))
+    })
+}
+
+fn misunderstood() -> Failure {
+    Failure::Unable("the job gave another answer than was asked for: it is of another version".to_owned())
 }
 
 /// One request, one answer; `None` where the other side says nothing.
@@ -108,6 +134,6 @@ fn converse(connection: &UnixStream, want: Want, timeout: Duration) -> io::Resul
     line.push('\n');
     (&*connection).write_all(line.as_bytes())?;
     let mut told = String::new();
-    BufReader::new(connection.take(LINE_BYTES_MAX)).read_line(&mut told)?;
+    BufReader::new(connection.take(ANSWER_BYTES_MAX)).read_line(&mut told)?;
     if told.is_empty() { Ok(None) } else { Ok(Some(serde_json::from_str(&told)?)) }
 }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use watershed_core::{MESSAGE_BYTES_MAX, PlanError, excerpt};
 use watershed_runtime::JobError;
+use watershed_runtime::query::QueryError;
+use watershed_server::view::ProblemDocument;
 
 use super::streams::{answer, tell};
 use crate::parameters::ParameterError;
@@ -25,6 +27,9 @@ pub(super) enum Failure {
     /// It could not be done: what it was asked about is damaged, or somebody said no.
     #[error("{0}")]
     Unable(String),
+    /// A question about state has no answer.
+    #[error(transparent)]
+    Question(Box<QueryError>),
     /// There is nobody to ask.
     #[error("{0}")]
     Unreachable(String),
@@ -63,6 +68,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => Failure::USAGE,
+            Failure::Question(error) => code_of(error),
             Failure::Job { .. } | Failure::Unable(_) | Failure::Output(_) => 1,
             Failure::Unreachable(_) => 3,
         }
@@ -70,14 +76,19 @@ impl Failure {
 
     /// Tells whoever asked, as a line of text or of JSON.
     pub(super) fn report(&self, json: bool) -> ExitCode {
-        let letters = match self {
-            Failure::Job { letters, .. } => letters.as_ref(),
-            Failure::Usage(_) | Failure::Unable(_) | Failure::Unreachable(_) | Failure::Output(_) => None,
+        let known = match self {
+            Failure::Job { letters: Some(letters), .. } => Known::Letters(letters),
+            Failure::Question(error) => Known::Question((**error).clone().into()),
+            Failure::Job { letters: None, .. }
+            | Failure::Usage(_)
+            | Failure::Unable(_)
+            | Failure::Unreachable(_)
+            | Failure::Output(_) => Known::Nothing {},
         };
         // Where standard output cannot be written, standard error is what is left.
         let told = json && !matches!(self, Failure::Output(_)) && {
             let message = one_line_of(&self.to_string());
-            report_json(&message, self.code(), letters).is_ok()
+            report_json(&message, self.code(), known).is_ok()
         };
         if !told {
             tell(&format!("error: {}", one_line_of(&self.to_string())));
@@ -113,16 +124,59 @@ impl From<JobError> for Failure {
     }
 }
 
+/// 2 where something else has to be asked, 3 where nobody has answered, 1 otherwise.
+fn code_of(error: &QueryError) -> u8 {
+    match error {
+        QueryError::NoJob { .. }
+        | QueryError::NoState { .. }
+        | QueryError::NoKey { .. }
+        | QueryError::NoCheckpoint { .. }
+        | QueryError::Unfit { .. }
+        | QueryError::TokenInvalid { .. }
+        | QueryError::ReadOnly { .. }
+        | QueryError::TooLarge { .. } => Failure::USAGE,
+        QueryError::Unavailable { .. } | QueryError::Busy { .. } | QueryError::Unknown { .. } => 3,
+        _ => 1,
+    }
+}
+
+/// What else is known of a failure.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+pub(super) enum Known<'a> {
+    /// Nothing.
+    Nothing {},
+    /// The dead letters that came before.
+    Letters(&'a KeptLetters),
+    /// Why a question about state has no answer.
+    Question(Told),
+}
+
+/// Why a question about state has no answer, for programs.
+#[derive(serde::Serialize)]
+pub(super) struct Told {
+    code: Option<String>,
+    #[serde(flatten)]
+    members: serde_json::Map<String, serde_json::Value>,
+}
+
+impl From<QueryError> for Told {
+    fn from(error: QueryError) -> Self {
+        let ProblemDocument { code, members, .. } = error.into();
+        Told { code, members }
+    }
+}
+
 /// Writes an error as a JSON object.
-pub(super) fn report_json(message: &str, code: u8, letters: Option<&KeptLetters>) -> Result<(), Failure> {
+pub(super) fn report_json(message: &str, code: u8, known: Known<'_>) -> Result<(), Failure> {
     #[derive(serde::Serialize)]
     struct Report<'a> {
         error: &'a str,
         exit_code: u8,
         #[serde(flatten)]
-        letters: Option<&'a KeptLetters>,
+        known: Known<'a>,
     }
-    let report = Report { error: message, exit_code: code, letters };
+    let report = Report { error: message, exit_code: code, known };
     answer(&serde_json::to_string(&report).expect("an error is plain data"))
 }
 

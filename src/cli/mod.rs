@@ -25,6 +25,7 @@ mod pipelines;
 mod plan;
 mod programs;
 mod progress;
+mod query;
 mod requests;
 mod resume;
 mod run;
@@ -54,8 +55,8 @@ use streams::answer;
 /// Gives an application the command line: the whole `main` of its binary.
 ///
 /// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run,
-/// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one, `txn` resolves what
-/// is in doubt, `node` takes part in a cluster, `submit`, `jobs`, `status` and others ask one; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
+/// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one, `query`
+/// and `update` read and change its state, `txn` resolves what is in doubt, `node` takes part in a cluster, `submit`, `jobs`, `status` and others ask one; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
 /// written, 2 where the command or
 /// its configuration is wrong and nothing has run, and 3 where no job or no cluster answers.
 pub fn main(app: App) -> ExitCode {
@@ -109,14 +110,16 @@ fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, b
         Command::Plan(arguments) => done(plan::show(app, arguments, settings, &options)),
         Command::Checkpoint(look) => checkpoint::look(app, look, settings, &options),
         Command::State(look) => done(state::look(look, &options)),
-        Command::Savepoint(arguments) if cluster::is_local(arguments) => {
+        Command::Savepoint(arguments) if cluster::is_local(&arguments.job, &arguments.place) => {
             done(ask::savepoint(arguments, &options))
         }
         Command::Savepoint(arguments) => done(cluster::savepoint(&mut settings, arguments, &options)),
-        Command::Cancel(arguments) if cluster::is_local(&arguments.job) => {
+        Command::Cancel(arguments) if cluster::is_local(&arguments.job.job, &arguments.job.place) => {
             done(ask::cancel(arguments, &options))
         }
         Command::Cancel(arguments) => done(cluster::cancel(&mut settings, arguments, &options)),
+        Command::Query(arguments) => done(query::query(&mut settings, arguments, &options)),
+        Command::Update(arguments) => done(query::update(&mut settings, arguments, &options)),
         Command::Node(arguments) => {
             done(arguments.set(&mut settings).and_then(|node| node::run(app, node, &options)))
         }
@@ -143,7 +146,7 @@ fn refuse(error: &clap::Error, mut arguments: impl Iterator<Item = OsString>) ->
     if !helps && arguments.any(|argument| argument == "--json") {
         let message = clean.lines().next().unwrap_or_default();
         let message = message.trim_start_matches("error: ");
-        if let Err(failure) = failure::report_json(message, Failure::USAGE, None) {
+        if let Err(failure) = failure::report_json(message, Failure::USAGE, failure::Known::Nothing {}) {
             return failure.report(false);
         }
     } else if !helps && clean != text {

@@ -3,6 +3,7 @@
 //! ```text
 //!   savepoint DIR --connect--> DIR/requests.sock --> one thread a connection --ask--> the job's coordinator
 //!                 {"want":"savepoint"}                        {"granted":{"epoch":71,"lineage":0}}
+//!                 {"want":{"query":{"state":"stock", ..}}}    {"found":{"value":25, ..}}
 //! ```
 //!
 //! One request and one answer a connection, each a JSON object in a line. A socket, because the kernel then knows
@@ -21,13 +22,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use watershed_runtime::JobHandle;
+use watershed_runtime::{JobHandle, Wish};
+use watershed_server::view::{LevelView, StateView};
+use watershed_state::inexact_number;
 
+use crate::job::state::wait;
 pub(super) use place::Door;
-pub(super) use words::{Answer, Granted, Request, Want};
+pub(super) use words::{Answer, Asking, Changing, Granted, Request, Want};
 
-/// How long a request or an answer may be, in bytes.
-pub(super) const LINE_BYTES_MAX: u64 = 16 * 1024;
+/// How long a request may be, in bytes: the largest update as JSON, and a token.
+pub(super) const REQUEST_BYTES_MAX: u64 = 1 << 20;
+/// How long an answer may be, in bytes: the largest value as JSON.
+pub(super) const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// How many may wait for an answer at a time.
 const WAITING_MAX: usize = 64;
 /// How long somebody who has connected may take to ask, and to take in the answer.
@@ -100,12 +106,42 @@ fn converse(connection: &UnixStream, job: &JobHandle) -> io::Result<()> {
     connection.set_read_timeout(Some(TALK_WITHIN))?;
     connection.set_write_timeout(Some(TALK_WITHIN))?;
     let mut line = String::new();
-    BufReader::new(connection.take(LINE_BYTES_MAX)).read_line(&mut line)?;
-    let answer = match serde_json::from_str::<Request>(&line) {
-        Ok(Request { want }) => Answer::of(job.ask(want.wish()).wait()),
-        Err(error) => Answer::Refused(format!("the request is not understood: {error}")),
+    BufReader::new(connection.take(REQUEST_BYTES_MAX)).read_line(&mut line)?;
+    let answer = match (inexact_number(&line), serde_json::from_str::<Request>(&line)) {
+        (None, Ok(Request { want })) => perform(want, job),
+        (Some(number), _) => Answer::Refused(format!("{number} has more than 64 bits")),
+        (None, Err(error)) => Answer::Refused(format!("the request is not understood: {error}")),
     };
     let mut line = serde_json::to_string(&answer).expect("an answer is plain data");
     line.push('\n');
     (&*connection).write_all(line.as_bytes())
+}
+
+/// Has the job do what is wanted.
+fn perform(want: Want, job: &JobHandle) -> Answer {
+    let wish = |wish| Answer::granted(job.ask(wish).wait());
+    match want {
+        Want::Savepoint => wish(Wish::Savepoint),
+        Want::Suspend => wish(Wish::Suspend),
+        Want::Drain => wish(Wish::Drain),
+        Want::Cancel => wish(Wish::Cancel),
+        Want::Query(asking) => {
+            let Asking { state, token, ask } = *asking;
+            let found = ask.question(&state, token).map_err(Answer::Refused).and_then(|question| {
+                let (key, level) = (question.key.clone(), LevelView::from(question.level));
+                let found = wait(job.query(question)).map_err(Answer::Unanswered)?;
+                StateView::new(&state, &key, Some(level), found).map_err(Answer::Refused)
+            });
+            found.map_or_else(|refused| refused, |view| Answer::Found(Box::new(view)))
+        }
+        Want::Update(changing) => {
+            let Changing { state, token, change } = *changing;
+            let made = change.update(&state, token).map_err(Answer::Refused).and_then(|update| {
+                let key = update.key.clone();
+                let found = wait(job.update(update)).map_err(Answer::Unanswered)?;
+                StateView::new(&state, &key, None, found).map_err(Answer::Refused)
+            });
+            made.map_or_else(|refused| refused, |view| Answer::Found(Box::new(view)))
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod failures;
 mod lasting;
 mod place;
 mod requests;
+mod states;
 
 use place::{Ended, Place, refused, run};
 

@@ -115,7 +115,8 @@ fn nonsense_on_the_socket_is_refused_and_harms_nobody() {
     };
     assert!(say(b"savepoint\n").starts_with("{\"refused\":\"the request is not understood: "));
     assert!(say(b"{\"want\":\"everything\"}\n").contains("unknown variant `everything`"));
-    assert!(say(&[b'x'; 16 * 1024]).starts_with("{\"refused\":"));
+    assert!(say(&vec![b'x'; 1 << 20]).starts_with("{\"refused\":"));
+    assert!(say(b"{\"want\":{\"query\":{\"state\":\"x\"}}}\n").contains("missing field `ask`"));
     drop(UnixStream::connect(flights.0.path().join("state/requests.sock")).expect("a job listens"));
     asked(&flights.0, &["cancel", "state"]);
     assert_eq!(ended(child).code, Some(0));

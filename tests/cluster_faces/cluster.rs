@@ -87,6 +87,11 @@ impl Cluster {
         self.place.path()
     }
 
+    /// Where a node answers.
+    pub(crate) fn url(&self, number: usize) -> String {
+        format!("http://{}", self.http[number - 1])
+    }
+
     /// The arguments of a node.
     fn arguments(&self, number: usize, data: &str) -> Vec<String> {
         let coordinators =

@@ -1,6 +1,7 @@
 //! A cluster as people meet it: three processes, asked on the command line and by HTTP.
 
 mod cluster;
+mod states;
 
 use serde_json::{Value, json};
 

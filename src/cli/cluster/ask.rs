@@ -8,14 +8,14 @@ use watershed_server::view::{Cancel, Nothing, Savepoint};
 
 use super::{client, connect, path_of};
 use crate::cli::answer;
-use crate::cli::arguments::{self, OneJob};
+use crate::cli::arguments::{self, OneJob, Where};
 use crate::cli::failure::Failure;
 use crate::cli::settings::{Options, Settings};
 
 /// Whether a job is meant that runs in one process, by its state directory, and none of the cluster.
-pub(in crate::cli) fn is_local(job: &OneJob) -> bool {
-    let path = Path::new(&job.job);
-    job.place.url.is_none() && (path.is_dir() || path.components().count() > 1 || path.is_absolute())
+pub(in crate::cli) fn is_local(job: &str, place: &Where) -> bool {
+    let path = Path::new(job);
+    place.url.is_none() && (path.is_dir() || path.components().count() > 1 || path.is_absolute())
 }
 
 /// Asks for a savepoint.

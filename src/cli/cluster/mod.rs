@@ -3,6 +3,7 @@
 mod ask;
 mod client;
 mod show;
+mod state;
 mod submit;
 
 use serde::Serialize;
@@ -14,8 +15,10 @@ use super::answer;
 use super::arguments::{self, OfJob, Where};
 use super::failure::Failure;
 use super::settings::{NodeOptions, Options, Settings};
+use crate::client::path_of;
 pub(super) use ask::{cancel, is_local, savepoint};
 pub(super) use client::Client;
+pub(super) use state::{query, update};
 pub(super) use submit::submit;
 
 /// The cluster that the settings and flags name.
@@ -29,19 +32,6 @@ pub(super) fn connect(settings: &mut Settings, place: &Where) -> Result<Client, 
     let NodeOptions { url, http_token_file, .. } = settings.node.read()?;
     let token = http_token_file.as_deref().map(super::node::token_in).transpose()?;
     Client::new(&url, token)
-}
-
-/// The path of a job, and of what it has.
-fn path_of(job: &str, what: &str) -> String {
-    let mut path = "/api/v1/jobs/".to_owned();
-    for byte in job.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
-            path.push(byte.into());
-        } else {
-            path.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    path + what
 }
 
 /// Lists the jobs.

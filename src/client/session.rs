@@ -1,0 +1,228 @@
+//! One reader's and writer's thread of time.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use watershed_core::{Epoch, Run};
+use watershed_runtime::query::limits::WAIT_DEFAULT;
+use watershed_runtime::query::{AsOf, Level};
+use watershed_server::view::{AskState, StateView};
+use watershed_state::{Packed, to_json};
+
+use super::nodes::{NoAnswer, Nodes, Question};
+use super::{ClientError, in_address, state_path};
+
+/// Asks one job, and remembers what it was answered: see the [module](super).
+#[derive(Clone, Debug)]
+pub struct Session {
+    nodes: Nodes,
+    job: String,
+    /// What was seen, as the nodes have sealed it.
+    token: Option<String>,
+    /// The newest run that has answered.
+    run: Run,
+    wait: Duration,
+    rebase: bool,
+}
+
+/// What was found, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<V> {
+    /// The value; `None` where there is nothing of the key.
+    pub value: Option<V>,
+    /// The run that answers, or that the checkpoint was taken of.
+    pub run: Run,
+    /// The checkpoint that was read, where one was asked for.
+    pub checkpoint: Option<Epoch>,
+    /// Whether no failure can undo any of what the session has seen.
+    pub durable: bool,
+    /// Whether the session had seen what was undone, and is answered as if it had not.
+    pub rebased: bool,
+    /// The node that answers.
+    pub node: String,
+}
+
+impl Session {
+    pub(super) fn new(nodes: Nodes, job: String) -> Self {
+        Session { nodes, job, token: None, run: Run(0), wait: WAIT_DEFAULT, rebase: false }
+    }
+
+    /// Goes on with what another session has seen, perhaps in another process.
+    #[must_use]
+    pub fn seen(self, token: impl Into<String>) -> Self {
+        Session { token: Some(token.into()), ..self }
+    }
+
+    /// What was seen, to be shown by another session.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// How long an answer may be waited for. Default: 5 s.
+    #[must_use]
+    pub fn waiting(self, wait: Duration) -> Self {
+        Session { wait, ..self }
+    }
+
+    /// Reads what is left where something that was seen is undone by a failure, instead of being refused. The
+    /// [answer](Answer::rebased) says so, and the session goes on from it; an update is refused until then.
+    #[must_use]
+    pub fn rebasing(self, rebase: bool) -> Self {
+        Session { rebase, ..self }
+    }
+
+    /// The value of a key of a shared state, or of the state of an operator by its uid; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Where no node can answer at that level, or what was seen is undone.
+    pub fn get<K, V>(&mut self, state: &str, key: &K, level: Level) -> Result<Option<V>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        V: DeserializeOwned,
+    {
+        self.read(state, key, level).map(|answer| answer.value)
+    }
+
+    /// As [`get`](Session::get), with all that is known of the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Session::get).
+    pub fn read<K, V>(&mut self, state: &str, key: &K, level: Level) -> Result<Answer<V>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        V: DeserializeOwned,
+    {
+        let key = written("the key", key)?;
+        let view = self.look(state, key, level)?;
+        answer(view)
+    }
+
+    /// Changes a key of a shared state: `update` is that of the state's resolver. It comes after all that the session has
+    /// seen, on all nodes.
+    ///
+    /// # Errors
+    ///
+    /// Where no node takes it. After [`ClientError::Unreachable`] nobody knows whether it was made.
+    pub fn update<K, U>(&mut self, state: &str, key: &K, update: &U) -> Result<Answer<()>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        U: Serialize + ?Sized,
+    {
+        self.change(state, key, update, false)
+    }
+
+    /// As [`update`](Session::update), and waits for a complete checkpoint that has it: no failure undoes it then. Where
+    /// none came in time, the update is made and the answer is not [durable](Answer::durable).
+    ///
+    /// # Errors
+    ///
+    /// As [`update`](Session::update).
+    pub fn update_durably<K, U>(
+        &mut self,
+        state: &str,
+        key: &K,
+        update: &U,
+    ) -> Result<Answer<()>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        U: Serialize + ?Sized,
+    {
+        self.change(state, key, update, true)
+    }
+
+    fn look(&mut self, state: &str, key: Value, level: Level) -> Result<StateView, ClientError> {
+        let epoch = match level {
+            Level::AsOf(AsOf::Epoch(epoch)) => Some(epoch.to_string()),
+            Level::AsOf(AsOf::Latest) | Level::Eventual | Level::Causal | Level::Linearizable => None,
+        };
+        let asked = AskState {
+            key: key.to_string(),
+            level: Some(level.into()),
+            epoch,
+            wait: Some(self.wait()),
+            rebase: self.rebase,
+        };
+        let path = state_path(&self.job, state) + &in_address(&asked);
+        let seen = self.run;
+        let question = Question { path: &path, token: self.token.as_deref(), body: None };
+        let view = self.nodes.ask(&question, |answer| {
+            let view: StateView = understood(answer)?;
+            // A checkpoint is of the run that took it, which may well be an older one.
+            if matches!(level, Level::AsOf(_)) { Ok(view) } else { not_older(view, seen) }
+        })?;
+        self.learn(&view);
+        Ok(view)
+    }
+
+    fn change<K, U>(
+        &mut self,
+        state: &str,
+        key: &K,
+        update: &U,
+        durable: bool,
+    ) -> Result<Answer<()>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        U: Serialize + ?Sized,
+    {
+        let key = written("the key", key)?;
+        let update = written("the update", update)?;
+        let body = json!({ "key": key, "update": update, "durable": durable, "wait": self.wait() });
+        let path = state_path(&self.job, state);
+        let seen = self.run;
+        let question = Question { path: &path, token: self.token.as_deref(), body: Some(&body) };
+        let view = self.nodes.ask(&question, |answer| not_older(understood(answer)?, seen))?;
+        self.learn(&view);
+        answer(StateView { value: Value::Null, ..view })
+    }
+
+    fn wait(&self) -> String {
+        format!("{}ms", self.wait.as_millis())
+    }
+
+    fn learn(&mut self, view: &StateView) {
+        self.token = Some(view.token.clone());
+        self.run = self.run.max(Run(view.run));
+    }
+}
+
+/// Refuses what a node says that has not heard of a run which the session has seen: reads would go back.
+fn not_older(view: StateView, seen: Run) -> Result<StateView, NoAnswer> {
+    let answered = Run(view.run);
+    if answered < seen {
+        return Err(NoAnswer::Unable(ClientError::OlderRun { node: view.node, answered, seen }));
+    }
+    Ok(view)
+}
+
+fn understood(answer: Value) -> Result<StateView, NoAnswer> {
+    serde_json::from_value(answer).map_err(|error| NoAnswer::Final(ClientError::strange(&error)))
+}
+
+/// A value as the JSON that stands for its MessagePack.
+fn written<T: Serialize + ?Sized>(what: &'static str, value: &T) -> Result<Value, ClientError> {
+    let misfit = |reason: String| ClientError::Value { what, reason };
+    let bytes = rmp_serde::to_vec_named(value).map_err(|error| misfit(error.to_string()))?;
+    to_json(&bytes).map_err(misfit)
+}
+
+/// The answer with a value of the type that was asked for.
+fn answer<V: DeserializeOwned>(view: StateView) -> Result<Answer<V>, ClientError> {
+    let StateView { value, run, checkpoint, durable, rebased, node, .. } = view;
+    let misfit = |reason: String| ClientError::Value { what: "the value", reason };
+    let value = match value {
+        Value::Null => None,
+        value => {
+            let packed: Packed = serde_json::from_value(value).map_err(|error| misfit(error.to_string()))?;
+            Some(rmp_serde::from_slice(&packed.bytes()).map_err(|error| misfit(error.to_string()))?)
+        }
+    };
+    Ok(Answer { value, run: Run(run), checkpoint: checkpoint.map(Epoch), durable, rebased, node })
+}
