@@ -6,10 +6,10 @@
 
 use std::marker::PhantomData;
 
-use watershed_core::state::{KeyedMap, Panes, Saving, Sections, State};
+use watershed_core::state::{Glance, KeyedMap, LookError, Looked, Panes, Saving, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, Record, StateError, Step, Transform,
-    Watermark,
+    Data, EventTime, Key, KeyGroup, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, Record, StateError,
+    Step, Transform, Watermark,
 };
 
 use super::backlog::Backlog;
@@ -68,6 +68,15 @@ impl<K: Key, A: Data, R: Data> State for SlicedState<K, A, R> {
         self.early.load(sections.get("early"))?;
         self.backlog.load(sections.get("backlog"))?;
         self.progress.load(sections)
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        Panes::<K, A>::group_of(key, groups)
+    }
+
+    /// The slices that records may still come to; of sliding windows those that are not merged yet.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        self.panes.look(glance)
     }
 }
 

@@ -16,8 +16,10 @@ use std::time::Duration;
 use crate::shared::AnyShared;
 use crate::spi::{Guarantee, Polled, SourceError, SplitLog};
 use crate::stage::{Snapshot, Taken, TaskContext, TaskError};
-use crate::state::LayerKind;
-use crate::{AnyBatch, Epoch, PortId, Position, ProcessingTime, StateError, Step, Watermark};
+use crate::state::{Glance, LayerKind, LookError, Looked};
+use crate::{
+    AnyBatch, Epoch, KeyGroup, KeyGroups, PortId, Position, ProcessingTime, StateError, Step, Watermark,
+};
 use serde::{Deserialize, Serialize};
 
 /// One subtask's chain, from its input to its tail.
@@ -88,6 +90,9 @@ pub trait Task: Send {
     ///
     /// Where the saved bytes do not fit the state's types.
     fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError>;
+
+    /// What the stage of this number has of a key, for somebody outside the job. Called between two calls of the others.
+    fn look(&mut self, number: u16, glance: Glance<'_>) -> Looked;
 }
 
 /// A source's subtask: a chain that is fed by reading splits.
@@ -175,4 +180,21 @@ pub trait TaskFactory: Send {
         let _ = logged;
         Guarantee::ExactlyOnce
     }
+
+    /// The key group of a key that comes as MessagePack, by the state of the stage of this number; `None` where nobody can
+    /// look at that by key.
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>>;
+
+    /// What the stage of this number had of a key when a snapshot of the key's group was taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the saved bytes do not fit the state's types. What the look finds is in the answer.
+    fn look_back(
+        &self,
+        number: u16,
+        uids: &[String],
+        snapshot: &Snapshot,
+        glance: Glance<'_>,
+    ) -> Result<Looked, StateError>;
 }

@@ -58,6 +58,15 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream, Error> {
                 #(#state::load(&mut self.#members, sections.get_any(#of_piece))?;)*
                 ::core::result::Result::Ok(())
             }
+            fn look(&mut self, glance: #core::state::Glance<'_>) -> #core::state::Looked {
+                let whole = #core::state::Glance { piece: ::core::option::Option::None, ..glance };
+                match glance.piece {
+                    #(::core::option::Option::Some(#names) => #state::look(&mut self.#members, whole),)*
+                    _ => ::core::result::Result::Err(#core::state::LookError::Piece {
+                        known: ::std::vec![#(::std::string::String::from(#names)),*],
+                    }),
+                }
+            }
         }
 
         impl #impl_generics #keyed for #ident #type_generics #where_clause {

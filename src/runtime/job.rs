@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use watershed_core::{Plan, PlanError};
 use watershed_protocol::checkpoint::Wish;
 use watershed_protocol::placement::Offer;
+use watershed_state::MetaStore;
 
 use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
@@ -17,7 +18,10 @@ use crate::crew::{Crew, Seat};
 use crate::error::JobError;
 use crate::harm;
 use crate::message::{Ask, Cancel};
-use crate::query::{Clerk, Found, Query, QueryError, Update, Window, deadline, keys_of, new_secret};
+use crate::query::{
+    Archivist, Clerk, Found, Level, Query, QueryError, ReadBack, Reply, Update, Window, deadline, keys_of,
+    new_secret,
+};
 use crate::request::Asked;
 use crate::storage::Storage;
 use crate::vigil::Vigil;
@@ -41,6 +45,8 @@ pub struct JobHandle {
     board: Arc<Board>,
     coordinator: Addr<Coordinator>,
     window: Arc<Window>,
+    meta: Arc<dyn MetaStore>,
+    archivist: Addr<Archivist>,
 }
 
 impl JobHandle {
@@ -74,7 +80,16 @@ impl JobHandle {
     ///
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, query: Query) -> Result<Found, QueryError> {
-        self.window.query(&query, deadline(query.wait)).await
+        if let Level::AsOf(_) = query.level {
+            let meta = self.meta.read().await;
+            let meta = meta.map_err(|error| QueryError::Unreadable { why: error.to_string() })?;
+            let read = self.archivist.send(ReadBack { meta, query }).await;
+            return read.unwrap_or_else(|_| Err(self.window.not_running()));
+        }
+        match self.window.query(&query, deadline(query.wait)).await? {
+            Reply::Found(found) => Ok(found),
+            Reply::Elsewhere(_) => unreachable!("a job in one process lives nowhere else"),
+        }
     }
 
     /// Changes a key of what the job shares. To be awaited where timers of tokio run.
@@ -87,8 +102,8 @@ impl JobHandle {
     }
 }
 
-/// The window of a job that lives in this process alone. Its tokens are good as long as the process lives.
-fn window(plan: &Plan) -> Window {
+/// Who knows the tokens of a job that lives in this process alone. They are good as long as the process lives.
+fn clerk(plan: &Plan) -> Clerk {
     let keys = match new_secret() {
         Ok(secret) => keys_of(&[secret]),
         Err(error) => {
@@ -96,7 +111,7 @@ fn window(plan: &Plan) -> Window {
             Vec::new()
         }
     };
-    Window::new(Clerk::new("", plan.name.clone(), keys), "")
+    Clerk::new("", plan.name.clone(), keys)
 }
 
 /// Runs a plan in this process and returns when it is over. `observe` is called once the job has begun, on
@@ -123,7 +138,9 @@ pub fn run(
         let (over, end) = oneshot::channel();
         let arbiters = Arbiters::start(config);
         let (depot, seats) = (storage.depot.clone(), arbiters.seats());
-        let window = Arc::new(window(plan));
+        let clerk = clerk(plan);
+        let archivist = Archivist::new(plan.clone(), depot.store.clone(), clerk.clone(), "").start();
+        let (window, meta) = (Arc::new(Window::new(clerk, "")), storage.meta.clone());
         let crew = Crew::new(plan.clone(), config.clone(), depot, board.clone(), seats, None, window.clone());
         let crew = crew.start();
         let site = Site {
@@ -132,7 +149,7 @@ pub fn run(
             line: Arc::new(crew),
         };
         let coordinator = Coordinator::new(plan.clone(), config, storage, &board, vec![site], over)?.start();
-        observe(JobHandle { board: board.clone(), coordinator, window });
+        observe(JobHandle { board: board.clone(), coordinator, window, meta, archivist });
         let end = end.await.expect("the coordinator says how the job ended")?;
         Ok(Summary {
             end,

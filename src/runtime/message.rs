@@ -13,6 +13,7 @@ use crate::element::{Barrier, Deliver, Ending, GiveBack};
 use crate::error::{Failure, JobError};
 use crate::inbound::Back;
 use crate::outbound::Target;
+use crate::query::Sight;
 use crate::vigil::Post;
 
 /// To a subtask: your channels. Sent to all before anybody starts.
@@ -172,6 +173,8 @@ pub(crate) struct Handle {
     pub(crate) hear: Recipient<Hear>,
     pub(crate) trigger: Recipient<Trigger>,
     pub(crate) stop: Recipient<Stop>,
+    /// Who shows what it has of a key; a source keeps nothing by key.
+    pub(crate) look: Option<Recipient<Sight>>,
     /// Where elements go; none to a source.
     pub(crate) deliver: Option<Post<Deliver>>,
     /// A source only.

@@ -4,6 +4,8 @@
 //! more calls of the task; between two calls ready batches are handed over, and while one of them waits
 //! for credit no call is made. So a slow receiver stops its senders, and theirs, back to the sources.
 
+mod sight;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -4,6 +4,7 @@
 //! record would be counted once for every node that is asked.
 
 mod exposition;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -23,6 +24,7 @@ pub(crate) async fn show(node: web::Data<NodeHandle>, config: web::Data<ServerCo
     let mut out = Exposition::default();
     write_node(&mut out, &node);
     write_links(&mut out, &node);
+    sharing::write(&mut out, &node.shared());
     if node.leader().as_deref() == Some(node.node()) {
         let told = async { (jobs::all(&node).await, nodes::all(&node).await) };
         // What is not told in time is left out: it is there at the next look.

@@ -39,7 +39,7 @@ pub(crate) mod doubles;
 mod handle;
 pub(crate) mod laws;
 mod local;
-mod msgpack;
+pub(crate) mod msgpack;
 mod propagation;
 mod recall;
 mod replica;

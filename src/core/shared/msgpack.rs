@@ -53,7 +53,7 @@ pub(super) fn check_delta(bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Reads a value, or says in words why the bytes are none.
-pub(super) fn decode<T: Data>(bytes: &[u8]) -> Result<T, String> {
+pub(crate) fn decode<T: Data>(bytes: &[u8]) -> Result<T, String> {
     check_whole(bytes)?;
     rmp_serde::from_slice(bytes).map_err(|error| error.to_string())
 }

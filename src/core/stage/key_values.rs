@@ -2,10 +2,10 @@
 
 use crate::spi::Output;
 use crate::state::{
-    BackendError, Clock, Current, Lifetimes, Room, Saving, Sections, State, StateError, TimeToLive, Timers,
-    Values,
+    self, BackendError, Clock, Current, Glance, Lifetimes, LookError, Looked, Room, Saving, Sections, State,
+    StateError, TimeToLive, Timers, Values, show,
 };
-use crate::{Data, EventTime, Key, ProcessingTime};
+use crate::{Data, EventTime, Key, KeyGroup, KeyGroups, ProcessingTime};
 
 /// One value and the timers of each key.
 #[derive(Debug)]
@@ -162,6 +162,24 @@ impl<K: Key, S: Data> State for KeyValues<K, S> {
         lives.reached = reached?.into_iter().min().unwrap_or(EventTime::MIN);
         lives.written.load(sections.get("written"))?;
         lives.lifetimes.load(sections.get("alarms"))
+    }
+
+    /// State without size has nothing to show.
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        (size_of::<S>() > 0).then(|| state::group_of::<K>(key, groups))
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        let key: K = glance.key()?;
+        if let Some(lives) = self.lives.as_deref_mut() {
+            let clock = lives.clock(glance.clock);
+            let written = lives.written.get(&key).copied();
+            if lives.lifetimes.is_over(written, clock) {
+                return Ok(None);
+            }
+        }
+        show(self.values.get(&key))
     }
 }
 

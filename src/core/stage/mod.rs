@@ -43,8 +43,8 @@ pub use with_key::{WithKey, WithKeys, WithLeftKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::state::{BackendError, LayerKind, Saving, Sections, StateError};
-use crate::{EventTime, ProcessingTime, Record, Step, Watermark};
+use crate::state::{BackendError, Glance, LayerKind, LookError, Looked, Saving, Sections, StateError};
+use crate::{EventTime, KeyGroup, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// The saved state of a chain: sections by the uid of their stage.
 pub type Snapshot = BTreeMap<String, Sections>;
@@ -162,6 +162,18 @@ pub trait Stage: Clone + Send + 'static {
     fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {
         let _ = (uids, snapshot);
         Ok(())
+    }
+
+    /// The key group of a key, for the stage of this number; `None` where nobody can look at its state by key.
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        let _ = (number, key, groups);
+        None
+    }
+
+    /// What the stage of this number has of a key; `None` where it is not here.
+    fn look(&mut self, number: u16, glance: Glance<'_>) -> Option<Looked> {
+        let _ = (number, glance);
+        None
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::stage::{Downstream, SharedUse, Snapshot, Stage, Taken, TaskContext, TaskInfo};
-use crate::state::{BackendError, LayerKind, StateError};
-use crate::{EventTime, ProcessingTime, Record, Step, Watermark};
+use crate::state::{BackendError, Glance, LayerKind, LookError, Looked, StateError};
+use crate::{EventTime, KeyGroup, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// Two stages, the second fed by the first.
 #[derive(Clone, Debug)]
@@ -120,5 +120,13 @@ impl<A: Stage, B: Stage<In = A::Out>> Stage for Pair<A, B> {
     fn load(&mut self, uids: &[String], snapshot: &Snapshot) -> Result<(), StateError> {
         self.0.load(uids, snapshot)?;
         self.1.load(uids, snapshot)
+    }
+
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        self.0.group_of(number, key, groups).or_else(|| self.1.group_of(number, key, groups))
+    }
+
+    fn look(&mut self, number: u16, glance: Glance<'_>) -> Option<Looked> {
+        self.0.look(number, glance).or_else(|| self.1.look(number, glance))
     }
 }

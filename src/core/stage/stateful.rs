@@ -5,9 +5,10 @@ use crate::spi::{Output, StatefulOperator, Step, Transform};
 use crate::stage::process::Scope;
 use crate::stage::{KeyTrace, TimerTrace};
 use crate::state::{
-    BackendError, Clock, Current, KeyedState, Room, Saving, Sections, State, StateError, Timers,
+    self, BackendError, Clock, Current, Glance, KeyedState, LookError, Looked, Room, Saving, Sections, State,
+    StateError, Timers,
 };
-use crate::{EventTime, Keyed, ProcessingTime, Watermark};
+use crate::{EventTime, KeyGroup, KeyGroups, Keyed, ProcessingTime, Watermark};
 
 /// An operator with several pieces of state, called with each record.
 #[derive(Clone, Debug)]
@@ -144,6 +145,15 @@ impl<S: KeyedState> State for Pieces<S> {
         self.reached = reached?.into_iter().min().unwrap_or(EventTime::MIN);
         self.pieces.load(sections.get("pieces"))?;
         self.timers.load(sections.get("timers"))
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        Some(state::group_of::<S::Key>(key, groups))
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        let reached = self.reached.max(glance.clock.reached);
+        self.pieces.look(Glance { clock: Clock { reached, ..glance.clock }, ..glance })
     }
 }
 

@@ -7,8 +7,10 @@ use crate::causal::VectorClock;
 use crate::shared::{Refusal, Resolver, Shared};
 use crate::spi::{Output, SideOutput, Transform};
 use crate::stage::{Downstream, Hold, SharedUse, Snapshot, Stage, StageTrace, Taken, TaskContext, TaskInfo};
-use crate::state::{BackendError, LayerKind, Room, Saving, State, StateError};
-use crate::{Data, DeadLetter, EventTime, Key, KeyGroups, ProcessingTime, Record, Step, Watermark};
+use crate::state::{
+    BackendError, Clock, Glance, LayerKind, LookError, Looked, Room, Saving, State, StateError,
+};
+use crate::{Data, DeadLetter, EventTime, Key, KeyGroup, KeyGroups, ProcessingTime, Record, Step, Watermark};
 
 /// A transform with its state.
 pub struct Transformed<X: Transform> {
@@ -147,6 +149,16 @@ impl<X: Transform> Stage for Transformed<X> {
         let saved: Result<Vec<Watermark>, _> = sections.get("watermark").whole().collect();
         self.watermark = saved?.into_iter().min().unwrap_or(Watermark::MIN);
         self.state.load(sections.get("state"))
+    }
+
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        if number == self.number { X::State::group_of(key, groups) } else { None }
+    }
+
+    /// Event time has come as far as the watermark.
+    fn look(&mut self, number: u16, glance: Glance<'_>) -> Option<Looked> {
+        let clock = Clock { time: self.watermark.0, reached: self.watermark.0, ..glance.clock };
+        (number == self.number).then(|| self.state.look(Glance { clock, ..glance }))
     }
 }
 

@@ -6,8 +6,10 @@ use hashbrown::hash_table::Entry;
 use crate::key::hash_key;
 use crate::state::changes::Changes;
 use crate::state::deal::{by_group, put_changes};
-use crate::state::{Changed, LayerKind, Saving, Sections, State, StateError};
-use crate::{Data, Key};
+use crate::state::{
+    Changed, Glance, LayerKind, LookError, Looked, Saving, Sections, State, StateError, look, show,
+};
+use crate::{Data, Key, KeyGroup, KeyGroups};
 
 /// An open-addressing map from keys to values, saved by key group.
 ///
@@ -182,6 +184,15 @@ impl<K: Key, V: Data> State for KeyedMap<K, V> {
             put.into_iter().for_each(|(key, value)| drop(self.insert(key, value)));
         }
         Ok(())
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        Some(look::group_of::<K>(key, groups))
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        show(self.get(&glance.key()?))
     }
 }
 

@@ -29,12 +29,15 @@ mod disk;
 mod keyed;
 mod kinds;
 mod layer;
+mod look;
 mod panes;
 mod piece;
 mod saving;
 mod sections;
 mod timers;
 mod values;
+
+use crate::{KeyGroup, KeyGroups};
 
 pub use backend::{Backend, BackendError, Room, Table, View, Visit, Write};
 #[cfg(test)]
@@ -46,6 +49,8 @@ pub use kinds::{
     TimeToLive, ValueOf, ValueState,
 };
 pub use layer::{Changed, Layer, LayerKind};
+pub(crate) use look::show;
+pub use look::{Glance, LOOK_BYTES_MAX, LookError, Looked, group_of};
 pub use panes::Panes;
 pub use saving::Saving;
 pub use sections::{Sections, StateError};
@@ -80,6 +85,23 @@ pub trait State: Default + Send + 'static {
     ///
     /// Where the saved bytes do not fit the state's type.
     fn load(&mut self, sections: &Sections) -> Result<(), StateError>;
+
+    /// The key group of a key that comes as MessagePack from outside the job; `None` where nobody can
+    /// [look](State::look) at the state by key, which is the default.
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        let _ = (key, groups);
+        None
+    }
+
+    /// Called between two records for somebody outside the job: what there is of a key. The default shows nothing.
+    ///
+    /// # Errors
+    ///
+    /// Where the state is not looked at by key, or the key or the piece is none of it.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        let _ = glance;
+        Err(LookError::Opaque)
+    }
 }
 
 impl State for () {

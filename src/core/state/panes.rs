@@ -5,8 +5,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::state::{KeyedMap, Saving, Sections, State, StateError};
-use crate::{Data, EventTime, Key};
+use crate::state::look::{self, Gathering};
+use crate::state::{Glance, KeyedMap, LookError, Looked, Saving, Sections, State, StateError};
+use crate::{Data, EventTime, Key, KeyGroup, KeyGroups};
 
 /// The panes of a subtask: for each slice of time, named by its start, a map from keys to accumulators.
 #[derive(Clone, Debug)]
@@ -160,6 +161,27 @@ impl<K: Key, A: Data> State for Panes<K, A> {
             self.pane(EventTime::from_millis(start)).load(part)?;
         }
         Ok(())
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        Some(look::group_of::<K>(key, groups))
+    }
+
+    /// A map from the starts of the open slices, in milliseconds, to what they have of the key.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        let (key, mut gathering): (K, _) = (glance.key()?, Gathering::new());
+        for (start, pane) in &self.open {
+            let Some(kept) = pane.get(&key) else { continue };
+            let has_room = gathering.add(|bytes| {
+                look::put(bytes, &start.as_millis());
+                look::put(bytes, kept);
+            });
+            if !has_room {
+                break;
+            }
+        }
+        gathering.done(look::map)
     }
 }
 

@@ -1,8 +1,10 @@
 //! One value for each key, in memory or on disk as the job is configured.
 
 use crate::state::disk::DiskMap;
-use crate::state::{BackendError, KeyedMap, Room, Saving, Sections, State, StateError};
-use crate::{Data, Key};
+use crate::state::{
+    BackendError, Glance, KeyedMap, LookError, Looked, Room, Saving, Sections, State, StateError, look, show,
+};
+use crate::{Data, Key, KeyGroup, KeyGroups};
 
 /// One value for each key, found where the job keeps its state: in memory, or on disk with the values in use in
 /// memory. What is saved is the same, so a job may be restored with the other.
@@ -110,5 +112,14 @@ impl<K: Key, V: Data> State for Values<K, V> {
             Held::Memory(map) => map.load(sections),
             Held::Disk(map) => map.load(sections),
         }
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        Some(look::group_of::<K>(key, groups))
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        show(self.get(&glance.key()?))
     }
 }

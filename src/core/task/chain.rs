@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 
 use crate::shared::AnyShared;
 use crate::stage::{SharedUse, Snapshot, Stage, Tail, Taken, TaskContext, TaskError};
-use crate::state::LayerKind;
+use crate::state::{Glance, LayerKind, LookError, Looked};
 use crate::task::port::Takes;
 use crate::task::{AnyTask, Ports, Split, Task, TaskFactory};
 use crate::{
-    AnyBatch, Data, Epoch, EventTime, PortId, ProcessingTime, Record, SourceError, StateError, Step,
-    Watermark,
+    AnyBatch, Data, Epoch, EventTime, KeyGroup, KeyGroups, PortId, ProcessingTime, Record, SourceError,
+    StateError, Step, Watermark,
 };
 
 /// A chain between its ports and its tail.
@@ -168,6 +168,40 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> Task for ChainTask<P, S, 
     fn load(&mut self, snapshot: &Snapshot, cx: &TaskContext) -> Result<(), StateError> {
         self.stage.load(&cx.info.uids, snapshot)
     }
+
+    fn look(&mut self, number: u16, glance: Glance<'_>) -> Looked {
+        self.stage.look(number, glance).unwrap_or(Err(LookError::Opaque))
+    }
+}
+
+impl<P, S: Stage, T> ChainTask<P, S, T> {
+    /// The stages with empty state, and with their numbers.
+    fn blank(&self) -> S {
+        let mut stage = self.stage.clone();
+        stage.open(self.first);
+        stage
+    }
+
+    pub(super) fn group_of_key(
+        &self,
+        number: u16,
+        key: &[u8],
+        groups: KeyGroups,
+    ) -> Option<Result<KeyGroup, LookError>> {
+        self.blank().group_of(number, key, groups)
+    }
+
+    pub(super) fn look_back_at(
+        &self,
+        number: u16,
+        uids: &[String],
+        snapshot: &Snapshot,
+        glance: Glance<'_>,
+    ) -> Result<Looked, StateError> {
+        let mut stage = self.blank();
+        stage.load(uids, snapshot)?;
+        Ok(stage.look(number, glance).unwrap_or(Err(LookError::Opaque)))
+    }
 }
 
 impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> TaskFactory for ChainTask<P, S, T> {
@@ -188,5 +222,19 @@ impl<P: Ports, S: Stage<In = P::Out>, T: Tail<S::Out>> TaskFactory for ChainTask
 
     fn shared(&self) -> Vec<AnyShared> {
         self.shared_uses().into_iter().map(|used| used.state).collect()
+    }
+
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        self.group_of_key(number, key, groups)
+    }
+
+    fn look_back(
+        &self,
+        number: u16,
+        uids: &[String],
+        snapshot: &Snapshot,
+        glance: Glance<'_>,
+    ) -> Result<Looked, StateError> {
+        self.look_back_at(number, uids, snapshot, glance)
     }
 }

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use crate::shared::AnyShared;
 use crate::spi::{Guarantee, Polled, Reader, Source, SourceError, SourceOutput, SplitLog};
-use crate::stage::{Downstream, Stage, StageTrace, Tail, TaskContext, TaskError};
+use crate::stage::{Downstream, Snapshot, Stage, StageTrace, Tail, TaskContext, TaskError};
+use crate::state::{Glance, LookError, Looked};
 use crate::task::{AnyTask, ChainTask, NoPorts, SourceTask, Split, Task, TaskFactory};
-use crate::{Data, DeadLetter, EventTime, Position, ProcessingTime, StateError, Watermark};
+use crate::{
+    Data, DeadLetter, EventTime, KeyGroup, KeyGroups, Position, ProcessingTime, StateError, Watermark,
+};
 
 /// The number of the source itself among the stages of its chain.
 const SOURCE: u16 = 0;
@@ -183,6 +186,20 @@ impl<S: Source, C: Stage<In = S::Out>, T: Tail<C::Out>> TaskFactory for SplitTas
 
     fn shared(&self) -> Vec<AnyShared> {
         self.chain.shared_uses().into_iter().map(|used| used.state).collect()
+    }
+
+    fn group_of(&self, number: u16, key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        self.chain.group_of_key(number, key, groups)
+    }
+
+    fn look_back(
+        &self,
+        number: u16,
+        uids: &[String],
+        snapshot: &Snapshot,
+        glance: Glance<'_>,
+    ) -> Result<Looked, StateError> {
+        self.chain.look_back_at(number, uids, snapshot, glance)
     }
 
     fn guarantee(&self, logged: bool) -> Guarantee {

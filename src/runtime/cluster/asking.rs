@@ -14,13 +14,19 @@ use watershed_link::{AskError, Links, NodeName, RemoteMessage};
 
 use super::node::NodeHandle;
 use super::request::{Answer, ProblemKind, Request};
-use crate::query::{Found, Query, QueryError, Update, Windows, deadline};
+use super::worker::OpenArchive;
+use crate::query::{
+    Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Windows, deadline, keys_of,
+};
 
 /// The name under which questions are taken in.
 const DESK: &str = "watershed/asked";
 
 /// How long it is waited before it is asked again where a job lives that is about to live somewhere.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// How often a question is passed on to a node that has the key, as others say.
+const HOPS_MAX: usize = 3;
 
 /// How much longer than the answer may take it is waited for it.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -34,7 +40,7 @@ pub(super) struct Asking {
 
 /// To a node on which a job lives: a question that came to another one.
 #[derive(Clone, Debug, Message, Serialize, Deserialize)]
-#[rtype(result = "Result<Found, QueryError>")]
+#[rtype(result = "Result<Reply, QueryError>")]
 struct Asked {
     job: String,
     question: Question,
@@ -75,7 +81,7 @@ impl Actor for Desk {
 }
 
 impl Handler<Asked> for Desk {
-    type Result = ResponseFuture<Result<Found, QueryError>>;
+    type Result = ResponseFuture<Result<Reply, QueryError>>;
 
     fn handle(&mut self, Asked { job, question }: Asked, _: &mut Self::Context) -> Self::Result {
         let windows = self.windows.clone();
@@ -116,11 +122,11 @@ async fn answer(
     job: &str,
     question: &Question,
     until: Instant,
-) -> Result<Found, QueryError> {
+) -> Result<Reply, QueryError> {
     let window = windows.find(job).ok_or_else(|| QueryError::NotRunning { job: job.to_owned() })?;
     match question {
         Question::Query(query) => window.query(query, until).await,
-        Question::Update(update) => window.update(update, until).await,
+        Question::Update(update) => window.update(update, until).await.map(Reply::Found),
     }
 }
 
@@ -131,6 +137,9 @@ impl NodeHandle {
     ///
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, job: &str, query: Query) -> Result<Found, QueryError> {
+        if let Level::AsOf(_) = query.level {
+            return self.read_back(job, query).await;
+        }
         self.put(job, Question::Query(query)).await
     }
 
@@ -141,6 +150,11 @@ impl NodeHandle {
     /// Where the update is not made, or not known to be.
     pub async fn update(&self, job: &str, update: Update) -> Result<Found, QueryError> {
         self.put(job, Question::Update(update)).await
+    }
+
+    /// How what the jobs share stands on this node that live on it.
+    pub fn shared(&self) -> Vec<SharedReport> {
+        self.asking.windows.standings()
     }
 
     /// Puts a question to whoever can answer it. As long as the job lives nowhere, it may be about to.
@@ -157,6 +171,27 @@ impl NodeHandle {
     }
 
     async fn put_once(&self, job: &str, question: &Question, until: Instant) -> Result<Found, QueryError> {
+        let mut reply = self.ask_somebody(job, question, until).await?;
+        for _ in 0..HOPS_MAX {
+            let node = match reply {
+                Reply::Found(found) => return Ok(found),
+                Reply::Elsewhere(node) => node,
+            };
+            let owner = NodeName::new(&node).into_iter().collect();
+            let answer = self.pass_on(job, question, owner, until).await;
+            reply = answer.unwrap_or_else(|| Err(QueryError::NotRunning { job: job.to_owned() }))?;
+        }
+        // Its owner moves from node to node.
+        Err(QueryError::NotRunning { job: job.to_owned() })
+    }
+
+    /// Asks this node, or one on which the job lives.
+    async fn ask_somebody(
+        &self,
+        job: &str,
+        question: &Question,
+        until: Instant,
+    ) -> Result<Reply, QueryError> {
         match answer(&self.asking.windows, job, question, until).await {
             Err(QueryError::NotRunning { .. }) => {}
             answer => return answer,
@@ -180,7 +215,7 @@ impl NodeHandle {
         question: &Question,
         homes: Vec<NodeName>,
         until: Instant,
-    ) -> Option<Result<Found, QueryError>> {
+    ) -> Option<Result<Reply, QueryError>> {
         for node in homes.iter().filter(|node| **node != self.links.local().node) {
             let left = until.saturating_duration_since(Instant::now());
             let asked = Asked { job: job.to_owned(), question: question.within(left) };
@@ -205,6 +240,22 @@ impl NodeHandle {
             Err(problem) if problem.kind == ProblemKind::NotFound => Err(self.no_job(job).await),
             Err(problem) => Err(QueryError::Unavailable { missing: format!("a leader ({problem})") }),
         }
+    }
+
+    /// Reads from a checkpoint, which any node can.
+    async fn read_back(&self, job: &str, query: Query) -> Result<Found, QueryError> {
+        let unreadable = |why: String| QueryError::Unreadable { why };
+        let view = self.cluster.view().await;
+        let view =
+            view.map_err(|error| QueryError::Unavailable { missing: format!("a leader ({error})") })?;
+        let Some(record) = view.state.jobs.get(job) else { return Err(self.no_job(job).await) };
+        let keys = keys_of(&view.state.token_keys);
+        let open =
+            OpenArchive { name: job.to_owned(), number: record.number, spec: record.spec.clone(), keys };
+        let opened = self.worker.send(open).await.map_err(|_| unreadable("the node ends".to_owned()))?;
+        let read = ReadBack { meta: record.meta.clone(), query };
+        let read = opened.map_err(unreadable)?.send(read).await;
+        read.unwrap_or_else(|_| Err(unreadable("the node ends".to_owned())))
     }
 
     async fn no_job(&self, job: &str) -> QueryError {

@@ -113,6 +113,7 @@ pub struct NodeHandle {
     leader: watch::Receiver<Option<Leading>>,
     stop: mpsc::UnboundedSender<Stopping>,
     pub(super) asking: Arc<Asking>,
+    pub(super) worker: Addr<Worker>,
 }
 
 /// How a node ends.
@@ -238,7 +239,15 @@ pub fn run_node(
         Leader::start(&links, &cluster, programs, settings.checkpoints.clone(), limits(&settings));
         let (stop, mut stopping) = mpsc::unbounded_channel();
         let leader = cluster.leader();
-        observe(NodeHandle { links: links.clone(), cluster: cluster.clone(), leader, stop, asking });
+        let (own_links, own_cluster, own_worker) = (links.clone(), cluster.clone(), worker.clone());
+        observe(NodeHandle {
+            links: own_links,
+            cluster: own_cluster,
+            leader,
+            stop,
+            asking,
+            worker: own_worker,
+        });
         let about = About {
             address: settings.advertise.clone().unwrap_or_else(|| links.address().to_string()),
             http: settings.http.clone(),

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use watershed_cluster::JobSpec;
 use watershed_core::plan::Fingerprint;
 use watershed_link::{Links, Local, NodeName, PeerChange};
+use watershed_protocol::causal::TokenKey;
 use watershed_protocol::checkpoint::Authority;
 
 use super::depots::Depots;
@@ -19,7 +21,7 @@ use crate::crew::{
 };
 use crate::job::Arbiters;
 use crate::message::{Report, Stop};
-use crate::query::{self, Clerk, Window, Windows};
+use crate::query::{self, Archivist, Clerk, Window, Windows};
 
 /// The crews of a node.
 pub(crate) struct Worker {
@@ -31,6 +33,8 @@ pub(crate) struct Worker {
     crews: BTreeMap<u32, Post>,
     /// Where questions from outside find the jobs that live here.
     windows: Arc<Windows>,
+    /// Who reads from the checkpoints of jobs, by the jobs' numbers.
+    archivists: BTreeMap<u32, Addr<Archivist>>,
     /// The newest reign that was heard of.
     term: u64,
 }
@@ -41,6 +45,9 @@ struct Post {
     crew: Addr<Crew>,
     /// The nodes that take part in its run.
     nodes: Vec<String>,
+    /// The node that leads its run.
+    leader: NodeName,
+    window: Arc<Window>,
     /// The threads of its subtasks; they end with it.
     _arbiters: Arbiters,
 }
@@ -55,7 +62,16 @@ impl Worker {
         windows: Arc<Windows>,
     ) -> Addr<Worker> {
         let (links, crews) = (links.clone(), BTreeMap::new());
-        let worker = Worker { links: links.clone(), programs, depots, coordinators, crews, windows, term: 0 };
+        let worker = Worker {
+            links: links.clone(),
+            programs,
+            depots,
+            coordinators,
+            crews,
+            windows,
+            archivists: BTreeMap::new(),
+            term: 0,
+        };
         let address = worker.start();
         links.register::<Enlist>(WORKER, address.clone().recipient());
         links.register::<Relay>(WORKER, address.clone().recipient());
@@ -100,7 +116,7 @@ impl Worker {
     }
 
     /// Makes a crew for a run.
-    fn recruit(&self, ticket: &Ticket, assignment: &Assignment) -> Result<Post, Hindrance> {
+    fn recruit(&self, ticket: &Ticket, assignment: &Assignment, leader: NodeName) -> Result<Post, Hindrance> {
         let Planned { plan, mut config, backend } = self.plan(ticket)?;
         let plan = Rc::new(plan);
         let own = assignment.slots.iter().filter(|crew| **crew == assignment.crew).count();
@@ -115,11 +131,14 @@ impl Worker {
         let arbiters = Arbiters::start(&config);
         let abroad = Abroad { links: self.links.clone(), job: ticket.number };
         let window = self.window(ticket);
-        let crew = Crew::new(plan, config, depot, board, arbiters.seats(), Some(abroad), window).start();
+        let crew =
+            Crew::new(plan, config, depot, board, arbiters.seats(), Some(abroad), window.clone()).start();
         Ok(Post {
             authority: assignment.authority,
             crew,
             nodes: assignment.nodes.clone(),
+            leader,
+            window,
             _arbiters: arbiters,
         })
     }
@@ -160,7 +179,7 @@ impl Handler<Enlist> for Worker {
         // What an earlier run has left holds files and sockets that the new one needs.
         let gone = self.disband(ticket.number, authority);
         let begin = gone.into_actor(self).then(move |(), worker, _| {
-            let begun = worker.recruit(&ticket, &assignment);
+            let begun = worker.recruit(&ticket, &assignment, leader.clone());
             let envoy = Envoy { job: ticket.number, leader: worker.links.actor(&leader, LEADER) };
             let deployed = begun.map(|post| {
                 let coordinator: Recipient<Report> = envoy.start().recipient();
@@ -266,10 +285,50 @@ impl Handler<PeerChange> for Worker {
     /// A run whose nodes cannot all reach each other has lost frames, and must begin anew.
     fn handle(&mut self, change: PeerChange, _: &mut Self::Context) {
         let PeerChange::Down { node, reason, .. } = change else { return };
+        // Whoever leads takes this node for lost, and has the job go on elsewhere.
+        for post in self.crews.values().filter(|post| post.leader == node) {
+            post.window
+                .doubt(post.authority, &format!("there is no link to node {node}, which leads, any more"));
+        }
         for post in self.crews.values().filter(|post| post.nodes.iter().any(|one| one == node.as_str())) {
             let (node, authority) = (node.to_string(), post.authority);
             post.crew.do_send(NeighbourLost { authority, node, reason: reason.to_string() });
         }
+    }
+}
+
+/// How many jobs' checkpoints are held open for questions.
+const ARCHIVES_MAX: usize = 8;
+
+/// To the worker of this node: who reads from the checkpoints of a job, which need not live here, nor at all?
+#[derive(Message)]
+#[rtype(result = "Result<Addr<Archivist>, String>")]
+pub(super) struct OpenArchive {
+    pub(super) name: String,
+    pub(super) number: u32,
+    pub(super) spec: JobSpec,
+    pub(super) keys: Vec<TokenKey>,
+}
+
+impl Handler<OpenArchive> for Worker {
+    type Result = Result<Addr<Archivist>, String>;
+
+    fn handle(&mut self, message: OpenArchive, _: &mut Self::Context) -> Self::Result {
+        let OpenArchive { name, number, spec, keys } = message;
+        if let Some(archivist) = self.archivists.get(&number) {
+            return Ok(archivist.clone());
+        }
+        if self.archivists.len() >= ARCHIVES_MAX {
+            // What a question still waits for stays as long as it does.
+            self.archivists.clear();
+        }
+        let plan = Rc::new(self.programs.plan(&spec)?.plan);
+        let store = self.depots.store(&name, number)?;
+        let Local { cluster, node, .. } = self.links.local();
+        let clerk = Clerk::new(cluster, format!("{name}/{number}"), keys);
+        let archivist = Archivist::new(plan, store, clerk, node.as_str()).start();
+        self.archivists.insert(number, archivist.clone());
+        Ok(archivist)
     }
 }
 

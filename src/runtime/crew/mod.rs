@@ -14,6 +14,7 @@ mod commons;
 mod ends;
 mod life;
 mod line;
+mod looking;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -32,7 +33,7 @@ use crate::config::Config;
 use crate::deploy::{Deployment, key_groups_of};
 use crate::message::{Handle, Hear, Progress, Report, Stop, Word};
 use crate::participation::Membership;
-use crate::query::{View, Window};
+use crate::query::{self, LookUp, Operators, View, Window};
 use crate::storage::Depot;
 
 pub(crate) use assignment::{Assignment, CareOrder, Duty, Hindrance};
@@ -59,12 +60,18 @@ pub(crate) struct Crew {
     commons: Option<Commons>,
     /// Where questions from outside find the run.
     window: Arc<Window>,
+    /// Whose state is looked at from outside.
+    operators: Arc<Vec<String>>,
 }
 
 /// A run that a crew has a part in.
 struct Run {
     authority: Authority,
     coordinator: Recipient<Report>,
+    /// How many subtasks a vertex has that does not say.
+    parallelism: u32,
+    /// The node of each subtask.
+    homes: BTreeMap<SubtaskId, String>,
 }
 
 /// What it takes to reach the crews of a job on other nodes.
@@ -126,6 +133,7 @@ impl Crew {
         window: Arc<Window>,
     ) -> Self {
         let plan_hash = Fingerprint::of(&plan).hash();
+        let operators = Arc::new(query::uids(&plan));
         Crew {
             plan,
             plan_hash,
@@ -138,10 +146,16 @@ impl Crew {
             handles: BTreeMap::new(),
             commons: None,
             window,
+            operators,
         }
     }
 
-    fn deploy(&mut self, assignment: &Assignment, coordinator: &Recipient<Report>) -> Result<(), Hindrance> {
+    fn deploy(
+        &mut self,
+        assignment: &Assignment,
+        coordinator: &Recipient<Report>,
+        own: Recipient<LookUp>,
+    ) -> Result<(), Hindrance> {
         let Assignment { authority, after, resumes, parallelism, batch_records, .. } = *assignment;
         let layout =
             Deployment::of(&self.plan, parallelism, batch_records, assignment.slots.len(), authority);
@@ -171,12 +185,17 @@ impl Crew {
                 care: assignment.care.get(&subtask.vertex).map(CareOrder::care),
             });
         }
-        self.run = Some(Run { authority, coordinator: coordinator.clone() });
+        let home = |slot| assignment.nodes[usize::from(assignment.crew_of(slot))].clone();
+        let homes = layout.subtasks.iter().map(|(subtask, placement)| (*subtask, home(placement.slot)));
+        let homes = homes.collect();
+        self.run = Some(Run { authority, coordinator: coordinator.clone(), parallelism, homes });
         self.handles = self.bring_to_life(orders, coordinator);
         // The link may be back with the next run.
         self.connect(&layout, assignment).map_err(Hindrance::passing)?;
         let replica = self.commons.as_ref().map(|commons| commons.replica.clone());
-        self.window.begin(View::of(authority, replica, &assignment.roll_backs, self.depot.lasts));
+        let mut view = View::of(authority, replica, &assignment.roll_backs, self.depot.lasts);
+        view.operators = Some(Operators { uids: self.operators.clone(), crew: own });
+        self.window.begin(view);
         Ok(())
     }
 }
@@ -187,7 +206,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 impl Crew {
     /// Tells the coordinator how far the subtasks have come.
     fn tell_progress(&self) {
-        let Some(Run { authority, coordinator }) = &self.run else { return };
+        let Some(Run { authority, coordinator, .. }) = &self.run else { return };
         let standing =
             |subtask: &SubtaskId| (*subtask, self.board.subtask(subtask.vertex, subtask.index).standing());
         let standings: Vec<_> = self.handles.keys().map(standing).collect();
@@ -254,7 +273,7 @@ impl Handler<Deploy> for Crew {
         AtomicResponse::new(Box::pin(commons.map(move |commons, crew, cx| {
             crew.commons = commons?;
             crew.open_commons(cx);
-            crew.deploy(&assignment, &coordinator)
+            crew.deploy(&assignment, &coordinator, cx.address().recipient())
         })))
     }
 }

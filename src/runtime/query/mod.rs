@@ -17,23 +17,29 @@
 //!
 //! The state of an operator is its own: it is asked for, by the operator's uid, and changed by nobody from outside.
 
+mod archive;
 mod clerk;
 mod error;
 mod found;
 pub mod limits;
+mod operators;
 mod question;
 mod reading;
 mod secret;
+mod standing;
 mod turn;
 mod window;
 mod windows;
 mod writing;
 
+pub(crate) use archive::{Archivist, ReadBack};
 pub(crate) use clerk::Clerk;
 pub use error::{QueryError, Undone};
 pub use found::Found;
+pub(crate) use operators::{Aim, LookUp, Operators, Reply, Sight, Sighted, Unseen, aim, not_seen, uids};
 pub use question::{AsOf, Level, Query, Update};
 pub(crate) use reading::deadline;
 pub(crate) use secret::{keys_of, new_secret};
+pub use standing::{SharedReport, Tallies};
 pub(crate) use window::{View, Window};
 pub(crate) use windows::Windows;

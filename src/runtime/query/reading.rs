@@ -7,12 +7,12 @@ use watershed_protocol::causal::is_durable;
 use super::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, WAIT_MAX};
 use super::turn::{Client, Served};
 use super::window::{View, Window};
-use super::{Found, Level, Query, QueryError};
+use super::{Found, Level, Query, QueryError, Reply};
 use crate::shared::SiteReplica;
 
 impl Window {
     /// Answers a question about the run that lives here.
-    pub(crate) async fn query(&self, query: &Query, until: Instant) -> Result<Found, QueryError> {
+    pub(crate) async fn query(&self, query: &Query, until: Instant) -> Result<Reply, QueryError> {
         let Query { state, key, level, token, rebase, .. } = query;
         check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
         let shown = self.clerk.open(token.as_deref())?;
@@ -25,10 +25,17 @@ impl Window {
             Level::AsOf(_) => return Err(unfit(*level, "it is asked of the checkpoints, not of a run")),
             Level::Linearizable => return Err(unfit(*level, LINEARIZABLE)),
         };
-        let found = self.read(&served, state, key)?;
-        Ok(match token {
-            Some(token) if served.is_ahead => Found { token: token.clone(), durable: false, ..found },
-            Some(_) | None => found,
+        let operators = served.view.operators.as_ref().filter(|operators| operators.have(state));
+        let reply = match operators {
+            Some(_) if *level == Level::Causal => return Err(unfit(*level, OWN)),
+            Some(operators) => self.look_up(&served, operators, state, key).await?,
+            None => Reply::Found(self.read(&served, state, key)?),
+        };
+        Ok(match (reply, token) {
+            (Reply::Found(found), Some(token)) if served.is_ahead => {
+                Reply::Found(Found { token: token.clone(), durable: false, ..found })
+            }
+            (reply, _) => reply,
         })
     }
 
@@ -64,7 +71,8 @@ impl Window {
         let replica = view.replica.as_deref();
         let found = replica.and_then(|replica| Some((replica, replica.find(state)?)));
         found.ok_or_else(|| {
-            let known = replica.map(SiteReplica::names).unwrap_or_default();
+            let mut known = replica.map(SiteReplica::names).unwrap_or_default();
+            known.extend(view.operators.iter().flat_map(|operators| operators.uids.to_vec()));
             QueryError::NoState { name: state.to_owned(), known }
         })
     }
@@ -74,6 +82,8 @@ impl Window {
 pub(crate) fn deadline(wait: std::time::Duration) -> Instant {
     Instant::now() + wait.min(WAIT_MAX)
 }
+
+const OWN: &str = "tokens say nothing of an operator's own state; ask for eventual, or for a checkpoint";
 
 const LINEARIZABLE: &str = "shared state is joined, not agreed on; ask for causal, or declare the state as one that the \
                             nodes agree on";

@@ -118,7 +118,7 @@ impl Window {
         }
     }
 
-    pub(super) fn not_running(&self) -> QueryError {
+    pub(crate) fn not_running(&self) -> QueryError {
         QueryError::NotRunning { job: self.clerk.job().to_owned() }
     }
 }

@@ -18,6 +18,7 @@ use watershed_protocol::causal::{Place, RollBacks};
 use watershed_protocol::checkpoint::Authority;
 
 use super::clerk::Clerk;
+use super::operators::Operators;
 use crate::shared::SiteReplica;
 
 /// What of a job this process has to show.
@@ -44,6 +45,8 @@ pub(crate) struct View {
     pub(crate) lasts: bool,
     /// Why it may be that another run goes on elsewhere.
     pub(crate) doubt: Option<String>,
+    /// Whose state is looked at, where there is a crew that looks.
+    pub(crate) operators: Option<Operators>,
 }
 
 impl Window {
@@ -110,7 +113,7 @@ impl View {
     ) -> Self {
         let base = roll_backs.last().and_then(|record| record.base);
         let roll_backs = Arc::new(RollBacks::of(roll_backs));
-        View { authority, replica, roll_backs, base, completed: base, lasts, doubt: None }
+        View { authority, replica, roll_backs, base, completed: base, lasts, doubt: None, operators: None }
     }
 
     /// Where a token is judged that is shown here.

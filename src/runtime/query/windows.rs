@@ -34,6 +34,11 @@ impl Windows {
         self.lock().get(name).map(|known| known.window.clone()).filter(|window| window.is_open())
     }
 
+    /// All windows, with the names of their jobs.
+    pub(super) fn all(&self) -> Vec<(String, Arc<Window>)> {
+        self.lock().iter().map(|(name, known)| (name.clone(), known.window.clone())).collect()
+    }
+
     /// A map is whole between any two of its calls.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Numbered>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -34,6 +34,9 @@ impl Window {
         Served { view, needs, .. }: &Served,
         update: &Update,
     ) -> Result<Option<Token>, QueryError> {
+        if view.operators.as_ref().is_some_and(|operators| operators.have(&update.state)) {
+            return Err(QueryError::ReadOnly { state: update.state.clone() });
+        }
         let (replica, shared) = self.find(view, &update.state)?;
         if update.durable && !view.lasts {
             let why =

@@ -26,7 +26,7 @@ mod site;
 mod word;
 
 pub(crate) use operation::Operation;
-pub(crate) use share::SharedDraft;
+pub(crate) use share::{SharedDraft, read_back};
 pub(crate) use sharing::{Seen, Sharing};
 pub(crate) use site::{NotWritten, Outgoing, SiteReplica, SiteSettings, Turn};
 pub(crate) use word::Word;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use watershed_core::causal::{HybridTime, VectorClock};
 use watershed_core::checkpoint::{ObjectRef, SharedBase, SharedCut, SharedLog, SiteShare};
-use watershed_core::shared::{AnyTable, Settled, TableError};
+use watershed_core::shared::{AnyShared, AnyTable, Settled, TableError};
 use watershed_core::{Epoch, Lineage, Run, Site};
 use watershed_protocol::causal::Update;
 use watershed_state::{CheckpointStore, Object, ObjectKey, StoreError};
@@ -155,6 +155,18 @@ impl RestoreError {
             | RestoreError::Unnamed(_) => true,
         }
     }
+}
+
+/// Tables with what the checkpoint of an epoch has of shared state.
+pub(crate) async fn read_back(
+    store: &CheckpointStore,
+    shares: &[SiteShare],
+    states: &[AnyShared],
+    (run, epoch): (Run, Epoch),
+) -> Result<Vec<Arc<dyn AnyTable>>, RestoreError> {
+    let tables: Vec<_> = states.iter().map(AnyShared::table).collect();
+    restore(store, shares, &tables, (run, epoch)).await?;
+    Ok(tables)
 }
 
 /// Fills empty tables with what a checkpoint has of shared state, for a run before which epochs up to `after` were

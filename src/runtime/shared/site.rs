@@ -22,6 +22,7 @@ use watershed_state::CheckpointStore;
 use super::share::{RestoreError, ShareDraft, restore};
 use super::{Operation, Word};
 use crate::clock;
+use crate::query::Tallies;
 use clients::Clients;
 pub(crate) use clients::{NotWritten, Turn};
 
@@ -74,6 +75,8 @@ struct State {
     kept: Kept,
     /// Why the run cannot go on.
     trouble: Option<String>,
+    /// How many updates there were.
+    tallies: Tallies,
 }
 
 /// What is kept of this site in checkpoints.
@@ -133,6 +136,7 @@ impl SiteReplica {
             passed: settings.subtasks.iter().map(|subtask| (*subtask, after)).collect(),
             kept: Kept { based: after, inherits, ..Kept::default() },
             trouble: None,
+            tallies: Tallies::default(),
         };
         let (began, settled) = (Instant::now(), AtomicU64::new(after.0));
         Ok(Arc::new(SiteReplica { settings, tables, began, settled, state: Mutex::new(state) }))
@@ -307,6 +311,13 @@ impl State {
         }
     }
 
+    /// An update was made here, which had been counted as refused.
+    fn made(&mut self, site: &SiteReplica, now: Tick, stamp: Stamp, delta: Arc<Operation>) {
+        self.tallies.refused -= 1;
+        self.tallies.made += 1;
+        self.feed(site, now, ReplicaEvent::Wrote { stamp, delta });
+    }
+
     fn perform(&mut self, site: &SiteReplica, effect: ReplicaEffect<Arc<Operation>>) {
         match effect {
             ReplicaEffect::Apply(update) => {
@@ -318,6 +329,8 @@ impl State {
                     None => Err(format!("an update names shared state {shared}, and there is none")),
                 };
                 // The other sites refuse it too, whoever made it: it is in nobody's table, and its name is used up.
+                self.tallies.applied += u64::from(applied.is_ok());
+                self.tallies.refused += u64::from(applied.is_err());
                 if let Err(reason) = applied {
                     tracing::warn!(stamp = ?update.stamp, reason, "an update of shared state is set aside");
                 }
@@ -435,10 +448,12 @@ impl Replica for SiteReplica {
         make: &mut dyn FnMut(&Stamp) -> Result<Vec<u8>, Refusal>,
     ) -> Result<(), Refusal> {
         self.with(|state, now| {
+            // As long as it is not made.
+            state.tallies.refused += 1;
             let stamp = state.machine.stamp(now, clock::now(), epoch, writer).map_err(refusal)?;
             let delta = make(&stamp)?;
             let delta = Arc::new(Operation { shared, key, delta });
-            state.feed(self, now, ReplicaEvent::Wrote { stamp, delta });
+            state.made(self, now, stamp, delta);
             Ok(())
         })
     }

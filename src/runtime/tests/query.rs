@@ -13,7 +13,7 @@ use watershed_state::CheckpointStore;
 
 use super::shared::Count;
 use super::*;
-use crate::query::{Clerk, Found, Level, Query, QueryError, Update, View, Window, deadline};
+use crate::query::{Clerk, Found, Level, Query, QueryError, Reply, Update, View, Window, deadline};
 use crate::shared::{Outgoing, Sharing, SiteReplica, SiteSettings};
 
 const KEY: TokenKey = TokenKey::new(KeyId(1), [7; 32]);
@@ -82,7 +82,9 @@ impl Place {
             places.push(Place { window, replica, authority });
         }
         for _ in 0..4 {
-            places.iter().for_each(|place| drop(place.replica.look_at_clock()));
+            for place in &places {
+                place.replica.look_at_clock();
+            }
             exchange(&places);
         }
         places.try_into().ok().expect("as many places as sites")
@@ -108,7 +110,7 @@ impl Place {
     }
 
     async fn ask(&self, query: Query) -> Result<Found, QueryError> {
-        self.window.query(&query, deadline(query.wait)).await
+        found(self.window.query(&query, deadline(query.wait)).await)
     }
 
     /// A subtask passes the barrier of an epoch.
@@ -116,6 +118,14 @@ impl Place {
         let mut sharing =
             Sharing::new(self.replica.clone(), subtask(index), false, std::task::Waker::noop().clone());
         sharing.pass(Epoch(epoch), None);
+    }
+}
+
+/// What a window answers that sends nobody elsewhere.
+fn found(reply: Result<Reply, QueryError>) -> Result<Found, QueryError> {
+    match reply? {
+        Reply::Found(found) => Ok(found),
+        Reply::Elsewhere(node) => panic!("the job lives on no other node, and it says {node}"),
     }
 }
 

@@ -11,7 +11,8 @@ use super::entries::Entries;
 use super::entry::Entry;
 use super::lifetime::Written;
 use super::{Clock, Current, KeyedState, Lifetimes, TimeToLive};
-use crate::state::{BackendError, Room, Saving, Sections, State, StateError, Values};
+use crate::state::look::{self, Gathering};
+use crate::state::{BackendError, Glance, Looked, Room, Saving, Sections, State, StateError, Values};
 use crate::{Data, Key, ProcessingTime};
 
 /// A list for each key, as a piece of a [`KeyedState`]. Each of its elements is kept, saved and expires by itself.
@@ -88,6 +89,18 @@ impl<K: Key, V: Data> State for ListState<K, V> {
         self.elements.load(sections.get("elements"))?;
         self.spans.load(sections.get("spans"))?;
         self.lifetimes.load(sections.get("alarms"))
+    }
+
+    /// An array, first to last.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        let (key, mut gathering): (K, _) = (glance.key()?, Gathering::new());
+        self.elements.visit(&key, |_, (value, written)| {
+            let is_over = self.lifetimes.is_over(*written, glance.clock);
+            let has_room = is_over || gathering.add(|bytes| look::put(bytes, value));
+            if has_room { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        gathering.done(look::array)
     }
 }
 

@@ -6,7 +6,8 @@ use super::entries::Entries;
 use super::entry::Entry;
 use super::lifetime::Written;
 use super::{Clock, Current, KeyedState, Lifetimes, TimeToLive};
-use crate::state::{BackendError, Room, Saving, Sections, State, StateError};
+use crate::state::look::{self, Gathering};
+use crate::state::{BackendError, Glance, Looked, Room, Saving, Sections, State, StateError};
 use crate::{Data, Key, ProcessingTime};
 
 /// A map for each key, as a piece of a [`KeyedState`]. Each of its entries is kept, saved and expires by itself.
@@ -47,6 +48,22 @@ impl<K: Key, E: Key, V: Data> State for MapState<K, E, V> {
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
         self.entries.load(sections.get("entries"))?;
         self.lifetimes.load(sections.get("alarms"))
+    }
+
+    /// A map, in the order of the entries.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        let (key, mut gathering): (K, _) = (glance.key()?, Gathering::new());
+        self.entries.visit(&key, |inner, (value, written)| {
+            let is_over = self.lifetimes.is_over(*written, glance.clock);
+            let has_room = is_over
+                || gathering.add(|bytes| {
+                    look::put(bytes, inner);
+                    look::put(bytes, value);
+                });
+            if has_room { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        gathering.done(look::map)
     }
 }
 

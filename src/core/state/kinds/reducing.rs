@@ -1,7 +1,7 @@
 //! One value for each key, made of all that was added.
 
 use super::{Clock, Current, KeyedState, TimeToLive, ValueOf, ValueState};
-use crate::state::{BackendError, Room, Saving, Sections, State, StateError};
+use crate::state::{BackendError, Glance, Looked, Room, Saving, Sections, State, StateError};
 use crate::{Data, Key, ProcessingTime};
 
 /// One value for each key, into which what is added is reduced, as a piece of a [`KeyedState`].
@@ -37,6 +37,10 @@ impl<K: Key, V: Data> State for ReducingState<K, V> {
 
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
         self.0.load(sections)
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        self.0.look(glance)
     }
 }
 

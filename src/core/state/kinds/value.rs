@@ -2,7 +2,7 @@
 
 use super::lifetime::Written;
 use super::{Clock, Current, KeyedState, Lifetimes, TimeToLive};
-use crate::state::{BackendError, Room, Saving, Sections, State, StateError, Values};
+use crate::state::{BackendError, Glance, Looked, Room, Saving, Sections, State, StateError, Values, show};
 use crate::{Data, Key, ProcessingTime};
 
 /// One value for each key, as a piece of a [`KeyedState`].
@@ -43,6 +43,13 @@ impl<K: Key, V: Data> State for ValueState<K, V> {
     fn load(&mut self, sections: &Sections) -> Result<(), StateError> {
         self.values.load(sections.get("values"))?;
         self.lifetimes.load(sections.get("alarms"))
+    }
+
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        glance.whole()?;
+        let held = self.values.get(&glance.key()?);
+        let alive = held.filter(|(_, written)| !self.lifetimes.is_over(*written, glance.clock));
+        show(alive.map(|(value, _)| value))
     }
 }
 

@@ -12,10 +12,11 @@ use tokio::sync::oneshot;
 use watershed_core::causal::{Dot, VectorClock};
 use watershed_core::shared::TableError;
 use watershed_core::{Epoch, SharedId, SubtaskId, VertexId};
-use watershed_protocol::causal::{Needs, ReplicaEvent, StampError};
+use watershed_protocol::causal::{Lag, Needs, StampError};
 
 use super::{Operation, SiteReplica, State};
 use crate::clock;
+use crate::query::Tallies;
 use crate::query::limits::WAITING_MAX;
 
 /// The vertex in whose name clients write; no plan has so many. Its subtasks are the sites.
@@ -139,13 +140,21 @@ impl SiteReplica {
             let named = seen.dots().map(|dot| dot.lane.epoch).max().unwrap_or_default();
             let epoch = named.max(state.newest_epoch());
             let writer = SubtaskId { vertex: CLIENTS, index: u32::from(self.settings.site.0) };
+            // As long as it is not made.
+            state.tallies.refused += 1;
             let stamp = state.machine.stamp(now, clock::now(), epoch, writer).map_err(NotWritten::Stamp)?;
             let table = &self.tables[shared.0 as usize];
             let delta = table.update_bytes(&stamp, key, update).map_err(NotWritten::Refused)?;
             let delta = std::sync::Arc::new(Operation { shared, key: key.to_vec(), delta });
-            state.feed(self, now, ReplicaEvent::Wrote { stamp, delta });
+            state.made(self, now, stamp, delta);
             Ok(stamp.dot)
         })
+    }
+
+    /// How many updates there were, what is held, and how many clients wait.
+    pub(crate) fn standing(&self) -> (Tallies, Lag, usize) {
+        let state = self.lock();
+        (state.tallies, state.machine.lag(), state.clients.waiting.len())
     }
 
     /// The run is over here: whoever waits is told so, and no update is taken that would go nowhere.

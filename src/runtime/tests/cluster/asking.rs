@@ -1,7 +1,7 @@
 //! Questions put through any node of a cluster, also through one on which the job does not live, and over lost nodes.
 
 use super::*;
-use crate::query::{Found, Level, Query, QueryError, Update};
+use crate::query::{AsOf, Found, Level, Query, QueryError, Update};
 
 const KEY: u8 = 9;
 
@@ -115,5 +115,54 @@ fn c7_c8_over_a_lost_node_the_durable_update_stays_and_the_undone_one_is_told() 
         assert_eq!((count(&rebased), rebased.rebased), (Some(5), true));
     }
     cancel(&nodes[0]);
+    nodes.into_iter().for_each(Living::stop);
+}
+
+/// Asks until there is an answer, as long as what is missing may come.
+fn ask_again(node: &Living, asked: &Query) -> Found {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        match query(node, asked.clone()) {
+            Ok(found) => return found,
+            Err(QueryError::Unavailable { .. } | QueryError::NoCheckpoint { .. }) => {
+                assert!(Instant::now() < until, "it never came");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(refused) => panic!("{refused}"),
+        }
+    }
+}
+
+#[test]
+fn what_an_operator_has_of_a_key_is_found_at_its_owner_and_in_a_checkpoint_by_every_node() {
+    let world = World::new();
+    let nodes = world.start_all();
+    share(&nodes[0], "100");
+    let refused = query(&nodes[0], Query::new("nothing", vec![0])).unwrap_err();
+    let QueryError::NoState { known, .. } = refused else { panic!("it is refused otherwise: {refused}") };
+    let witness = known.last().expect("an operator keeps something by key");
+    let mut came = 0;
+    let mut owners = std::collections::BTreeSet::new();
+    for node in nodes.iter().cycle().take(30) {
+        let found = ask_again(node, &Query::new(witness, vec![0]));
+        let now = count(&found).unwrap_or_default();
+        assert!(now >= came, "{now} through {} are fewer than {came}", node.handle.node());
+        came = now;
+        owners.insert(found.node);
+    }
+    assert_eq!(owners.len(), 1, "a key has one owner: {owners:?}");
+    for node in &nodes {
+        let level = Level::AsOf(AsOf::Latest);
+        let kept = ask_again(node, &Query { level, ..Query::new(witness, vec![0]) });
+        assert_eq!((kept.node.as_str(), kept.durable), (node.handle.node(), true));
+        assert!(kept.as_of.is_some());
+    }
+    cancel(&nodes[0]);
+    // What its checkpoints have is there without it.
+    let level = Level::AsOf(AsOf::Latest);
+    let total = query(&nodes[2], Query { level, ..Query::new("total", vec![0]) }).unwrap();
+    let last = query(&nodes[1], Query { level, ..Query::new(witness, vec![0]) }).unwrap();
+    assert_eq!(total.as_of, last.as_of);
+    assert!(count(&total) >= count(&last), "so many were counted, and so many had come");
     nodes.into_iter().for_each(Living::stop);
 }

@@ -7,7 +7,7 @@ use watershed_protocol::causal::Token;
 use super::*;
 
 /// A token that is in order, of an update that there is not.
-fn token() -> Token {
+pub(super) fn token() -> Token {
     let lane = Lane { run: Run(1), epoch: Epoch(5), site: Site(0) };
     Token {
         cluster: "test".to_owned(),

@@ -99,7 +99,7 @@ fn a_question_outlives_the_run_in_which_it_was_put() {
                 answer.await.unwrap()
             })
             .await;
-        let found = answer.unwrap();
+        let found = found(answer).unwrap();
         assert_eq!((found.run, found.durable), (Run(2), true), "checkpoint 5 has what was seen");
     });
 }

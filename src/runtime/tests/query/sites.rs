@@ -1,5 +1,9 @@
 //! What a client sees at one site and at another.
 
+use watershed_core::causal::VectorClock;
+use watershed_protocol::causal::Token;
+
+use super::refusals::token;
 use super::*;
 
 #[test]
@@ -122,5 +126,23 @@ fn a_site_that_may_have_been_given_up_answers_only_what_promises_nothing() {
         assert_eq!(place.ask(causal(3, &token)).await, unavailable);
         assert_eq!(place.add(3, 1, None).await, unavailable);
         assert_eq!(count(&place.ask(reads(3)).await.unwrap()), Some(5));
+    });
+}
+
+#[test]
+fn c4_who_has_read_a_checkpoint_waits_for_all_of_it() {
+    block_on(async {
+        let places @ [here, there] = &Place::all().await;
+        here.add(3, 5, None).await.unwrap();
+        for place in places {
+            place.pass(0, 5);
+            place.pass(1, 5);
+        }
+        let read = Token { seen: VectorClock::new(), completed: Some(Epoch(5)), ..token() };
+        let read = read.seal(&KEY).unwrap();
+        let refused = there.ask(causal(3, &read)).await.unwrap_err();
+        assert_eq!(refused, QueryError::Unavailable { missing: "all of checkpoint 5".to_owned() });
+        exchange(places);
+        assert_eq!(count(&there.ask(causal(3, &read)).await.unwrap()), Some(5));
     });
 }
