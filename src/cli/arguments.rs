@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 mod ask;
+mod chaos;
 mod cluster;
 mod look;
 mod query;
@@ -13,6 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::app::App;
 pub(super) use ask::{Cancel, OneJob};
+pub(super) use chaos::{Chaos, Rehearse};
 pub(super) use cluster::{Certs, Node, OfJob, Placement, Rescale, Submit, Where};
 pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
 pub(super) use query::{OfKey, Query, Update};
@@ -78,6 +80,9 @@ pub(super) enum Command {
     Checkpoints(OfJob),
     /// Make the certificates by which the nodes of a cluster know each other
     Certs(Certs),
+    /// Rehearse failure: hurt a pipeline on a cluster of this machine, and judge what it writes
+    #[command(subcommand)]
+    Chaos(Chaos),
     /// See and resolve what is in doubt: transactions that a sink has prepared in a PostgreSQL database
     #[cfg(feature = "postgres")]
     #[command(subcommand)]
@@ -173,7 +178,10 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("rescale", |ask| ask.after_help(cluster::ASK_HELP))
         .mut_subcommand("resume", |ask| ask.after_help(cluster::ASK_HELP))
         .mut_subcommand("checkpoints", |ask| ask.after_help(cluster::ASK_HELP))
-        .mut_subcommand("certs", |certs| certs.after_help(words(cluster::CERTS_HELP)));
+        .mut_subcommand("certs", |certs| certs.after_help(words(cluster::CERTS_HELP)))
+        .mut_subcommand("chaos", |chaos| {
+            chaos.mut_subcommand("run", |run| run.after_help(words(chaos::CHAOS_HELP)))
+        });
     #[cfg(feature = "postgres")]
     let command = command.mut_subcommand("txn", |txn| txn.after_help(words(txn::TXN_HELP)));
     command

@@ -13,6 +13,7 @@ mod ask;
 mod certs;
 #[cfg(test)]
 mod changed_plan;
+mod chaos;
 mod checkpoint;
 mod cluster;
 mod dead_letters;
@@ -121,8 +122,10 @@ fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, b
         Command::Query(arguments) => done(query::query(&mut settings, arguments, &options)),
         Command::Update(arguments) => done(query::update(&mut settings, arguments, &options)),
         Command::Node(arguments) => {
-            done(arguments.set(&mut settings).and_then(|node| node::run(app, node, &options)))
+            let node = chaos::die_with(arguments.dies_with).and_then(|()| arguments.set(&mut settings));
+            done(node.and_then(|node| node::run(app, node, &options)))
         }
+        Command::Chaos(command) => chaos::run(app, command, settings, &options),
         Command::Submit(arguments) => done(cluster::submit(app, settings, arguments, &options)),
         Command::Jobs(place) => done(cluster::jobs(&mut settings, place, &options)),
         Command::Status(job) => done(cluster::status(&mut settings, job, &options)),

@@ -42,4 +42,5 @@ pub use error::ParameterError;
 pub use listing::{Parameter, parameters_like, parameters_of};
 pub use values::Values;
 
+pub(crate) use duration::parse as parse_duration;
 pub(crate) use nearest::nearest;

@@ -58,6 +58,9 @@ pub(in crate::cli) struct Node {
     /// How long a node that is told to end waits for its jobs to be moved. [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) leave_within: Option<String>,
+    /// End at once when the process of this number ends, which has started this one
+    #[arg(long, value_name = "PID", hide = true)]
+    pub(in crate::cli) dies_with: Option<u32>,
 }
 
 /// Where the cluster is.
