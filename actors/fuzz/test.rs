@@ -11,8 +11,7 @@ use play::{Game, corpus};
 const SIGNS: &[u8] = b"\"\"\",,\n\r\t{}[]:0-1e.\\u \xff\0";
 
 fn game(target: fn(&[u8]), folder: &str, seed: u64) -> Game {
-    let corpus = corpus(env!("CARGO_MANIFEST_DIR"), &[folder]);
-    Game { inputs: 20_000, ..Game::of(target, corpus, seed) }
+    Game::of(target, corpus(env!("CARGO_MANIFEST_DIR"), &[folder]), seed)
 }
 
 #[test]

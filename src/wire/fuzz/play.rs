@@ -91,7 +91,7 @@ impl Game {
     /// A game with MessagePack. It may take what serde sets aside for a list before it has seen what is in it, at a few
     /// levels.
     pub(crate) fn of(target: fn(&[u8]), corpus: Vec<Vec<u8>>, seed: u64) -> Game {
-        let (inputs, memory_base, memory_per_byte) = (50_000, 4 << 20, 1 << 9);
+        let (inputs, memory_base, memory_per_byte) = (20_000, 4 << 20, 1 << 9);
         Game { target, corpus, telling: MESSAGE_PACK, inputs, seed, memory_base, memory_per_byte }
     }
 
