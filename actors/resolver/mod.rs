@@ -10,6 +10,7 @@
 //! | [`FieldMap`] | a field's value, or its removal | `BTreeMap<F, V>` | the later one of each field stays |
 //! | [`Siblings`] | a value, or its removal | `Vec<V>` | all are kept, until somebody decides |
 //! | [`Merge`] | a value of the author's type | that type | they are merged as the author says |
+//! | [`Consensus`] | what the nodes have agreed on, which no task updates | `Option<Agreed<V>>` | there are none: a round is decided once |
 //! | [`Vote`] | a vote in a round, or its decision | [`Ballot`] | the votes are tallied: mean, median, majority |
 //!
 //! What all of them keep is a join-semilattice, as [`Resolver`](watershed_core::shared::Resolver) asks: deltas may come
@@ -36,6 +37,7 @@
 //! ```
 
 mod add_set;
+mod consensus;
 mod counter;
 mod dotted;
 mod extreme;
@@ -48,6 +50,7 @@ mod vote;
 mod write;
 
 pub use add_set::{AddSet, SetUpdate};
+pub use consensus::{Agreed, Consensus};
 pub use counter::{Counter, CounterState};
 pub use dotted::Dotted;
 pub use extreme::{Max, Min};

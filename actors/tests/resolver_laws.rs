@@ -1,8 +1,8 @@
 //! Every built-in resolver, tried out by the same trial as an author's own.
 
 use watershed_actors::resolver::{
-    AddSet, Counter, FieldMap, FieldWrite, GrowCounter, LastWriter, Max, Merge, MergeState, Min, Round,
-    SetUpdate, Siblings, Vote, VoteUpdate, Write,
+    AddSet, Agreed, Consensus, Counter, FieldMap, FieldWrite, GrowCounter, LastWriter, Max, Merge,
+    MergeState, Min, Round, SetUpdate, Siblings, Vote, VoteUpdate, Write,
 };
 use watershed_core::testing::verify_resolver;
 
@@ -36,6 +36,20 @@ fn c10_votes_keep_the_laws() {
     let votes = [cast(1, 2.0), cast(1, 4.0), cast(2, 0.5)];
     verify_resolver::<f64, _>(&Vote::mean(3, 2), &votes);
     verify_resolver::<f64, _>(&Vote::median(3, 2), &votes);
+}
+
+#[test]
+fn c10_what_is_agreed_on_keeps_the_laws() {
+    let agreed = |round, votes: &[(&str, f64)], value| {
+        let votes = votes.iter().map(|(voter, vote)| ((*voter).to_owned(), *vote)).collect();
+        Agreed { round: Round(round), votes, value }
+    };
+    let one = agreed(1, &[("a", 2.0), ("b", 4.0)], 3.0);
+    // That a round is decided twice is not for the resolver to see; it must stay a lattice all the same.
+    let other = agreed(1, &[("a", 2.0), ("c", 2.0)], 2.0);
+    verify_resolver::<f64, _>(&Consensus::mean(2), &[one, other, agreed(7, &[("b", 1.0), ("c", 0.0)], 0.5)]);
+    let set = |round, value| Agreed { round: Round(round), votes: vec![("a".to_owned(), value)], value };
+    verify_resolver::<u64, _>(&Consensus::register(), &[set(1, 5_u64), set(2, 6), set(3, 5)]);
 }
 
 /// The sum of what is merged, which is no lattice.

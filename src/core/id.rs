@@ -63,6 +63,10 @@ number!(
     SharedId(u32)
 );
 number!(
+    /// The number of a round of votes. Later rounds have greater numbers.
+    Round(u64)
+);
+number!(
     /// The number of an element on one channel, counted from 0.
     Sequence(u64)
 );

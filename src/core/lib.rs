@@ -40,8 +40,8 @@ mod time;
 pub use data::{Data, Shape};
 pub use excerpt::{MESSAGE_BYTES_MAX, excerpt};
 pub use id::{
-    ChannelId, Counter, Epoch, JobId, Lineage, Origin, PortId, Position, Run, Sequence, SharedId, Site,
-    SplitId, SubtaskId, Term, VertexId,
+    ChannelId, Counter, Epoch, JobId, Lineage, Origin, PortId, Position, Round, Run, Sequence, SharedId,
+    Site, SplitId, SubtaskId, Term, VertexId,
 };
 pub use key::{Key, KeyGroup, KeyGroupRange, KeyGroups, KeyHashBuilder, KeyHasher, hash_key};
 pub use plan::{Plan, PlanError};

@@ -9,11 +9,13 @@
 //! - [`WatermarkMerge`]: how far event time has come, over several inputs of which some may be idle.
 //! - [`Alignment`]: where a checkpoint cuts the channels of one subtask.
 //! - [`checkpoint`]: two-phase-commit checkpoints: coordinator, participant, certificate, recovery.
+//! - [`agree`]: values that a job agrees on, decided once by compare-and-swap.
 //! - [`causal`]: shared state in causal order: replicas, sessions, clocks, and the tokens of clients.
 //! - [`Quarantine`]: what becomes of records that make their subtask panic.
 //! - [`placement`]: which node each slot of a job is on.
 //! - [`Credit`] and [`Grant`]: how much may be under way on one channel, seen from both of its ends.
 
+pub mod agree;
 mod alignment;
 pub mod causal;
 pub mod checkpoint;

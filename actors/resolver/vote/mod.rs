@@ -24,8 +24,9 @@ mod tally;
 mod tests;
 
 pub use ballot::Ballot;
-pub use poll::{Decision, Poll, Round};
+pub use poll::{Decision, Poll};
 pub use tally::{Majority, Mean, Median, Tally};
+pub use watershed_core::Round;
 
 use std::collections::BTreeMap;
 
@@ -214,8 +215,10 @@ impl<V: Data, T: Tally<V>> Resolver<V> for Vote<T> {
         let Some((round, poll)) = rounds.last_key_value() else { return Ballot::empty(needed) };
         let votes: Vec<&V> = poll.counted().map(|(_, _, value)| value).collect();
         let older = rounds.range(..round).rev();
+        let counted = |decision: &Decision<V>| decision.voters.iter().map(|(voter, _)| *voter).collect();
         Ballot {
             round: *round,
+            counted: poll.decision().map(counted).unwrap_or_default(),
             decided: poll.decision().map(|decision| decision.value.clone()),
             provisional: (!votes.is_empty()).then(|| self.tally.tally(&votes)),
             votes: votes.len(),
@@ -223,6 +226,7 @@ impl<V: Data, T: Tally<V>> Resolver<V> for Vote<T> {
             earlier: older
                 .filter_map(|(round, poll)| Some((*round, poll.decision()?.value.clone())))
                 .collect(),
+            ready: rounds.keys().filter_map(|round| Some((*round, self.ready(rounds, *round)?))).collect(),
         }
     }
 

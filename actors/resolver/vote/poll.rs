@@ -1,23 +1,11 @@
 //! What is known of one round: who voted for what, and what was decided.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::causal::Dot;
 use watershed_core::shared::{Refusal, Stamp};
-use watershed_core::{Data, SubtaskId};
-
-/// The number of a round of votes. Later rounds have greater numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Data)]
-#[serde(transparent)]
-pub struct Round(pub u64);
-
-impl fmt::Display for Round {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use watershed_core::{Data, Round, SubtaskId};
 
 /// What a round comes to, and the votes from which anybody can work it out again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Data)]

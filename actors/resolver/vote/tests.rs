@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use watershed_core::VertexId;
 use watershed_core::testing::Stamps;
+use watershed_core::{SubtaskId, VertexId};
 
 use super::*;
 
@@ -59,8 +59,17 @@ fn a_round_is_ready_when_a_quorum_has_voted_and_until_it_is_decided() {
     apply(&vote, &mut rounds, cast(1, 8.0), &there.at(1)).unwrap();
     let decision = vote.ready(&rounds, Round(1)).unwrap();
     assert_eq!((decision.value, decision.voters.len()), (6.0, 2));
+    assert_eq!(vote.value(&rounds).ready, [(Round(1), decision.clone())]);
     apply(&vote, &mut rounds, decide(1, decision.clone()), &there.at(2)).unwrap();
     assert_eq!(vote.ready(&rounds, Round(1)), None);
+    let ballot = vote.value(&rounds);
+    assert_eq!(
+        (ballot.ready, ballot.counted),
+        (
+            vec![],
+            vec![SubtaskId { vertex: VertexId(0), index: 0 }, SubtaskId { vertex: VertexId(0), index: 1 }]
+        )
+    );
     assert_eq!(vote.decided(&rounds, Round(1)), Some(&6.0));
     assert_eq!(why(apply(&vote, &mut rounds, decide(1, decision), &here.at(3))), "round 1 is decided");
 }

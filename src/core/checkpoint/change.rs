@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Meta, Pointer, ROLL_BACKS_MAX, RollBack};
-use crate::{Epoch, Lineage, Run, Term};
+use crate::checkpoint::{Agreement, Meta, Pointer, ROLL_BACKS_MAX, RollBack};
+use crate::{Epoch, Lineage, Round, Run, Term};
 
 /// What must still hold for a change to be applied: nobody newer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub enum Change {
     Finish,
     /// Roll-backs that began runs before this one are forgotten; no token is old enough to need them.
     Forget(Run),
+    /// A round of votes on a register is decided, if it is not closed.
+    Agree(Agreement),
 }
 
 /// Why a change was not applied.
@@ -99,6 +101,30 @@ pub enum Refusal {
     /// A job ends with a complete checkpoint.
     #[error("a job cannot end before a checkpoint of its lineage is complete")]
     NothingCompleted,
+    /// A round of votes is decided once, and those before it with it.
+    #[error("round {asked} is closed: round {newest} is decided")]
+    Closed {
+        /// The change's.
+        asked: Round,
+        /// The newest one that is decided.
+        newest: Round,
+    },
+    /// There is no room for another register.
+    #[error("a job agrees on {max} registers and no more")]
+    Registers {
+        /// How many there may be.
+        max: usize,
+    },
+    /// There is no room for the agreement.
+    #[error("the job would have agreed on {bytes} bytes, and {max} are the limit, of {votes} votes each")]
+    AgreedBytes {
+        /// How many there would be.
+        bytes: usize,
+        /// How many there may be.
+        max: usize,
+        /// How many votes an agreement may count.
+        votes: usize,
+    },
     /// A number has come to its end.
     #[error("no number is left for it")]
     Exhausted,
@@ -155,6 +181,12 @@ impl Change {
                 next.finished = true;
             }
             Change::Forget(run) => next.roll_backs.retain(|roll_back| roll_back.run >= *run),
+            Change::Agree(agreement) => {
+                if meta.finished {
+                    return Err(Refusal::Finished);
+                }
+                next.agreed = meta.agreed.with(agreement)?;
+            }
         }
         Ok(next)
     }
@@ -197,7 +229,7 @@ fn completes(pointer: &Pointer, meta: &Meta) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{ContentHash, ObjectRef};
+    use crate::checkpoint::{ContentHash, ObjectRef, Register, Voice};
 
     fn pointer(lineage: u32, epoch: u64) -> Pointer {
         let manifest = ObjectRef { path: "m".to_owned(), bytes: 1, hash: ContentHash([0; 32]) };
@@ -209,6 +241,12 @@ mod tests {
         let completed = Some(pointer(1, 7));
         let (term, run, lineage, burnt) = (Term(3), Run(4), Lineage(1), Epoch(64));
         Meta { term, run, lineage, completed, burnt, ..Meta::default() }
+    }
+
+    fn agree(round: u64) -> Change {
+        let register = Register { state: "limits".to_owned(), key: vec![1] };
+        let votes = vec![Voice { voter: "a".to_owned(), value: vec![7] }];
+        Change::Agree(Agreement { register, round: Round(round), votes, value: vec![7] })
     }
 
     fn refusal(change: &Change, meta: &Meta) -> Refusal {
@@ -225,6 +263,7 @@ mod tests {
             Change::Complete(pointer(1, 8)),
             Change::Finish,
             Change::Forget(Run(1)),
+            agree(1),
         ];
         for change in changes {
             assert!(change.apply(Guard::of(&meta()), &meta()).is_ok(), "{change:?}");
@@ -286,6 +325,19 @@ mod tests {
         assert_eq!(finished, Meta { finished: true, ..meta() });
         assert_eq!(refusal(&Change::BeginRun, &finished), Refusal::Finished);
         assert_eq!(refusal(&Change::Complete(pointer(1, 8)), &finished), Refusal::Finished);
+        assert_eq!(refusal(&agree(1), &finished), Refusal::Finished);
         assert_eq!(refusal(&Change::Finish, &Meta::default()), Refusal::NothingCompleted);
+    }
+
+    #[test]
+    fn what_was_agreed_on_outlives_every_roll_back() {
+        let agreed = agree(4).apply(Guard::of(&meta()), &meta()).unwrap();
+        assert_eq!(agreed.agreed.all().count(), 1);
+        for change in [Change::BeginRun, Change::Fork { base: None }] {
+            let next = change.apply(Guard::of(&agreed), &agreed).unwrap();
+            assert_eq!(next.agreed, agreed.agreed, "{change:?}");
+            let closed = Refusal::Closed { asked: Round(4), newest: Round(4) };
+            assert_eq!(refusal(&agree(4), &next), closed, "{change:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::ObjectRef;
+use crate::checkpoint::{Agreed, ObjectRef};
 use crate::{Epoch, Lineage, Run, Term};
 
 /// How many times that a job was set back are remembered. Tokens from before the oldest are as good as expired.
@@ -25,6 +25,9 @@ pub struct Meta {
     pub roll_backs: Vec<RollBack>,
     /// Whether the job has come to its end: its last checkpoint is complete, and all that it staged committed.
     pub finished: bool,
+    /// What was agreed on. Going back to a checkpoint takes nothing of it back.
+    #[serde(default, skip_serializing_if = "Agreed::is_empty")]
+    pub agreed: Agreed,
 }
 
 /// Names the manifest of a decided checkpoint.

@@ -8,6 +8,7 @@
 //! Data only. The machines that decide over it live in the protocol crate, what writes it to disk in the
 //! state crate, and neither needs to know the other.
 
+mod agreed;
 mod change;
 mod manifest;
 mod meta;
@@ -16,6 +17,7 @@ mod shared;
 mod vote;
 mod xid;
 
+pub use agreed::{AGREED_BYTES_MAX, Agreed, Agreement, REGISTERS_MAX, Register, VOTES_MAX, Voice};
 pub use change::{Change, Guard, Refusal};
 pub use manifest::Manifest;
 pub use meta::{Meta, Pointer, ROLL_BACKS_MAX, RollBack};

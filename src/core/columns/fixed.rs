@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{ColumnError, ColumnReader, ColumnWriter};
 use crate::causal::HybridTime;
-use crate::{Counter, Epoch, EventTime, Position, ProcessingTime, Run, Site, VertexId, Watermark};
+use crate::{Counter, Epoch, EventTime, Position, ProcessingTime, Round, Run, Site, VertexId, Watermark};
 
 /// A value of `N` bytes, little-endian.
 pub(crate) trait Fixed<const N: usize>: Copy {
@@ -96,6 +96,7 @@ as_number! {
     Epoch as u64 in 8: |epoch| epoch.0, |number| Some(Epoch(number));
     Site as u16 in 2: |site| site.0, |number| Some(Site(number));
     Counter as u64 in 8: |counter| counter.0, |number| Some(Counter(number));
+    Round as u64 in 8: |round| round.0, |number| Some(Round(number));
     HybridTime as u64 in 8: |time| time.0, |number| Some(HybridTime(number));
 }
 

@@ -7,7 +7,7 @@ use compact_str::CompactString;
 use crate::causal::HybridTime;
 use crate::columns::{self, ColumnError, ColumnReader, ColumnWriter};
 use crate::{
-    Counter, Data, Epoch, EventTime, Position, ProcessingTime, Run, Shape, Site, VertexId, Watermark,
+    Counter, Data, Epoch, EventTime, Position, ProcessingTime, Round, Run, Shape, Site, VertexId, Watermark,
 };
 
 /// What a type of this crate, or of the standard library, is called, and the columns that it has.
@@ -65,6 +65,7 @@ known! {
     Position: "Position" in fixed;
     VertexId: "VertexId" in fixed;
     Run: "Run" in fixed;
+    Round: "Round" in fixed;
     Epoch: "Epoch" in fixed;
     Site: "Site" in fixed;
     Counter: "Counter" in fixed;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::shared::{Refusal, Settled, Stamp};
+use crate::shared::{AnyAgrees, Refusal, Settled, Stamp};
 use crate::{Epoch, MESSAGE_BYTES_MAX, excerpt};
 
 /// What one site holds of one shared state. Read from any thread at any time; written by one at a time.
@@ -56,6 +56,9 @@ pub trait AnyTable: Send + Sync {
     ///
     /// Where the bytes are no key of this table.
     fn get(&self, at: Epoch, key: &[u8]) -> Result<Option<Vec<u8>>, TableError>;
+
+    /// How values are agreed on, where they are.
+    fn agrees(&self) -> Option<&dyn AnyAgrees>;
 
     /// How many keys there are, those of which nothing can be read any more among them.
     fn len(&self) -> usize;

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | declare and use it | [`Pipeline::shared`](crate::Pipeline::shared), [`Shared`], [`KeyContext::read`](crate::KeyContext::read) |
 //! | say how updates are joined | [`Resolver`] |
+//! | have values agreed on, instead of joined | [`Agrees`] |
 //! | hold it, save it, restore it | [`Table`], [`AnyTable`] |
 //! | run tasks that use it | [`Replica`], [`LocalReplica`] |
 //! | see what it is good for | [`Propagation`], which takes some of it away |
@@ -33,6 +34,7 @@
 //! After: Lloyd et al., *Don't Settle for Eventual* (2011; "causal+"); Shapiro et al., *Conflict-free Replicated Data
 //! Types* (2011); Almeida et al., *Delta State Replicated Data Types* (2018).
 
+mod agree;
 mod any_table;
 #[cfg(test)]
 pub(crate) mod doubles;
@@ -48,6 +50,7 @@ mod saved;
 mod table;
 mod versions;
 
+pub use agree::{AGREED, Agrees, AnyAgrees};
 pub use any_table::{AnyTable, Applied, TableError};
 pub use handle::{AnyShared, NAME_BYTES_MAX, Shared};
 pub use local::{LocalReplica, SavedReplica};

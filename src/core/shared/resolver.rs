@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::causal::{Dot, HybridTime, Lane};
+use crate::shared::Agrees;
 use crate::{Data, Epoch, Run, SubtaskId};
 
 /// Makes one value out of updates, of which some know nothing of each other.
@@ -65,6 +66,12 @@ pub trait Resolver<V>: Clone + Send + Sync + 'static {
     fn settle(&self, state: &mut Self::State, settled: Settled) -> bool {
         let _ = (state, settled);
         false
+    }
+
+    /// How votes are counted, where values are agreed on by the nodes of the job instead of being joined. No task updates
+    /// such a state. The default: they are not.
+    fn agrees(&self) -> Option<&dyn Agrees<V, Self>> {
+        None
     }
 
     /// Updates to try the laws with. Builds with debug assertions do so where a pipeline makes a shared state, and refuse a

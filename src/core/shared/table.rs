@@ -13,7 +13,7 @@ use super::msgpack::{check_delta, check_key, decode, encode, encode_delta};
 use super::saved;
 use super::versions::{BASE, Versions};
 use crate::key::KeyHashBuilder;
-use crate::shared::{AnyTable, Applied, Refusal, Resolver, Settled, Stamp, TableError};
+use crate::shared::{AGREED, AnyAgrees, AnyTable, Applied, Refusal, Resolver, Settled, Stamp, TableError};
 use crate::{Data, Epoch, Key};
 
 /// What one site holds of one shared state: for each key its state, as of each epoch that is not settled yet.
@@ -81,6 +81,7 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
         let mut writing = self.writing();
         let lane = stamp.dot.lane;
         assert!(!writing.is_settled(stamp), "nothing was to come any more of {lane}");
+        self.check_writer(stamp)?;
         let delta = self.with(lane.epoch, key, |state| {
             let delta = self.resolver.update(state, update, stamp)?;
             // What no other site would take is not made.
@@ -96,6 +97,17 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
     pub fn entries(&self, at: Epoch) -> BTreeMap<K, R::Value> {
         let value = |versions: &Versions<R::State>| Some(self.resolver.value(held::<R, V>(versions, at)?));
         self.keys.iter().filter_map(|kept| Some((kept.key().clone(), value(kept.value())?))).collect()
+    }
+
+    /// Refuses an update of a task, where values are agreed on.
+    fn check_writer(&self, stamp: &Stamp) -> Result<(), Refusal> {
+        if self.resolver.agrees().is_none() || stamp.writer == AGREED {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(Refusal::Update(format!(
+            "no task updates the shared state {name:?}: its values are agreed on by the nodes of the job"
+        )))
     }
 
     /// How its values are made.
@@ -160,11 +172,11 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn malformed(&self, part: &'static str) -> impl FnOnce(String) -> TableError {
+    pub(super) fn malformed(&self, part: &'static str) -> impl FnOnce(String) -> TableError {
         move |reason| TableError::malformed(&self.name, part, &reason)
     }
 
-    fn refused(&self, refusal: Refusal) -> TableError {
+    pub(super) fn refused(&self, refusal: Refusal) -> TableError {
         TableError::refused(&self.name, refusal)
     }
 }
@@ -198,8 +210,8 @@ where
         if writing.is_settled(stamp) {
             return Ok(Applied::Settled);
         }
-        let checked =
-            self.with(stamp.dot.lane.epoch, &key, |state| self.resolver.check(state, &delta, stamp));
+        let check = |state: &R::State| self.resolver.check(state, &delta, stamp);
+        let checked = self.check_writer(stamp).and_then(|()| self.with(stamp.dot.lane.epoch, &key, check));
         checked.map_err(|refusal| self.refused(refusal))?;
         self.join(&mut writing, stamp, key, delta);
         Ok(Applied::Joined)
@@ -255,6 +267,10 @@ where
         let state = versions.as_ref().and_then(|versions| held::<R, V>(versions, at));
         let value = state.map(|state| self.resolver.value(state));
         Ok(value.map(|value| rmp_serde::to_vec_named(&value).expect("a value can be written by serde")))
+    }
+
+    fn agrees(&self) -> Option<&dyn AnyAgrees> {
+        self.resolver.agrees().map(|_| self as &dyn AnyAgrees)
     }
 
     fn len(&self) -> usize {

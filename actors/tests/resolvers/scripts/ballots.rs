@@ -7,6 +7,7 @@ use watershed_actors::resolver::{
 };
 use watershed_actors::source::Dice;
 use watershed_core::SubtaskId;
+use watershed_core::causal::Dot;
 
 use crate::site::TASKS;
 use crate::world::{SITES, Script, Told};
@@ -81,28 +82,38 @@ impl<T: ByHand> Script for Ballots<T> {
     }
 
     fn expected(&self, told: &[&Told<VoteUpdate<i64>>]) -> Ballot<i64> {
-        let mut votes: BTreeMap<Round, BTreeMap<SubtaskId, i64>> = BTreeMap::new();
+        let mut votes: BTreeMap<Round, BTreeMap<(SubtaskId, Dot), i64>> = BTreeMap::new();
         let mut decided = BTreeMap::new();
         for one in told {
             match &one.update {
                 VoteUpdate::Cast { round, value } => {
-                    let before = votes.entry(*round).or_default().insert(one.stamp.writer, *value);
-                    assert_eq!(before, None, "a voter votes once in a round");
+                    let (votes, voter) = (votes.entry(*round).or_default(), one.stamp.writer);
+                    assert!(votes.keys().all(|(other, _)| *other != voter), "a voter votes once in a round");
+                    votes.insert((voter, one.stamp.dot), *value);
                 }
                 VoteUpdate::Decide { round, decision } => {
-                    decided.insert(*round, T::by_hand(listed(told, decision)));
+                    let counted: Vec<SubtaskId> = decision.voters.iter().map(|(voter, _)| *voter).collect();
+                    decided.insert(*round, (T::by_hand(listed(told, decision)), counted));
                 }
             }
         }
         let kept: Vec<Round> = votes.keys().copied().rev().take(ROUNDS_KEPT).collect();
         let newest = kept.first().map(|round| (*round, &votes[round]));
+        let ready = |round: &Round| {
+            let votes = &votes[round];
+            let is_ready = votes.len() >= QUORUM as usize && !decided.contains_key(round);
+            let value = || T::by_hand(votes.values().copied().collect());
+            is_ready.then(|| (*round, Decision { voters: votes.keys().copied().collect(), value: value() }))
+        };
         Ballot {
             round: newest.map(|(round, _)| round).unwrap_or_default(),
-            decided: newest.and_then(|(round, _)| decided.get(&round).copied()),
+            decided: newest.and_then(|(round, _)| Some(decided.get(&round)?.0)),
+            counted: newest.and_then(|(round, _)| Some(decided.get(&round)?.1.clone())).unwrap_or_default(),
             provisional: newest.map(|(_, votes)| T::by_hand(votes.values().copied().collect())),
             votes: newest.map_or(0, |(_, votes)| votes.len()),
             needed: QUORUM as usize,
-            earlier: kept.iter().skip(1).filter_map(|round| Some((*round, *decided.get(round)?))).collect(),
+            earlier: kept.iter().skip(1).filter_map(|round| Some((*round, decided.get(round)?.0))).collect(),
+            ready: kept.iter().rev().filter_map(ready).collect(),
         }
     }
 }

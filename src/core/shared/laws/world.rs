@@ -8,7 +8,7 @@ use super::script::{SITES, Script, Step};
 use super::{Broken, Telling};
 use crate::causal::{Dot, HybridTime, Lane};
 use crate::shared::msgpack::encode;
-use crate::shared::{AnyTable, Resolver, Settled, Stamp, Table};
+use crate::shared::{AGREED, AnyTable, Resolver, Settled, Stamp, Table};
 use crate::{Counter, Data, Epoch, MESSAGE_BYTES_MAX, Run, SubtaskId, VertexId, excerpt};
 
 /// The key that is updated.
@@ -102,7 +102,8 @@ where
         let lane = Lane { run: Run(1), epoch, site: crate::Site(number as u16) };
         let earlier = self.made.iter().filter(|made| made.stamp.dot.lane == lane).count();
         let dot = Dot { lane, counter: Counter(earlier as u64 + 1) };
-        let writer = SubtaskId { vertex: VertexId(0), index: number as u32 };
+        let task = SubtaskId { vertex: VertexId(0), index: number as u32 };
+        let writer = if self.resolver.agrees().is_some() { AGREED } else { task };
         let stamp = Stamp { dot, time: self.sites[number].time.next(), writer };
         let site = &self.sites[number];
         let again = site.table.with(epoch, &KEY, |state| self.resolver.update(state, update.clone(), &stamp));

@@ -110,7 +110,8 @@ impl Asked {
             | Change::Burn(_)
             | Change::Complete(_)
             | Change::Finish
-            | Change::Forget(_) => self.swap.shown_by(meta),
+            | Change::Forget(_)
+            | Change::Agree(_) => self.swap.shown_by(meta),
         }
     }
 

@@ -211,9 +211,12 @@ impl Model {
         match &swap.change {
             Change::BeginRun => world.meta.run.0 < self.runs,
             Change::Burn(up_to) => up_to.0 <= self.epochs,
-            Change::Lead | Change::Fork { .. } | Change::Complete(_) | Change::Finish | Change::Forget(_) => {
-                true
-            }
+            Change::Lead
+            | Change::Fork { .. }
+            | Change::Complete(_)
+            | Change::Finish
+            | Change::Forget(_)
+            | Change::Agree(_) => true,
         }
     }
 

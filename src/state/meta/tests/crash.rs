@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use watershed_core::Epoch;
-use watershed_core::checkpoint::Meta;
+use watershed_core::checkpoint::{Agreement, Meta, Register, Voice};
+use watershed_core::{Epoch, Round};
 
 use super::first_checkpoint;
 use crate::error::Damage;
@@ -17,6 +17,9 @@ use crate::{StoreError, SyncFailure};
 /// Written by an independent program from the description at the top of the log's module: the log of a job
 /// that has decided its first checkpoint.
 const GOLDEN: &[u8] = include_bytes!("../../golden/meta-1.log");
+
+/// The same of a job that has decided nothing but a value.
+const GOLDEN_AGREED: &[u8] = include_bytes!("../../golden/meta-1-agreed.log");
 
 /// What has been decided after each record of the golden log.
 fn decided() -> Vec<Meta> {
@@ -65,6 +68,25 @@ async fn the_log_is_golden_and_is_read_again() {
     assert_eq!(torn, None);
     assert_eq!(store.read().await.unwrap(), decided()[3]);
     assert_eq!(FileMetaStore::peek(directory.path()).unwrap(), decided()[3]);
+}
+
+#[tokio::test]
+async fn what_was_agreed_on_is_golden_and_logs_without_it_are_read() {
+    let voice = |voter: &str, value| Voice { voter: voter.to_owned(), value: vec![value] };
+    let agreement = Agreement {
+        register: Register { state: "limit".to_owned(), key: b"\xa4heat".to_vec() },
+        round: Round(3),
+        votes: vec![voice("node-1", 20), voice("node-2", 23)],
+        value: vec![21],
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = FileMetaStore::open(directory.path()).unwrap();
+    let decided = decide(&store, [Change::Agree(agreement.clone())]).await.unwrap();
+    assert_eq!(fs::read(directory.path().join(LOG)).unwrap(), GOLDEN_AGREED);
+    assert_eq!(scan(GOLDEN_AGREED).unwrap().meta, decided);
+    assert_eq!(decided.agreed.on(&agreement.register), Some(&agreement));
+    // The other golden log is older than the field.
+    assert!(scan(GOLDEN).unwrap().meta.agreed.is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What may be decided, whatever the store.
 
-use watershed_core::checkpoint::{Meta, RollBack};
+use watershed_core::checkpoint::{Agreed, Meta, RollBack};
 use watershed_core::{Epoch, Lineage, Run, Term};
 
 use super::{first_checkpoint, pointer};
@@ -30,6 +30,7 @@ fn a_job_goes_from_its_first_run_to_its_end() {
             RollBack { run: Run(2), lineage: Lineage(0), base: Some(Epoch(1)) },
         ],
         finished: true,
+        agreed: Agreed::default(),
     };
     assert_eq!(meta, expected);
     assert_eq!(applied(&meta, [Change::Forget(Run(2))]).roll_backs, [expected.roll_backs[1]]);
