@@ -1,5 +1,7 @@
 //! Runs a plan in this process, from its first record to its last.
 
+mod agreeing;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use watershed_protocol::checkpoint::Wish;
 use watershed_protocol::placement::Offer;
 use watershed_state::MetaStore;
 
+use crate::agree;
 use crate::board::{Board, CheckpointReport, VertexReport};
 use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd, Site};
@@ -80,13 +83,25 @@ impl JobHandle {
     ///
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, query: Query) -> Result<Found, QueryError> {
-        if let Level::AsOf(_) = query.level {
-            let meta = self.meta.read().await;
-            let meta = meta.map_err(|error| QueryError::Unreadable { why: error.to_string() })?;
-            let read = self.archivist.send(ReadBack { meta, query }).await;
-            return read.unwrap_or_else(|_| Err(self.window.not_running()));
+        match query.level {
+            Level::AsOf(_) => {
+                let meta = self.meta.read().await;
+                let meta = meta.map_err(|error| QueryError::Unreadable { why: error.to_string() })?;
+                let read = self.archivist.send(ReadBack { meta, query }).await;
+                read.unwrap_or_else(|_| Err(self.window.not_running()))
+            }
+            Level::Linearizable => {
+                let reading = self.read_agreed(agree::register_of(&query), query.wait).await;
+                let reading = reading.map_err(agree::unanswered)?;
+                Ok(agree::answered(self.look(&agree::at_once(query)).await?, reading))
+            }
+            Level::Eventual | Level::Causal => self.look(&query).await,
         }
-        match self.window.query(&query, deadline(query.wait)).await? {
+    }
+
+    /// Asks the run that lives here.
+    async fn look(&self, query: &Query) -> Result<Found, QueryError> {
+        match self.window.query(query, deadline(query.wait)).await? {
             Reply::Found(found) => Ok(found),
             Reply::Elsewhere(_) => unreachable!("a job in one process lives nowhere else"),
         }

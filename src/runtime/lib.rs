@@ -17,6 +17,7 @@
 //! arbiter is fed in place; one on another node gets a frame, see `far`. Where a job runs on many nodes, the same
 //! messages pass between coordinator and crews over links, see [`cluster`].
 
+pub mod agree;
 mod board;
 mod clock;
 pub mod cluster;

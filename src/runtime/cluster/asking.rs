@@ -15,6 +15,7 @@ use watershed_link::{AskError, Links, NodeName, RemoteMessage};
 use super::node::NodeHandle;
 use super::request::{Answer, ProblemKind, Request};
 use super::worker::OpenArchive;
+use crate::agree;
 use crate::query::{
     Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Windows, deadline, keys_of,
 };
@@ -137,10 +138,16 @@ impl NodeHandle {
     ///
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, job: &str, query: Query) -> Result<Found, QueryError> {
-        if let Level::AsOf(_) = query.level {
-            return self.read_back(job, query).await;
+        match query.level {
+            Level::AsOf(_) => self.read_back(job, query).await,
+            Level::Linearizable => {
+                let reading = self.read_agreed(job, agree::register_of(&query), query.wait).await;
+                let reading = reading.map_err(agree::unanswered)?;
+                let found = self.put(job, Question::Query(agree::at_once(query))).await?;
+                Ok(agree::answered(found, reading))
+            }
+            Level::Eventual | Level::Causal => self.put(job, Question::Query(query)).await,
         }
-        self.put(job, Question::Query(query)).await
     }
 
     /// Changes a key of what a job shares, wherever the job lives. To be awaited where timers of tokio run.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use watershed_core::checkpoint::Agreement;
 use watershed_core::{Epoch, SubtaskId};
 use watershed_link::{Links, NodeName, RemoteActor};
 use watershed_protocol::checkpoint::Authority;
 
-use super::message::{CompletedTold, Discharge, Enlist, Relay, Ticket, WORKER};
+use super::message::{AgreedTold, CompletedTold, Discharge, Enlist, Relay, Ticket, WORKER};
 use crate::crew::{Assignment, CrewLine, Hindrance};
 use crate::message::{Report, Stop, Word};
 
@@ -20,6 +21,7 @@ pub(crate) struct RemoteCrew {
     leader: NodeName,
     enlist: RemoteActor<Enlist>,
     relay: RemoteActor<Relay>,
+    agreed: RemoteActor<AgreedTold>,
     discharge: RemoteActor<Discharge>,
     complete: RemoteActor<CompletedTold>,
     limits: LineLimits,
@@ -41,6 +43,7 @@ impl RemoteCrew {
             leader: links.local().node.clone(),
             enlist: links.actor(node, WORKER),
             relay: links.actor(node, WORKER),
+            agreed: links.actor(node, WORKER),
             discharge: links.actor(node, WORKER),
             complete: links.actor(node, WORKER),
             limits,
@@ -77,6 +80,14 @@ impl CrewLine for RemoteCrew {
         let (leader, job) = (self.leader.clone(), self.ticket.number);
         // Whoever is out of reach is reported lost, by the link.
         let _ = self.complete.tell(CompletedTold { leader, job, authority, epoch });
+    }
+
+    fn agreed(&self, authority: Authority, agreements: Vec<Agreement>) {
+        let (leader, job) = (self.leader.clone(), self.ticket.number);
+        if let Err(error) = self.agreed.tell(AgreedTold { leader, job, authority, agreements }) {
+            // The run ends with the link, and the next one is told again.
+            tracing::debug!(job = self.ticket.name, %error, "what was agreed on does not reach the job");
+        }
     }
 
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()> {

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use actix::Message;
 use serde::{Deserialize, Serialize};
 use watershed_cluster::{JobSpec, TokenSecret};
+use watershed_core::checkpoint::Agreement;
 use watershed_core::plan::Fingerprint;
 use watershed_core::{Epoch, Run, Site, SubtaskId};
 use watershed_link::{NodeName, RemoteMessage};
@@ -106,6 +107,24 @@ pub(crate) struct Roll {
 pub(crate) struct Dispatch {
     pub(crate) job: u32,
     pub(crate) report: ReportTold,
+}
+
+/// To a worker: the nodes of a job have agreed on this.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct AgreedTold {
+    pub(crate) leader: NodeName,
+    pub(crate) job: u32,
+    pub(crate) authority: Authority,
+    pub(crate) agreements: Vec<Agreement>,
+}
+
+impl RemoteMessage for AgreedTold {
+    const NAME: &'static str = "watershed/agreed";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
 }
 
 impl RemoteMessage for Enlist {

@@ -23,6 +23,7 @@
 //! subtask goes on from the copy of its state that lies on its own node, and with a checkpoint each 200 ms the first one
 //! behind the kill of one node of three was complete after 0.25 to 0.6 s (`tests/cluster_harm`).
 
+mod agreeing;
 mod asking;
 mod carrier;
 mod depots;

@@ -1,12 +1,16 @@
 //! What a person may ask of a cluster, through any of its nodes, and what is answered.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix::Message;
 use serde::{Deserialize, Serialize};
 use watershed_cluster::{JobSpec, Outcome};
+use watershed_core::checkpoint::{Agreement, Register};
 use watershed_link::RemoteMessage;
+use watershed_protocol::agree::{Proposal, Refused};
 
+use crate::agree::Reading;
 use crate::board::{CheckpointReport, VertexReport};
 
 /// What a person may ask of a cluster. It is answered by the leader.
@@ -59,6 +63,24 @@ pub enum Request {
     },
     /// Which nodes are there?
     Nodes,
+    /// Have something agreed on by the nodes of a job.
+    Agree {
+        /// The name of the job.
+        job: String,
+        /// What.
+        proposal: Proposal,
+        /// How long it may take.
+        within: Duration,
+    },
+    /// What have the nodes of a job agreed on?
+    Agreed {
+        /// The name of the job.
+        job: String,
+        /// Where.
+        register: Register,
+        /// How long it may take.
+        within: Duration,
+    },
 }
 
 /// How a job is to end.
@@ -104,6 +126,10 @@ pub enum Answer {
     Done,
     /// The nodes.
     Nodes(Vec<NodeReport>),
+    /// What was agreed on, or why nothing was.
+    Agreed(Result<Agreement, Refused>),
+    /// What a register is read as; `None` where nothing was ever agreed on.
+    Register(Result<Option<Reading>, Refused>),
 }
 
 /// How a job stands.

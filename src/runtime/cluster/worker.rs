@@ -13,11 +13,14 @@ use watershed_protocol::checkpoint::Authority;
 
 use super::depots::Depots;
 use super::envoy::Envoy;
-use super::message::{CompletedTold, Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER};
+use super::message::{
+    AgreedTold, CompletedTold, Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER,
+};
 use super::{Planned, Programs};
 use crate::board::Board;
 use crate::crew::{
     Abroad, Assignment, Completed, Crew, Deploy, Dismiss, HearShared, Hindrance, NeighbourLost, Pass,
+    TellAgreed,
 };
 use crate::job::Arbiters;
 use crate::message::{Report, Stop};
@@ -79,6 +82,7 @@ impl Worker {
         links.register::<Roll>(WORKER, address.clone().recipient());
         links.register::<SharedTold>(WORKER, address.clone().recipient());
         links.register::<CompletedTold>(WORKER, address.clone().recipient());
+        links.register::<AgreedTold>(WORKER, address.clone().recipient());
         links.watch(address.clone().recipient());
         address
     }
@@ -237,6 +241,20 @@ impl Handler<CompletedTold> for Worker {
         let CompletedTold { leader, job, authority, epoch } = message;
         if let Some(post) = self.crews.get(&job).filter(|_| self.may_lead(&leader)) {
             post.crew.do_send(Completed { authority, epoch });
+        }
+    }
+}
+
+impl Handler<AgreedTold> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, message: AgreedTold, _: &mut Self::Context) {
+        let AgreedTold { leader, job, authority, agreements } = message;
+        if !self.may_lead(&leader) {
+            return;
+        }
+        if let Some(post) = self.crews.get(&job).filter(|post| post.authority == authority) {
+            post.crew.do_send(TellAgreed { authority, agreements });
         }
     }
 }

@@ -11,6 +11,7 @@
 //! its last. So a job that fails shows nothing rather than a part, except through sinks that stage nothing (a
 //! terminal, a socket).
 
+mod agreeing;
 mod effects;
 mod failing;
 mod forgetting;
@@ -42,6 +43,7 @@ use crate::error::JobError;
 use crate::harm::{self, Point};
 use crate::message::{Ask, Cancel, Ended, Progress, Refused, Report};
 use crate::storage::{Depot, Storage};
+pub(crate) use agreeing::{Agree, AskAgreed};
 use forgetting::Forgetting;
 pub(crate) use moving::{Look, LookAt, NodeLost, Reshape, Retire, Seated, SetSites};
 use run::{Launching, Run};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use watershed_core::checkpoint::{RollBack, SplitCut};
+use watershed_core::checkpoint::{Agreement, RollBack, SplitCut};
 use watershed_core::task::Split;
 use watershed_core::{Epoch, Plan, Position, SplitId, SubtaskId, VertexId};
 use watershed_protocol::checkpoint::{self, Authority, CoordinatorEvent, Part};
@@ -174,7 +174,7 @@ impl Coordinator {
             (None, Some((subtask, failure))) => {
                 self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
             }
-            (None, None) => {}
+            (None, None) => self.tell_all_agreed(cx),
         }
     }
 
@@ -246,6 +246,15 @@ impl Coordinator {
     pub(super) fn tell_complete(&self, epoch: Epoch) {
         let Some(staff) = self.staff() else { return };
         staff.crews.iter().for_each(|crew| crew.complete(staff.authority, epoch));
+    }
+
+    /// Tells the first site of the run what was agreed on, which tells the others.
+    pub(super) fn tell_agreed(&self, agreements: Vec<Agreement>) {
+        if let Some(staff) = self.staff().filter(|_| !agreements.is_empty())
+            && let Some(first) = staff.crews.first()
+        {
+            first.agreed(staff.authority, agreements);
+        }
     }
 
     /// What each source's subtask reads: what its part says, or where the job begins what the source lists.

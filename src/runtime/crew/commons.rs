@@ -11,6 +11,7 @@ use watershed_core::{Run, Site};
 use watershed_link::NodeName;
 use watershed_protocol::checkpoint::{Authority, CoordinatorEvent, Failure};
 
+use super::agreed::Unsaid;
 use super::{Assignment, Crew, Hindrance};
 use crate::cluster::message::{SharedTold, WORKER};
 use crate::deploy::Deployment;
@@ -27,7 +28,9 @@ const UPDATES_BYTES: usize = 256 << 10;
 /// What the sites of a run share, and how this one reaches the others.
 pub(super) struct Commons {
     pub(super) replica: Arc<SiteReplica>,
-    authority: Authority,
+    pub(super) authority: Authority,
+    /// What was agreed on and is no update yet.
+    pub(super) unsaid: Unsaid,
     /// The nodes of the sites.
     nodes: Vec<String>,
     bell: Arc<Bell>,
@@ -82,12 +85,13 @@ impl Crew {
                 if error.is_lasting() { Hindrance::lasting(reason) } else { Hindrance::passing(reason) }
             })?;
             let (delay, delayed, bell) = (plan.propagation.delay, VecDeque::new(), Arc::default());
-            Ok(Some(Commons { replica, authority, nodes, bell, delay, delayed }))
+            let unsaid = Unsaid::default();
+            Ok(Some(Commons { replica, authority, unsaid, nodes, bell, delay, delayed }))
         }
     }
 
     /// Lets the replica speak with those of the other sites.
-    pub(super) fn open_commons(&self, cx: &mut Context<Self>) {
+    pub(super) fn open_commons(&mut self, cx: &mut Context<Self>) {
         let Some(commons) = &self.commons else { return };
         commons.bell.hang(cx.address().recipient());
         commons.replica.wake_to_send(Waker::from(commons.bell.clone()));
@@ -95,8 +99,9 @@ impl Crew {
     }
 
     /// Looks at the clock for the replica, as long as there is one.
-    fn look_at_commons(&self, cx: &mut Context<Self>) {
-        let Some(commons) = &self.commons else { return };
+    fn look_at_commons(&mut self, cx: &mut Context<Self>) {
+        let Some(commons) = &mut self.commons else { return };
+        commons.unsaid.say(&commons.replica);
         if commons.replica.look_at_clock().is_some() {
             let authority = commons.authority;
             cx.run_later(LOOK_EVERY, move |crew, cx| {

@@ -3,10 +3,11 @@
 use actix::prelude::*;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use watershed_core::checkpoint::Agreement;
 use watershed_core::{Epoch, SubtaskId};
 use watershed_protocol::checkpoint::Authority;
 
-use super::{Assignment, Completed, Crew, Deploy, Dismiss, Hindrance, Pass};
+use super::{Assignment, Completed, Crew, Deploy, Dismiss, Hindrance, Pass, TellAgreed};
 use crate::message::{Report, Stop, Word};
 
 /// How a coordinator reaches a crew. What is told first arrives first.
@@ -23,6 +24,8 @@ pub(crate) trait CrewLine: Send + Sync {
 
     /// Says that a checkpoint of a run is complete.
     fn complete(&self, authority: Authority, epoch: Epoch);
+    /// Says what was agreed on, for the tasks of a run to hear.
+    fn agreed(&self, authority: Authority, agreements: Vec<Agreement>);
 
     /// Has subtasks stopped; ready when they have, or are out of reach.
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()>;
@@ -46,6 +49,10 @@ impl CrewLine for Addr<Crew> {
 
     fn complete(&self, authority: Authority, epoch: Epoch) {
         self.do_send(Completed { authority, epoch });
+    }
+
+    fn agreed(&self, authority: Authority, agreements: Vec<Agreement>) {
+        self.do_send(TellAgreed { authority, agreements });
     }
 
     fn dismiss(&self, subtasks: Vec<SubtaskId>, stop: Stop) -> LocalBoxFuture<'static, ()> {

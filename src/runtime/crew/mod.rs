@@ -9,6 +9,7 @@
 //! A job in one process has one crew; in a cluster each node on which it has a slot has one. What subtasks report
 //! goes to the coordinator, wherever that is.
 
+mod agreed;
 mod assignment;
 mod commons;
 mod ends;
@@ -36,6 +37,7 @@ use crate::participation::Membership;
 use crate::query::{self, LookUp, Operators, View, Window};
 use crate::storage::Depot;
 
+pub(crate) use agreed::TellAgreed;
 pub(crate) use assignment::{Assignment, CareOrder, Duty, Hindrance};
 use commons::Commons;
 pub(crate) use commons::HearShared;

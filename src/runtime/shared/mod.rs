@@ -28,5 +28,5 @@ mod word;
 pub(crate) use operation::Operation;
 pub(crate) use share::{SharedDraft, read_back};
 pub(crate) use sharing::{Seen, Sharing};
-pub(crate) use site::{NotWritten, Outgoing, SiteReplica, SiteSettings, Turn};
+pub(crate) use site::{NotWritten, Outgoing, Said, SiteReplica, SiteSettings, Turn};
 pub(crate) use word::Word;

@@ -1,5 +1,6 @@
 //! One site's replica: the tables, the machine, and what waits for either.
 
+mod agreed;
 mod clients;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use super::share::{RestoreError, ShareDraft, restore};
 use super::{Operation, Word};
 use crate::clock;
 use crate::query::Tallies;
+pub(crate) use agreed::Said;
 use clients::Clients;
 pub(crate) use clients::{NotWritten, Turn};
 

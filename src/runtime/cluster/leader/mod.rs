@@ -10,6 +10,7 @@
 //! by compare-and-swap, which fences whatever an older leader may still do. When it is deposed, its coordinators end
 //! without a word: whatever they could say is stale, and the workers go on until the next leader calls them.
 
+mod agreeing;
 mod jobs;
 mod requests;
 mod sites;

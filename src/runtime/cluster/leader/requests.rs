@@ -18,7 +18,7 @@ use crate::cluster::request::{
 use crate::coordinator::{Look, LookAt};
 use crate::message::Ask;
 
-type Answering = ResponseActFuture<Leader, Result<Answer, Problem>>;
+pub(super) type Answering = ResponseActFuture<Leader, Result<Answer, Problem>>;
 
 impl Handler<Request> for Leader {
     type Result = Answering;
@@ -38,6 +38,8 @@ impl Handler<Request> for Leader {
             Request::Rescale { job, parallelism } => self.rescale(job, parallelism),
             Request::Remove { job } => self.propose(ClusterChange::Remove { name: job }, |_, _| Answer::Done),
             Request::Nodes => self.answer(Ok(Answer::Nodes(self.nodes()))),
+            Request::Agree { job, proposal, within } => self.agree(&job, proposal, within),
+            Request::Agreed { job, register, within } => self.agreed(&job, register, within),
         }
     }
 }
@@ -51,7 +53,7 @@ impl Leader {
         self.answer(Err(problem))
     }
 
-    fn led(&self, job: &str) -> Result<&Led, Problem> {
+    pub(super) fn led(&self, job: &str) -> Result<&Led, Problem> {
         let reign = self.reign.as_ref().expect("only a leader is asked");
         reign.jobs.get(job).ok_or_else(|| {
             let known: Vec<&str> = reign.jobs.keys().map(String::as_str).collect();

@@ -169,7 +169,7 @@ impl SiteReplica {
 
 impl State {
     /// The epoch of the task of the site that has come farthest.
-    fn newest_epoch(&self) -> Epoch {
+    pub(super) fn newest_epoch(&self) -> Epoch {
         Epoch(self.passed.values().max().copied().unwrap_or_default().0 + 1)
     }
 
