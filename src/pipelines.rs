@@ -22,6 +22,8 @@ mod hello;
 mod inventory;
 #[path = "../examples/live_rules/mod.rs"]
 mod live_rules;
+#[path = "../examples/sensor_consensus/mod.rs"]
+mod sensor_consensus;
 #[path = "../examples/sensor_statistics/mod.rs"]
 mod sensor_statistics;
 #[path = "../examples/two_phase_commit/mod.rs"]
@@ -35,6 +37,7 @@ pub(crate) fn register(app: App) -> App {
         .with(flight_delays::register)
         .with(word_count::register)
         .with(sensor_statistics::register)
+        .with(sensor_consensus::register)
         .with(custom_operator::register)
         .with(custom_source::register)
         .with(custom_sink::register)

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -284,6 +285,70 @@ fn sensor_analysis_reads_back_what_sensor_statistics_has_stored() {
             panic!("{row}")
         };
         assert!(found(sensor, day, lowest, highest, readings), "{row} is not among {lines:#?}");
+    }
+}
+
+/// The rows of a table of comma-separated values, without its header.
+fn table(path: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().skip(1).map(|row| row.split(',').map(str::to_owned).collect()).collect()
+}
+
+/// What votes come to, worked out once more.
+fn tallied(rule: &str, mut votes: Vec<f64>) -> f64 {
+    match rule {
+        "mean" => votes.iter().sum::<f64>() / votes.len() as f64,
+        _ => {
+            votes.sort_by(f64::total_cmp);
+            (votes[(votes.len() - 1) / 2] + votes[votes.len() / 2]) / 2.0
+        }
+    }
+}
+
+#[test]
+fn sensor_consensus_shows_all_subtasks_one_history_that_is_what_the_counted_votes_come_to() {
+    let rounds = 300_u64;
+    for (voters, quorum, rule) in [(1, 1, "mean"), (2, 2, "mean"), (4, 3, "mean"), (4, 3, "median")] {
+        let folder = TempDir::new().unwrap();
+        let [voters_text, quorum_text, rounds_text] = [voters, quorum, rounds].map(|n| n.to_string());
+        let set = [
+            ("voters", voters_text.as_str()),
+            ("quorum", &quorum_text),
+            ("rule", rule),
+            ("rounds", &rounds_text),
+            ("output", text(folder.path())),
+        ];
+        run("sensor-consensus", voters as u32, &set);
+
+        let mut observed = BTreeMap::new();
+        for row in table(&folder.path().join("observations.csv")) {
+            let [round, sensor, celsius] = &row[..] else { panic!("{row:?}") };
+            let celsius: f64 = celsius.parse().unwrap();
+            observed.insert((round.parse::<u64>().unwrap(), sensor.clone()), celsius);
+        }
+        assert_eq!(observed.len() as u64, rounds * voters);
+
+        let mut histories: BTreeMap<u64, BTreeMap<u64, Vec<String>>> = BTreeMap::new();
+        for part in fs::read_dir(folder.path().join("history")).unwrap() {
+            for row in table(&part.unwrap().path()) {
+                let [replica, round] = [0, 1].map(|column| row[column].parse::<u64>().unwrap());
+                let twice = histories.entry(replica).or_default().insert(round, row[2..].to_vec());
+                assert_eq!(twice, None, "round {round} of replica {replica} is there once");
+            }
+        }
+        assert!(histories.keys().copied().eq(0..voters), "{voters} subtasks write down what they see");
+        let history = &histories[&0];
+        assert!(histories.values().all(|other| other == history), "all see the same");
+        assert!(history.keys().copied().eq(0..rounds), "all rounds are decided");
+        for (round, row) in history {
+            let [decided, counted, latest, writer] = &row[..] else { panic!("{row:?}") };
+            let votes: Vec<f64> =
+                counted.split(' ').map(|voter| observed[&(*round, voter.to_owned())]).collect();
+            assert!(votes.len() as u64 >= quorum, "round {round}: {row:?}");
+            assert_eq!(decided.parse::<f64>().unwrap(), tallied(rule, votes), "round {round}: {row:?}");
+            let written = observed[&(*round, writer.clone())];
+            assert_eq!(latest.parse::<f64>().unwrap(), written, "round {round}: {row:?}");
+        }
     }
 }
 
