@@ -1,5 +1,6 @@
 //! Jobs on several nodes, each on a thread of its own with links over loopback.
 
+mod agreeing;
 mod asking;
 mod doubling;
 

@@ -1,5 +1,6 @@
 //! Jobs from end to end, with sources and sinks made for the purpose.
 
+mod agree;
 mod asked;
 mod cluster;
 mod poison;

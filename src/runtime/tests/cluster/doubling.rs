@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use watershed_core::testing::Numbers;
 use watershed_core::{Position, Source, SourceError};
 
+use super::super::agree::limited;
 use super::super::poison::Table;
 use super::super::shared::witnessed;
 use super::super::*;
@@ -76,6 +77,11 @@ impl Programs for Doubling {
             ..CheckpointConfig::default()
         };
         let config = Config { checkpoints, ..config(2, 64) };
+        if spec.parameters.contains_key("agrees") {
+            limited(&pipeline, numbers, None, self.table.clone());
+            let plan = pipeline.plan().map_err(|error| error.to_string())?;
+            return Ok(Planned { plan, config, backend: None });
+        }
         if spec.parameters.contains_key("shared") {
             witnessed(&pipeline, numbers, None, self.table.clone());
             let plan = pipeline.plan().map_err(|error| error.to_string())?;
