@@ -50,7 +50,7 @@ pub(super) fn query(settings: &mut Settings, arguments: &Query, options: &Option
     } else {
         cluster::query(settings, of, seen.token(), &asked)?
     };
-    seen.keep(&view.token)?;
+    seen.keep(&view)?;
     if options.json {
         return answer(&serde_json::to_string(&view).expect("an answer is plain data"));
     }
@@ -80,7 +80,7 @@ pub(super) fn update(settings: &mut Settings, arguments: &Update, options: &Opti
     } else {
         cluster::update(settings, of, seen.token(), &change)?
     };
-    seen.keep(&view.token)?;
+    seen.keep(&view)?;
     if arguments.durable && !view.durable {
         let why = format!(
             "the update is made, and no checkpoint was complete that has it within {wait:?}: ask for more by --wait"

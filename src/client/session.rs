@@ -187,8 +187,11 @@ impl Session {
         format!("{}ms", self.wait.as_millis())
     }
 
+    /// The token of a checkpoint names the checkpoint alone: who has seen anything else keeps its own.
     fn learn(&mut self, view: &StateView) {
-        self.token = Some(view.token.clone());
+        if view.checkpoint.is_none() || self.token.is_none() {
+            self.token = Some(view.token.clone());
+        }
         self.run = self.run.max(Run(view.run));
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use watershed_server::view::StateView;
+
 use crate::cli::arguments::OfKey;
 use crate::cli::failure::Failure;
 
@@ -28,9 +30,12 @@ impl Seen {
         self.token.clone()
     }
 
-    /// Keeps the newest token. It is there as a whole or not at all, also where several keep theirs in one file.
-    pub(super) fn keep(&self, token: &str) -> Result<(), Failure> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// Keeps the token of an answer. It is there as a whole or not at all, also where several keep theirs in one file. That
+    /// of a checkpoint names the checkpoint alone: who has seen anything else keeps its own.
+    pub(super) fn keep(&self, StateView { token, checkpoint, .. }: &StateView) -> Result<(), Failure> {
+        let Some(file) = self.file.as_ref().filter(|_| checkpoint.is_none() || self.token.is_none()) else {
+            return Ok(());
+        };
         let mut draft = file.clone().into_os_string();
         draft.push(format!(".{}", std::process::id()));
         let written = fs::write(&draft, format!("{token}\n")).and_then(|()| fs::rename(&draft, file));

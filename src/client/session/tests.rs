@@ -117,6 +117,7 @@ fn a_checkpoint_of_an_older_run_is_not_older_than_it_says() {
     session.get::<_, u64>("limits", &"EWR", Level::Causal).expect("it answers");
     let read =
         session.read::<_, u64>("limits", &"EWR", Level::AsOf(AsOf::Epoch(Epoch(7)))).expect("it answers");
+    assert_eq!(session.token(), Some("t3"), "what was seen before is not forgotten");
     assert_eq!((read.value, read.checkpoint, read.run), (Some(39), Some(Epoch(7)), Run(2)));
     asked.recv().expect("it was asked");
     let asked = asked.recv().expect("it was asked");
