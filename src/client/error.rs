@@ -1,5 +1,7 @@
 //! Why a client has no answer.
 
+use std::time::Duration;
+
 use watershed_core::Run;
 use watershed_runtime::query::QueryError;
 use watershed_server::view::ProblemDocument;
@@ -41,6 +43,15 @@ pub enum ClientError {
         /// The run that was seen.
         seen: Run,
     },
+    /// No complete checkpoint has all that was seen, after this time.
+    #[error("no complete checkpoint has all that was seen, after {waited:?}")]
+    NotDurable {
+        /// How long it was waited.
+        waited: Duration,
+    },
+    /// Nothing was seen yet.
+    #[error("the session has seen nothing yet: read or update something first")]
+    Unused,
 }
 
 impl ClientError {

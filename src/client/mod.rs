@@ -13,9 +13,8 @@
 //! // Whichever node answers, it has the update: the session shows what it has seen.
 //! let limit: Option<u64> = session.get("limits", &"EWR", Level::Causal)?;
 //! assert_eq!(limit, Some(40));
-//! // Once a checkpoint has an update, no failure of the job undoes it.
-//! let made = session.waiting(Duration::from_secs(30)).update_durably("limits", &"EWR", &Write::Put(50_u64))?;
-//! assert!(made.durable);
+//! // From here on no failure of the job undoes it.
+//! session.await_durable(Duration::from_secs(30))?;
 //! # Ok(())
 //! # }
 //! ```

@@ -3,19 +3,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use watershed_core::{Epoch, Run};
-use watershed_runtime::query::limits::WAIT_DEFAULT;
+use watershed_runtime::query::limits::{WAIT_DEFAULT, WAIT_MAX};
 use watershed_runtime::query::{AsOf, Level};
-use watershed_server::view::{AskState, StateView};
+use watershed_server::view::{AskState, DurableView, StateView};
 use watershed_state::{Packed, to_json};
 
 use super::nodes::{NoAnswer, Nodes, Question};
-use super::{ClientError, in_address, state_path};
+use super::{ClientError, in_address, path_of, state_path};
 
 /// Asks one job, and remembers what it was answered: see the [module](super).
 #[derive(Clone, Debug)]
@@ -137,6 +137,35 @@ impl Session {
         self.change(state, key, update, true)
     }
 
+    /// Waits until a complete checkpoint has all that the session has seen: no failure undoes any of it then.
+    ///
+    /// # Errors
+    ///
+    /// Where that does not come about in time, or some of it is undone already.
+    pub fn await_durable(&mut self, within: Duration) -> Result<(), ClientError> {
+        let begun = Instant::now();
+        let token = self.token.clone().ok_or(ClientError::Unused)?;
+        loop {
+            // A node waits for so long at most.
+            let wait = within.saturating_sub(begun.elapsed()).min(WAIT_MAX);
+            let path = path_of(&self.job, &format!("/durable?wait={}ms", wait.as_millis()));
+            let question = Question { path: &path, token: Some(&token), body: None };
+            let seen = self.run;
+            let view: DurableView = self.nodes.ask(&question, |answer| {
+                let view: DurableView = serde_json::from_value(answer)
+                    .map_err(|error| NoAnswer::Final(ClientError::strange(&error)))?;
+                is_not_older(&view.node, Run(view.run), seen).map(|()| view)
+            })?;
+            self.run = self.run.max(Run(view.run));
+            if view.durable {
+                return Ok(());
+            }
+            if begun.elapsed() >= within {
+                return Err(ClientError::NotDurable { waited: begun.elapsed() });
+            }
+        }
+    }
+
     fn look(&mut self, state: &str, key: Value, level: Level) -> Result<StateView, ClientError> {
         let epoch = match level {
             Level::AsOf(AsOf::Epoch(epoch)) => Some(epoch.to_string()),
@@ -198,11 +227,14 @@ impl Session {
 
 /// Refuses what a node says that has not heard of a run which the session has seen: reads would go back.
 fn not_older(view: StateView, seen: Run) -> Result<StateView, NoAnswer> {
-    let answered = Run(view.run);
+    is_not_older(&view.node, Run(view.run), seen).map(|()| view)
+}
+
+fn is_not_older(node: &str, answered: Run, seen: Run) -> Result<(), NoAnswer> {
     if answered < seen {
-        return Err(NoAnswer::Unable(ClientError::OlderRun { node: view.node, answered, seen }));
+        return Err(NoAnswer::Unable(ClientError::OlderRun { node: node.to_owned(), answered, seen }));
     }
-    Ok(view)
+    Ok(())
 }
 
 fn understood(answer: Value) -> Result<StateView, NoAnswer> {

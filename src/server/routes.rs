@@ -8,7 +8,7 @@ use crate::{checkpoints, health, jobs, metrics, nodes, openapi, states};
 
 /// All paths, with their methods.
 #[cfg(test)]
-pub(crate) const ROUTES: [(&str, &str); 13] = [
+pub(crate) const ROUTES: [(&str, &str); 14] = [
     ("/api/v1/jobs", "GET, HEAD, POST"),
     ("/api/v1/jobs/{job}", "GET, HEAD, DELETE"),
     ("/api/v1/jobs/{job}/cancel", "POST"),
@@ -17,6 +17,7 @@ pub(crate) const ROUTES: [(&str, &str); 13] = [
     ("/api/v1/jobs/{job}/rescale", "POST"),
     ("/api/v1/jobs/{job}/checkpoints", "GET, HEAD"),
     ("/api/v1/jobs/{job}/state/{state}", "GET, HEAD, POST"),
+    ("/api/v1/jobs/{job}/durable", "GET, HEAD"),
     ("/api/v1/nodes", "GET, HEAD"),
     ("/api/v1/openapi.json", "GET, HEAD"),
     ("/metrics", "GET, HEAD"),
@@ -46,6 +47,7 @@ pub(crate) fn lay(app: &mut web::ServiceConfig) {
             .route(get().to(states::ask))
             .route(web::post().to(states::change)),
     );
+    app.service(path("/api/v1/jobs/{job}/durable", "GET, HEAD").route(get().to(states::await_durable)));
     app.service(path("/api/v1/nodes", "GET, HEAD").route(get().to(nodes::list)));
     app.service(path("/api/v1/openapi.json", "GET, HEAD").route(get().to(openapi::show)));
     app.service(path("/metrics", "GET, HEAD").route(get().to(metrics::show)));

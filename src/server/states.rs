@@ -12,7 +12,7 @@ use crate::body::{Exact, depth, said};
 use crate::config::ServerConfig;
 use crate::name;
 use crate::problem::Problem;
-use crate::view::{AskState, ChangeState, LevelView, StateView};
+use crate::view::{AskState, AwaitDurable, ChangeState, DurableView, LevelView, StateView};
 
 type Node = web::Data<NodeHandle>;
 type Place = web::Path<(String, String)>;
@@ -54,6 +54,20 @@ pub(crate) async fn change(
     let key = update.key.clone();
     let found = node.update(&job, update).await?;
     answered(&state, &key, None, found)
+}
+
+/// Waits until no failure undoes any more what the token has seen.
+pub(crate) async fn await_durable(node: Node, job: web::Path<String>, request: HttpRequest) -> Answered {
+    let job = job.into_inner();
+    name::job(&job)?;
+    let asked = web::Query::<AwaitDurable>::from_query(request.query_string())
+        .map_err(|error| Problem::invalid(format!("the address does not fit: {}", said(&error))))?;
+    let wait = asked.wait().map_err(misput)?;
+    let token = token(&request)?.ok_or_else(|| {
+        Problem::invalid("no token says what has to be durable: send Watershed-Token").coded("token-invalid")
+    })?;
+    let found = node.await_durable(&job, token, wait).await?;
+    Ok(HttpResponse::Ok().json(DurableView::new(&job, found)))
 }
 
 /// The names of the job and of its state.

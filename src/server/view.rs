@@ -12,7 +12,7 @@ use watershed_runtime::{CheckpointReport, VertexReport};
 use watershed_state::inspect::Summary;
 
 pub use crate::problem::Document as ProblemDocument;
-pub use state::{AskState, ChangeState, LevelView, StateView, TOKEN_HEADER};
+pub use state::{AskState, AwaitDurable, ChangeState, DurableView, LevelView, StateView, TOKEN_HEADER};
 
 /// What is to be run: the body of `POST /api/v1/jobs`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

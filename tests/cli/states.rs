@@ -73,6 +73,9 @@ fn a_key_is_changed_and_read_by_the_state_directory() {
     let read = inventory.ask(&[&["query"], &about[..], &["--json"]].concat()).json();
     let expected = (&json!(20), &json!("stock"), &json!(1_000_000), &json!("causal"), &json!(""));
     assert_eq!((&read["value"], &read["state"], &read["key"], &read["level"], &read["node"]), expected);
+    let saved = inventory.ask(&[&["query"], &about[..], &["--as-of", "latest", "--json"]].concat()).json();
+    assert_eq!((&saved["value"], &saved["level"]), (&json!(20), &json!("as-of")), "{saved}");
+    assert!(saved["checkpoint"].is_u64(), "{saved}");
     let kept = std::fs::read_to_string(inventory.place.path().join("seen")).expect("the token is kept");
     assert_eq!(read["token"], kept.trim());
     assert_eq!(

@@ -89,7 +89,7 @@ pub(super) const QUERY_HELP: &str = "\
 Examples:
   {binary} query state/ limits EWR
   {binary} query {pipeline} limits EWR --level causal --token-file seen --node http://127.0.0.1:7180
-  {binary} query {pipeline} limits '[\"EWR\",7]' --wait 30s --json
+  {binary} query {pipeline} limits '[\"EWR\",7]' --as-of latest --json
 
 The value is JSON; so is the key, where it is not plain text. Bytes, maps with other keys than texts, and floats that JSON
 has no word for are written {\"$bytes\":\"00ff\"}, {\"$map\":[[1,2]]}, {\"$float\":\"inf\"}.

@@ -46,9 +46,10 @@ impl From<ClientError> for Failure {
             ClientError::Refused(error) => Failure::Question(error),
             ClientError::Problem(document) => of(*document),
             error @ ClientError::OlderRun { .. } => Failure::Unreachable(error.to_string()),
-            error @ (ClientError::Strange(_) | ClientError::Value { .. }) => {
-                Failure::Unable(error.to_string())
-            }
+            error @ (ClientError::Strange(_)
+            | ClientError::Value { .. }
+            | ClientError::NotDurable { .. }
+            | ClientError::Unused) => Failure::Unable(error.to_string()),
         }
     }
 }

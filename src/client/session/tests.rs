@@ -185,6 +185,27 @@ fn a_value_is_of_the_type_that_is_asked_for() {
 }
 
 #[test]
+fn durability_is_waited_for_and_not_for_ever() {
+    let told = |run: u32, durable: bool| {
+        (200, json!({ "job": "alerts", "durable": durable, "run": run, "node": "n1" }))
+    };
+    let (url, asked) =
+        node(vec![view("n1", 3, Value::Null), told(3, false), told(3, true), told(3, false), told(2, true)]);
+    let mut session = session(&[&url]);
+    assert_eq!(session.await_durable(Duration::from_secs(60)), Err(ClientError::Unused));
+    session.update("limits", &"EWR", &1).expect("it is made");
+    assert_eq!(session.await_durable(Duration::from_secs(600)), Ok(()));
+    asked.recv().expect("it was asked");
+    let line = asked.recv().expect("it was asked");
+    assert!(line.starts_with("GET /api/v1/jobs/alerts/durable?wait=60000ms HTTP/1.1\r\n"), "{line}");
+    assert!(line.to_lowercase().contains("\r\nwatershed-token: t3\r\n"), "{line}");
+    let late = session.await_durable(Duration::ZERO).expect_err("none came");
+    assert!(matches!(late, ClientError::NotDurable { .. }), "{late}");
+    let zombie = session.await_durable(Duration::ZERO).expect_err("it is of an older run");
+    assert!(matches!(zombie, ClientError::OlderRun { .. }), "{zombie}");
+}
+
+#[test]
 fn names_are_escaped_once() {
     assert_eq!(state_path("flight-delays", "count/total"), "/api/v1/jobs/flight-delays/state/count%2Ftotal");
     assert_eq!(escaped("a/b ü\"%"), "a%2Fb%20%C3%BC%22%25");

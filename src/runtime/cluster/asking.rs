@@ -51,6 +51,7 @@ struct Asked {
 enum Question {
     Query(Query),
     Update(Update),
+    AwaitDurable { token: String, wait: Duration },
 }
 
 impl RemoteMessage for Asked {
@@ -96,6 +97,7 @@ impl Question {
         deadline(match self {
             Question::Query(query) => query.wait,
             Question::Update(update) => update.wait,
+            Question::AwaitDurable { wait, .. } => *wait,
         })
     }
 
@@ -104,6 +106,7 @@ impl Question {
         match self.clone() {
             Question::Query(query) => Question::Query(Query { wait, ..query }),
             Question::Update(update) => Question::Update(Update { wait, ..update }),
+            Question::AwaitDurable { token, .. } => Question::AwaitDurable { token, wait },
         }
     }
 
@@ -111,7 +114,9 @@ impl Question {
     fn unanswered(&self, node: &NodeName, error: &AskError) -> QueryError {
         let why = format!("node {node} does not answer: {error}");
         match self {
-            Question::Query(_) => QueryError::Unavailable { missing: format!("an answer ({why})") },
+            Question::Query(_) | Question::AwaitDurable { .. } => {
+                QueryError::Unavailable { missing: format!("an answer ({why})") }
+            }
             Question::Update(_) => QueryError::Unknown { why },
         }
     }
@@ -128,6 +133,7 @@ async fn answer(
     match question {
         Question::Query(query) => window.query(query, until).await,
         Question::Update(update) => window.update(update, until).await.map(Reply::Found),
+        Question::AwaitDurable { token, .. } => window.await_durable(token, until).await.map(Reply::Found),
     }
 }
 
@@ -157,6 +163,16 @@ impl NodeHandle {
     /// Where the update is not made, or not known to be.
     pub async fn update(&self, job: &str, update: Update) -> Result<Found, QueryError> {
         self.put(job, Question::Update(update)).await
+    }
+
+    /// Waits until a complete checkpoint has all that a token names, so that no failure undoes any of it. The answer says
+    /// whether that came about in time. To be awaited where timers of tokio run.
+    ///
+    /// # Errors
+    ///
+    /// Where some of it is undone already, or nobody answers for the job.
+    pub async fn await_durable(&self, job: &str, token: String, wait: Duration) -> Result<Found, QueryError> {
+        self.put(job, Question::AwaitDurable { token, wait }).await
     }
 
     /// How what the jobs share stands on this node that live on it.

@@ -76,6 +76,26 @@ impl Window {
         })
     }
 
+    /// Waits until a complete checkpoint has all that a token names, and says whether that came about in time.
+    pub(crate) async fn await_durable(&self, shown: &str, until: Instant) -> Result<Found, QueryError> {
+        let token = self.clerk.open(Some(shown))?;
+        // What is undone already is told at once, and what is of another history.
+        let served = self.at_once(token.as_ref(), false)?;
+        let durable = match &token {
+            Some(token) => self.becomes_durable(token, until).await?,
+            None => unreachable!("a token was shown"),
+        };
+        Ok(Found {
+            value: None,
+            token: shown.to_owned(),
+            run: served.view.authority.run,
+            as_of: None,
+            durable,
+            rebased: false,
+            node: self.node.clone(),
+        })
+    }
+
     /// Waits until a complete checkpoint has all that a token names. Whether it came in time.
     async fn becomes_durable(&self, token: &Token, until: Instant) -> Result<bool, QueryError> {
         let mut views = self.views.subscribe();

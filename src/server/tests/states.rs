@@ -63,6 +63,17 @@ fn a_durable_update_is_answered_when_a_checkpoint_has_it() {
     assert_eq!((made.status, &made.json()["durable"]), (200, &json!(true)), "{made:?}");
     let hasty = raised(&node, 60, &json!({ "durable": true, "wait": "0s" }));
     assert_eq!((hasty.status, &hasty.json()["durable"]), (200, &json!(false)), "{hasty:?}");
+    let token = hasty.header("watershed-token").expect("an answer has one");
+    let path = "/api/v1/jobs/sharing/durable?wait=";
+    let waited = |wait: &str, token: &str| {
+        let answer = node.ask("GET", &format!("{path}{wait}"), &format!("Watershed-Token: {token}\r\n"), "");
+        fits("get", "/api/v1/jobs/{job}/durable", &answer);
+        answer
+    };
+    assert_eq!(waited("30s", token).json()["durable"], true);
+    assert_eq!(waited("30s", "forged").json()["code"], "token-invalid");
+    assert_eq!(waited("30", token).status, 422);
+    assert_eq!(node.get(&format!("{path}1s")).json()["code"], "token-invalid");
 }
 
 #[test]

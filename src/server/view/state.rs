@@ -91,6 +91,46 @@ pub struct StateView {
     pub token: String,
 }
 
+/// How long is waited for what was seen to be durable: the query of `/api/v1/jobs/{job}/durable`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwaitDurable {
+    /// How long, as `2s` or `500ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+}
+
+/// Whether what was seen is durable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableView {
+    /// The job.
+    pub job: String,
+    /// Whether a complete checkpoint has all that the token names, so that no failure undoes it.
+    pub durable: bool,
+    /// The run that answers.
+    pub run: u32,
+    /// The node that answers.
+    pub node: String,
+}
+
+impl AwaitDurable {
+    /// How long.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no duration.
+    pub fn wait(&self) -> Result<std::time::Duration, String> {
+        wait(self.wait.as_deref())
+    }
+}
+
+impl DurableView {
+    /// What was found of a job's token.
+    pub fn new(job: &str, found: Found) -> Self {
+        DurableView { job: job.to_owned(), durable: found.durable, run: found.run.0, node: found.node }
+    }
+}
+
 impl AskState {
     /// The question, of one that shows a token or none.
     ///
