@@ -26,6 +26,8 @@ mod live_rules;
 mod sensor_consensus;
 #[path = "../examples/sensor_statistics/mod.rs"]
 mod sensor_statistics;
+#[path = "../examples/sessions/mod.rs"]
+mod sessions;
 #[path = "../examples/two_phase_commit/mod.rs"]
 mod two_phase_commit;
 #[path = "../examples/word_count/mod.rs"]
@@ -44,4 +46,5 @@ pub(crate) fn register(app: App) -> App {
         .with(two_phase_commit::register)
         .with(live_rules::register)
         .with(inventory::register)
+        .with(sessions::register)
 }
