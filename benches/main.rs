@@ -11,6 +11,7 @@ mod error;
 mod large_state;
 mod latency;
 mod measure;
+mod shared_state;
 mod system;
 mod table;
 mod tally;
@@ -39,6 +40,14 @@ enum Command {
     LargeState(large_state::Arguments),
     /// Counts for many keys, stops, and says how soon another process goes on.
     Recovery(large_state::Arguments),
+    /// Says what it costs to share state between subtasks, and to be able to.
+    SharedState(shared_state::Arguments),
+    /// One of the nodes of `shared-state`.
+    #[command(hide = true)]
+    SharedNode(shared_state::NodeArguments),
+    /// One of the runs of `shared-state` that read.
+    #[command(hide = true)]
+    SharedReads(shared_state::ReadArguments),
     /// One of the processes of `recovery`.
     #[command(hide = true)]
     RecoveryLife(large_state::Arguments),
@@ -58,6 +67,9 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::LargeState(arguments) => large_state::large_state(&arguments),
+        Command::SharedState(arguments) => shared_state::shared_state(&arguments),
+        Command::SharedNode(arguments) => shared_state::run_node(&arguments),
+        Command::SharedReads(arguments) => shared_state::run_reads(&arguments),
         Command::Recovery(arguments) => large_state::recovery(&arguments),
         Command::RecoveryLife(arguments) => large_state::recovery_life(&arguments),
         Command::Second(arguments) => system::pair::run_second(&arguments),
