@@ -95,6 +95,8 @@ impl SourceCore {
                     return Ok(false);
                 }
             } else if self.ended {
+                // It comes no further, and others would wait for that.
+                self.place.leave();
                 self.station.end(self.ending, self.task.chain_mut())?;
             } else if self.task.chain().deadline().is_some_and(|deadline| deadline <= self.station.cx.now()) {
                 self.calls.push_back(Call::ProcessingTime);

@@ -6,6 +6,7 @@ mod cluster;
 mod poison;
 mod query;
 mod shared;
+mod uneven;
 mod waiting;
 
 use std::rc::Rc;
