@@ -20,6 +20,11 @@ use crate::schedule::{Act, Draw};
 /// How long no checkpoint may be completed before the job is given up: longer than all that a cluster waits for by itself.
 const STILL_MAX: Duration = Duration::from_secs(120);
 
+/// How long a job may last in all, in spans of the rehearsal and beyond them: one that takes checkpoints for ever and comes
+/// to no end is wrong, too.
+const SPANS_MAX: u32 = 4;
+const BEYOND_MAX: Duration = Duration::from_secs(300);
+
 /// How long a frame is waited for that could be harmed.
 const FRAME_WITHIN: Duration = Duration::from_secs(10);
 
@@ -108,7 +113,8 @@ pub(crate) fn play(
 impl Play<'_> {
     /// Runs one job to its end.
     fn run(&mut self, name: String, directory: &Path, tell: &dyn Fn(&str)) -> Result<Ran, ChaosError> {
-        (self.newest, self.progress) = (0, Instant::now());
+        let begun = Instant::now();
+        (self.newest, self.progress) = (0, begun);
         let mut ran = Ran { name, number: 0, completed: 0, is_finished: false, why: String::new() };
         loop {
             self.cluster.expect_patience()?;
@@ -144,6 +150,12 @@ impl Play<'_> {
                     "no checkpoint was completed for {} s; the nodes say:\n{said}",
                     STILL_MAX.as_secs()
                 );
+                return Ok(ran);
+            }
+            if begun.elapsed() > self.span * SPANS_MAX + BEYOND_MAX {
+                self.close()?;
+                ran.why =
+                    format!("the job takes checkpoints and comes to no end within {:.0?}", begun.elapsed());
                 return Ok(ran);
             }
             // A job that has not begun to take checkpoints has nothing to go back to.

@@ -110,7 +110,8 @@ impl Rehearsal {
             return Err(ChaosError::Asked(format!("{} is not empty: name another", directory.display())));
         }
         let expected = directory.join("undisturbed");
-        let arguments = self.arguments(&self.pipeline, &self.known, &expected, &[RATE]);
+        let mut arguments = self.arguments(&self.pipeline, &self.known, &expected, &[RATE]);
+        arguments.extend(["--parallelism".to_owned(), self.parallelism.to_string()]);
         let records = undisturbed::run(&self.binary, &directory, &arguments, &self.interrupted)?;
         let judge = self.judge(&directory, &expected)?;
         tell(&format!("undisturbed, in one process: {records} records in {:.1?}", begun.elapsed()));

@@ -94,6 +94,9 @@ pub(crate) fn recovery(faults: &[Fault]) -> BTreeMap<String, Recovery> {
     spans.into_iter().map(|(kind, spans)| (kind, sum_up(spans))).collect()
 }
 
+/// How much of what is wrong is shown as text.
+const WRONG_SHOWN: usize = 20;
+
 /// The name under which all kinds are summed up.
 const ALL: &str = "all";
 
@@ -139,8 +142,11 @@ impl fmt::Display for Report {
         for death in &self.deaths {
             writeln!(f, "a node ended by itself: {death}")?;
         }
-        for wrong in &self.wrong {
+        for wrong in self.wrong.iter().take(WRONG_SHOWN) {
             writeln!(f, "WRONG: {wrong}")?;
+        }
+        if self.wrong.len() > WRONG_SHOWN {
+            writeln!(f, "WRONG: {} more, see --report", self.wrong.len() - WRONG_SHOWN)?;
         }
         writeln!(f, "{}", if self.held { "held" } else { "NOT HELD" })?;
         write!(f, "again: {}", self.command)

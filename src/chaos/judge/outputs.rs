@@ -2,7 +2,7 @@
 //!
 //! A pipeline that runs on several threads or nodes writes the same lines in another order, and sinks that write parts
 //! divide them otherwise. So what lies in the directory of the output is compared as a bag of lines, file by file at its
-//! top, and folder by folder.
+//! top, and folder by folder; files whose names differ by numbers alone are parts of one output.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,14 +20,24 @@ pub(crate) struct Outputs {
     binary: BTreeMap<String, Vec<Vec<u8>>>,
 }
 
+/// What the output is called of a pipeline that writes one file.
+const ONLY: &str = "output";
+
 /// How long a line may be that is quoted.
 const QUOTED_CHARS_MAX: usize = 120;
 
 impl Outputs {
-    /// Reads all that lies in a directory. What begins with a dot is not there yet.
-    pub(crate) fn read(directory: &Path) -> Result<Outputs, ChaosError> {
+    /// Reads all that lies in a directory, or a file where the pipeline has written one. What begins with a dot is not
+    /// there yet.
+    pub(crate) fn read(place: &Path) -> Result<Outputs, ChaosError> {
         let mut outputs = Outputs::default();
-        for (name, path) in entries(directory).map_err(ChaosError::at(directory))? {
+        let tops = if place.is_file() {
+            BTreeMap::from([(ONLY.to_owned(), place.to_owned())])
+        } else {
+            entries(place).map_err(ChaosError::at(place))?
+        };
+        for (name, path) in tops {
+            let name = without_numbers(&name);
             let mut folders = vec![path];
             while let Some(path) = folders.pop() {
                 if path.is_dir() {
@@ -95,6 +105,19 @@ impl Outputs {
     }
 }
 
+/// A name in which every number is a `#`.
+fn without_numbers(name: &str) -> String {
+    let mut plain = String::with_capacity(name.len());
+    for c in name.chars() {
+        if !c.is_ascii_digit() {
+            plain.push(c);
+        } else if !plain.ends_with('#') {
+            plain.push('#');
+        }
+    }
+    plain
+}
+
 /// What one sorted list has more often than another.
 fn beyond<'a>(one: &'a [String], other: &[String]) -> Vec<&'a String> {
     let mut other = other.iter().peekable();
@@ -137,6 +160,8 @@ mod tests {
         let found = outputs(&[("a.csv", "2\n1\n2\n"), ("parts/z", "4\n3\n"), (".aside", "5\n")]);
         assert_eq!(found.against(&right), [] as [String; 0]);
         assert_eq!(found.extent(), "5 lines of 2 outputs");
+        let right = outputs(&[("sheet-1-0.txt", "1\n2\n"), ("sheet-12-0.txt", "3\n")]);
+        assert_eq!(outputs(&[("sheet-3-7.txt", "3\n2\n1\n")]).against(&right), [] as [String; 0]);
     }
 
     #[test]
@@ -153,6 +178,21 @@ mod tests {
         assert_eq!(outputs(&[("a.csv", "1\n2\n4\n")]).against(&right).len(), 2);
         assert_eq!(outputs(&[]).against(&right).len(), 1);
         assert_eq!(outputs(&[("a.csv", "1\n2\n3\n"), ("b.csv", "1\n")]).against(&right).len(), 1);
+    }
+
+    #[test]
+    fn a_pipeline_may_write_one_file() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let read = |name: &str, text: &str| {
+            fs::write(directory.path().join(name), text).expect("it can be written");
+            Outputs::read(&directory.path().join(name)).expect("it can be read")
+        };
+        let right = read("undisturbed", "1\n2\n");
+        assert_eq!(read("chaos-1", "2\n1\n").against(&right), [] as [String; 0]);
+        assert_eq!(
+            read("chaos-2", "2\n").against(&right),
+            ["output: 1 of 2 lines are lost, the first is \"1\""]
+        );
     }
 
     #[test]
