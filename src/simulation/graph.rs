@@ -4,6 +4,7 @@
 //!   chain      source - operator - sink          fan-out    source - operator - two sinks
 //!   straight   source - sink                     two sinks  source - two sinks
 //!   exchange   source =key= counter - sink       diamond    source - two operators =key= counter - sink
+//!   relay      source =key= counter =key= counter - sink
 //! ```
 //!
 //! Sinks are of two kinds, see [`crate::sink`]. A counter keeps a count for each key and writes it into the record, so
@@ -79,7 +80,7 @@ impl Graph {
     pub(crate) fn draw(dice: &mut Dice) -> Graph {
         let kinds = [SinkKind::Staged, SinkKind::Prepared];
         let (one, other) = (Work::Sink(dice.pick(&kinds)), Work::Sink(dice.pick(&kinds)));
-        let (name, works): (_, Vec<(Work, Vec<u32>)>) = match dice.below(6) {
+        let (name, works): (_, Vec<(Work, Vec<u32>)>) = match dice.below(8) {
             0 => ("straight", vec![(Work::Source, vec![]), (one, vec![0])]),
             1 => ("chain", vec![(Work::Source, vec![]), (Work::Mark(1), vec![0]), (one, vec![1])]),
             2 => ("exchange", vec![(Work::Source, vec![]), (Work::Count, vec![0]), (one, vec![1])]),
@@ -87,7 +88,11 @@ impl Graph {
                 "fan-out",
                 vec![(Work::Source, vec![]), (Work::Count, vec![0]), (one, vec![1]), (other, vec![1])],
             ),
-            4 => ("two sinks", vec![(Work::Source, vec![]), (one, vec![0]), (other, vec![0])]),
+            4 | 5 => (
+                "relay",
+                vec![(Work::Source, vec![]), (Work::Count, vec![0]), (Work::Count, vec![1]), (one, vec![2])],
+            ),
+            6 => ("two sinks", vec![(Work::Source, vec![]), (one, vec![0]), (other, vec![0])]),
             _ => (
                 "diamond",
                 vec![

@@ -11,15 +11,24 @@ use watershed_core::causal::{Dot, VectorClock};
 use super::Applied;
 
 /// The clock of one task. It only grows, but for lanes that are settled everywhere.
+///
+/// SUBTLE: a task may hear a frame of an epoch that it has not begun itself. Where a checkpoint is given up while its
+/// barriers are aligned, what comes behind the barriers that had come is worked on, and the others may never come. From
+/// then on the task is in that later epoch, [`Session::epoch`]: were it not, it would not find in shared state what the
+/// frame's writer knew, its own updates would not name what they depend on, and its frames would name lanes later than
+/// their epoch, which whoever hears them leaves out. No cut lies between the two epochs, since the task has passed no
+/// barrier of a checkpoint that can still be complete.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Session {
     clock: VectorClock,
+    /// The newest epoch of a frame that was heard.
+    heard: Epoch,
 }
 
 impl Session {
     /// Has seen nothing but the base of its run.
     pub const fn new() -> Self {
-        Session { clock: VectorClock::new() }
+        Session { clock: VectorClock::new(), heard: Epoch(0) }
     }
 
     /// Takes note of the clock that came with a frame, when the frame's records are about to be worked on.
@@ -27,9 +36,16 @@ impl Session {
     /// A frame of an epoch tells of no later lane. Were it otherwise, a task before its barrier would wait for what was
     /// done behind that barrier, and its snapshot would not be part of a consistent cut.
     pub fn hear(&mut self, clock: &VectorClock, frame_epoch: Epoch) {
+        self.heard = self.heard.max(frame_epoch);
         for dot in clock.dots().filter(|dot| dot.lane.epoch <= frame_epoch) {
             self.clock.see(dot);
         }
+    }
+
+    /// The epoch of a task that is in `own` by the barriers that it has passed: in which it reads, makes updates and sends
+    /// frames. No lane that the session names is later.
+    pub fn epoch(&self, own: Epoch) -> Epoch {
+        own.max(self.heard)
     }
 
     /// Whether a batch may be worked on, all of whose clocks have been heard.
@@ -95,6 +111,21 @@ mod tests {
         let mut session = Session::new();
         session.hear(&clock(&[(1, 0, 2), (2, 0, 5)]), Epoch(1));
         assert_eq!(session.clock(), &clock(&[(1, 0, 2)]));
+    }
+
+    #[test]
+    fn a_task_that_hears_a_later_epoch_than_its_own_is_in_it_and_stays_there() {
+        let mut session = Session::new();
+        session.hear(&clock(&[(1, 0, 2), (2, 0, 5)]), Epoch(2));
+        assert_eq!(session.epoch(Epoch(1)), Epoch(2));
+        session.hear(&clock(&[(1, 1, 1)]), Epoch(1));
+        assert_eq!(session.epoch(Epoch(1)), Epoch(2));
+        assert_eq!(session.clock(), &clock(&[(1, 0, 2), (1, 1, 1), (2, 0, 5)]));
+        // Whoever hears it next loses nothing of that.
+        let mut next = Session::new();
+        next.hear(session.clock(), session.epoch(Epoch(1)));
+        assert_eq!(next.clock(), session.clock());
+        assert_eq!(session.epoch(Epoch(3)), Epoch(3));
     }
 
     #[test]

@@ -259,10 +259,21 @@ impl World {
     pub(crate) fn fetched(&mut self, node: usize, pointer: &Pointer) {
         match self.manifest(pointer) {
             Some(manifest) => self.lead(node, Event::Loaded(manifest)),
-            None => {
+            None if self.runs_newest(node) => {
                 self.broken(Broken::D8, format!("the manifest of checkpoint {} is gone", pointer.epoch));
             }
+            // Whoever reigns by now has let go of it.
+            None => {
+                let failure = Failure { reason: "the manifest is gone".to_owned(), permanent: false };
+                self.lead(node, Event::LoadFailed(failure));
+            }
         }
+    }
+
+    /// Whether the run of a node's coordinator is the newest that there is.
+    fn runs_newest(&self, node: usize) -> bool {
+        let lead = self.nodes[node].lead.as_ref().and_then(|lead| lead.coordinator.authority());
+        lead.is_some_and(|authority| authority.run == self.meta.run)
     }
 
     /// What the subtasks of a run say to their coordinator.

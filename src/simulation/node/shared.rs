@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::causal::{Dot, HybridTime, Lane, VectorClock};
-use watershed_core::checkpoint::{SharedCut, SharedLog, SiteShare};
+use watershed_core::checkpoint::{ObjectRef, SharedCut, SharedLog, SiteShare};
 use watershed_core::shared::Stamp;
 use watershed_core::{Epoch, ProcessingTime, Site, SubtaskId};
 use watershed_protocol::causal::{
@@ -26,9 +26,9 @@ use crate::properties::Broken;
 use crate::record::{Name, Record, decode};
 use crate::world::World;
 
-/// What an update changes: one more record was counted.
+/// What an update changes: one more record was counted, at this vertex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Counted(pub(crate) Name);
+pub(crate) struct Counted(pub(crate) (u32, Name));
 
 impl Size for Counted {
     fn bytes(&self) -> usize {
@@ -92,27 +92,23 @@ impl World {
         ProcessingTime::from_millis(1_000_000 + self.now as i64 + self.nodes[node].wall_offset)
     }
 
-    /// Makes a node's replica for a run, from what a checkpoint has, unless it is there.
+    /// Makes a node's replica for a run, from what a checkpoint has, unless it is there. What of that is missing, if so.
     pub(crate) fn make_home(
         &mut self,
         node: usize,
         (authority, after): (Authority, Epoch),
         places: &BTreeMap<SubtaskId, usize>,
         shares: &[SiteShare],
-    ) {
+    ) -> Result<(), ObjectRef> {
         if self.nodes[node].home.as_ref().is_some_and(|home| home.authority == authority) {
-            return;
+            return Ok(());
         }
         let mut logs: Vec<SharedLog> = shares.iter().flat_map(|share| share.logs.iter().cloned()).collect();
         logs.sort_by(|one, other| (one.epoch, &one.object).cmp(&(other.epoch, &other.object)));
         logs.dedup();
         let mut high_water = HybridTime::default();
         for log in &logs {
-            let Some(bytes) = self.get(&log.object) else {
-                let path = &log.object.path;
-                self.broken(Broken::D7, format!("{path} is not there, or not as it was saved"));
-                return;
-            };
+            let Some(bytes) = self.get(&log.object) else { return Err(log.object.clone()) };
             for (stamp, _) in decode::<Log>(bytes) {
                 high_water = high_water.max(stamp.time);
             }
@@ -142,6 +138,7 @@ impl World {
         };
         self.nodes[node].home = Some(home);
         self.plan_look(node);
+        Ok(())
     }
 
     /// Lets a subtask count on where the checkpoint ended, as only a mutant does.
@@ -283,7 +280,7 @@ impl World {
             if self.made.insert(stamp.dot, Made { epoch, causes }).is_some() {
                 trouble = Some((Broken::C1, format!("{} names two updates", stamp.dot)));
             }
-            let delta = Counted(record.name());
+            let delta = Counted((id.vertex.0, record.name()));
             let _ = home.replica.on(now, ReplicaEvent::Wrote { stamp, delta }, &mut effects);
         }
         subtask.knows = Rc::new(knows);
@@ -347,7 +344,7 @@ impl World {
         let finals = own.iter().copied().collect();
         let writer = SubtaskId { vertex: watershed_core::VertexId(0), index: 0 };
         let stamp = |dot: Dot| Stamp { dot, time: HybridTime::default(), writer };
-        let log = own.into_iter().map(|dot| (stamp(dot), Counted((0, 0, 0)))).collect();
+        let log = own.into_iter().map(|dot| (stamp(dot), Counted((0, (0, 0, 0))))).collect();
         cut.share = Some(SiteShare { finals, deps: VectorClock::new(), base: None, logs: Vec::new() });
         (cut, Some(log))
     }

@@ -157,6 +157,16 @@ impl World {
         self.tell(seat.node, seat.subtask, event);
     }
 
+    /// A subtask finds something gone that it goes on from. A zombie may: newer runs have let go of it.
+    pub(crate) fn finds_nothing(&mut self, seat: Seat, object: &ObjectRef) {
+        let path = &object.path;
+        if seat.run == self.meta.run || self.objects.contains_key(path) {
+            self.broken(Broken::D7, format!("{path} is not there, or not as it was saved"));
+        } else if let Some(subtask) = self.seated(seat) {
+            subtask.break_down("what it goes on from is gone");
+        }
+    }
+
     /// A subtask reads what it goes on from.
     pub(crate) fn fetch(&mut self, seat: Seat) {
         let key_groups = self.graph.key_groups;
@@ -164,7 +174,10 @@ impl World {
         let Some((after, Part { snapshots, splits, shared, .. })) = subtask.to_load.take() else { return };
         let (authority, places) = (subtask.authority, subtask.places.clone());
         if self.graph.shares {
-            self.make_home(seat.node, (authority, after), &places, &shared);
+            if let Err(missing) = self.make_home(seat.node, (authority, after), &places, &shared) {
+                self.finds_nothing(seat, &missing);
+                return;
+            }
             if self.has(Mutant::CountersRestored) {
                 self.restore_counters(seat);
             }
@@ -173,7 +186,7 @@ impl World {
         for share in snapshots {
             for layer in &share.layers {
                 let Some(bytes) = self.get(layer) else {
-                    self.broken(Broken::D7, format!("{} is not there, or not as it was saved", layer.path));
+                    self.finds_nothing(seat, layer);
                     return;
                 };
                 let saved: BTreeMap<u64, u32> = decode(bytes);

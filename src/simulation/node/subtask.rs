@@ -174,6 +174,7 @@ impl World {
     }
 
     fn perform_at(&mut self, node: usize, id: SubtaskId, effect: Effect) {
+        let takes_everything_back = self.has(Mutant::RecoveryTakesEverythingBack);
         let Some(subtask) = self.subtask(node, id) else { return };
         let leader = subtask.leader;
         match effect {
@@ -181,7 +182,9 @@ impl World {
                 if let Work::Sink(_) = subtask.work {
                     let listed = staged.iter().map(|staged| staged.xid).collect();
                     subtask.deeds.push_back(Deed::Fence(authority));
-                    subtask.deeds.extend(staged.into_iter().map(Deed::Commit));
+                    if !takes_everything_back {
+                        subtask.deeds.extend(staged.into_iter().map(Deed::Commit));
+                    }
                     subtask.deeds.push_back(Deed::Sweep(authority, listed));
                     self.next_deed(node, id);
                 }

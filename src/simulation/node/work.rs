@@ -293,6 +293,7 @@ impl World {
         let trouble = match subtask.inlets[place].read_clock(clock) {
             Ok(clock) if home.replica.is_plausible(clock) => {
                 subtask.session.hear(clock, epoch);
+                subtask.epoch = subtask.session.epoch(subtask.epoch);
                 None
             }
             Ok(_) => Some("a clock names what nobody can have made".to_owned()),

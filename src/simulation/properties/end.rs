@@ -50,11 +50,15 @@ fn counts_rise<'a>(records: impl Iterator<Item = &'a Record>) -> bool {
 
 /// Looks whether shared state has counted everything once.
 fn shared(world: &World, decided: &Manifest) -> Option<(Broken, String)> {
-    let counters = (0..).map(VertexId).zip(&world.graph.vertices);
-    let mut counters = counters.filter(|(_, vertex)| vertex.work == Work::Count).map(|(id, _)| id);
-    let counter = counters.next().filter(|_| world.graph.shares)?;
-    let mut expected: Vec<Name> = world.graph.expected(counter).iter().map(Record::name).collect();
-    let mut found: Vec<Name> = logged(world, decided).into_values().map(|counted| counted.0).collect();
+    if !world.graph.shares {
+        return None;
+    }
+    let counters = (0..).zip(&world.graph.vertices).filter(|(_, vertex)| vertex.work == Work::Count);
+    let counted = |vertex: u32| {
+        world.graph.expected(VertexId(vertex)).into_iter().map(move |record| (vertex, record.name()))
+    };
+    let mut expected: Vec<(u32, Name)> = counters.flat_map(|(vertex, _)| counted(vertex)).collect();
+    let mut found: Vec<(u32, Name)> = logged(world, decided).into_values().map(|counted| counted.0).collect();
     expected.sort_unstable();
     found.sort_unstable();
     (found != expected).then(|| {

@@ -34,6 +34,11 @@ fn an_unguarded_decision_is_found() {
 }
 
 #[test]
+fn a_recovery_that_takes_everything_back_is_found() {
+    must_be_found(Mutant::RecoveryTakesEverythingBack, &[Broken::I2, Broken::D4]);
+}
+
+#[test]
 fn an_abort_that_takes_back_is_found() {
     must_be_found(Mutant::AbortTakesBack, &[Broken::I2, Broken::D4]);
 }
@@ -95,15 +100,20 @@ fn an_alignment_that_is_released_early_is_found() {
 
 #[test]
 fn one_counter_for_all_epochs_is_found() {
-    must_be_found(Mutant::NoLanes, &[Broken::C6, Broken::K]);
+    must_be_found(Mutant::NoLanes, &[Broken::C6, Broken::K, Broken::Shared]);
 }
 
 #[test]
 fn a_task_that_sees_later_epochs_is_found() {
-    must_be_found(Mutant::NoEpochFilter, &[Broken::K]);
+    must_be_found(Mutant::NoEpochFilter, &[Broken::K, Broken::C3]);
 }
 
 #[test]
 fn counters_that_are_restored_are_found() {
     must_be_found(Mutant::CountersRestored, &[Broken::C1, Broken::K]);
+}
+
+#[test]
+fn a_task_that_does_not_wait_is_found() {
+    must_be_found(Mutant::NoWaits, &[Broken::C2, Broken::C3]);
 }
