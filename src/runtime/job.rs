@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use watershed_core::{Plan, PlanError};
+use watershed_core::{Epoch, Plan, PlanError};
 use watershed_protocol::checkpoint::Wish;
 use watershed_protocol::placement::Offer;
 use watershed_state::MetaStore;
@@ -23,7 +23,7 @@ use crate::harm;
 use crate::message::{Ask, Cancel};
 use crate::query::{
     Archivist, Clerk, Found, Level, Query, QueryError, ReadBack, Reply, Update, Window, deadline, keys_of,
-    new_secret,
+    new_secret, read_again,
 };
 use crate::request::Asked;
 use crate::storage::Storage;
@@ -84,12 +84,7 @@ impl JobHandle {
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, query: Query) -> Result<Found, QueryError> {
         match query.level {
-            Level::AsOf(_) => {
-                let meta = self.meta.read().await;
-                let meta = meta.map_err(|error| QueryError::Unreadable { why: error.to_string() })?;
-                let read = self.archivist.send(ReadBack { meta, query }).await;
-                read.unwrap_or_else(|_| Err(self.window.not_running()))
-            }
+            Level::AsOf(_) => read_again(async || self.read_back(query.clone()).await).await,
             Level::Linearizable => {
                 let reading = self.read_agreed(agree::register_of(&query), query.wait).await;
                 let reading = reading.map_err(agree::unanswered)?;
@@ -105,6 +100,17 @@ impl JobHandle {
             Reply::Found(found) => Ok(found),
             Reply::Elsewhere(_) => unreachable!("a job in one process lives nowhere else"),
         }
+    }
+
+    /// What the checkpoint has that is asked for, and which one is the newest.
+    async fn read_back(&self, query: Query) -> (Option<Epoch>, Result<Found, QueryError>) {
+        let meta = match self.meta.read().await {
+            Ok(meta) => meta,
+            Err(error) => return (None, Err(QueryError::Unreadable { why: error.to_string() })),
+        };
+        let newest = meta.completed.as_ref().map(|pointer| pointer.epoch);
+        let read = self.archivist.send(ReadBack { meta, query }).await;
+        (newest, read.unwrap_or_else(|_| Err(self.window.not_running())))
     }
 
     /// Changes a key of what the job shares. To be awaited where timers of tokio run.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use watershed_core::Epoch;
 use watershed_link::{AskError, Links, NodeName, RemoteMessage};
 
 use super::node::NodeHandle;
@@ -18,6 +19,7 @@ use super::worker::OpenArchive;
 use crate::agree;
 use crate::query::{
     Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Windows, deadline, keys_of,
+    read_again,
 };
 
 /// The name under which questions are taken in.
@@ -28,6 +30,9 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// How often a question is passed on to a node that has the key, as others say.
 const HOPS_MAX: usize = 3;
+
+/// Why nobody reads any more.
+const ENDS: &str = "the node ends";
 
 /// How much longer than the answer may take it is waited for it.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -145,7 +150,7 @@ impl NodeHandle {
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, job: &str, query: Query) -> Result<Found, QueryError> {
         match query.level {
-            Level::AsOf(_) => self.read_back(job, query).await,
+            Level::AsOf(_) => read_again(async || self.read_back(job, query.clone()).await).await,
             Level::Linearizable => {
                 let reading = self.read_agreed(job, agree::register_of(&query), query.wait).await;
                 let reading = reading.map_err(agree::unanswered)?;
@@ -265,20 +270,27 @@ impl NodeHandle {
         }
     }
 
-    /// Reads from a checkpoint, which any node can.
-    async fn read_back(&self, job: &str, query: Query) -> Result<Found, QueryError> {
-        let unreadable = |why: String| QueryError::Unreadable { why };
-        let view = self.cluster.view().await;
-        let view =
-            view.map_err(|error| QueryError::Unavailable { missing: format!("a leader ({error})") })?;
-        let Some(record) = view.state.jobs.get(job) else { return Err(self.no_job(job).await) };
+    /// Reads from a checkpoint, which any node can. Which one is the newest.
+    async fn read_back(&self, job: &str, query: Query) -> (Option<Epoch>, Result<Found, QueryError>) {
+        let unreadable = |why: String| Err(QueryError::Unreadable { why });
+        let view = match self.cluster.view().await {
+            Ok(view) => view,
+            Err(error) => {
+                return (None, Err(QueryError::Unavailable { missing: format!("a leader ({error})") }));
+            }
+        };
+        let Some(record) = view.state.jobs.get(job) else { return (None, Err(self.no_job(job).await)) };
         let keys = keys_of(&view.state.token_keys);
         let open =
             OpenArchive { name: job.to_owned(), number: record.number, spec: record.spec.clone(), keys };
-        let opened = self.worker.send(open).await.map_err(|_| unreadable("the node ends".to_owned()))?;
-        let read = ReadBack { meta: record.meta.clone(), query };
-        let read = opened.map_err(unreadable)?.send(read).await;
-        read.unwrap_or_else(|_| Err(unreadable("the node ends".to_owned())))
+        let archivist = match self.worker.send(open).await {
+            Ok(Ok(archivist)) => archivist,
+            Ok(Err(why)) => return (None, unreadable(why)),
+            Err(_) => return (None, unreadable(ENDS.to_owned())),
+        };
+        let newest = record.meta.completed.as_ref().map(|pointer| pointer.epoch);
+        let read = archivist.send(ReadBack { meta: record.meta.clone(), query }).await;
+        (newest, read.unwrap_or_else(|_| unreadable(ENDS.to_owned())))
     }
 
     async fn no_job(&self, job: &str) -> QueryError {

@@ -57,6 +57,28 @@ pub(crate) struct ReadBack {
     pub(crate) query: Query,
 }
 
+/// How often a checkpoint is read that is let go meanwhile.
+const READS_MAX: usize = 5;
+
+/// Reads, with what is decided at the time, until there is an answer. A checkpoint may be let go while it is read, and then
+/// there is a newer one; where there is none, what is missing is missing for good.
+pub(crate) async fn read_again(
+    read: impl AsyncFn() -> (Option<Epoch>, Result<Found, QueryError>),
+) -> Result<Found, QueryError> {
+    let (mut newest, mut answer) = read().await;
+    for _ in 1..READS_MAX {
+        if !matches!(answer, Err(QueryError::Unreadable { .. })) {
+            break;
+        }
+        let before = newest;
+        (newest, answer) = read().await;
+        if newest == before {
+            break;
+        }
+    }
+    answer
+}
+
 impl Archivist {
     pub(crate) fn new(plan: Rc<Plan>, store: CheckpointStore, clerk: Clerk, node: &str) -> Self {
         let node = node.to_owned();

@@ -32,7 +32,7 @@ mod window;
 mod windows;
 mod writing;
 
-pub(crate) use archive::{Archivist, ReadBack};
+pub(crate) use archive::{Archivist, ReadBack, read_again};
 pub(crate) use clerk::Clerk;
 pub use error::{QueryError, Undone};
 pub use found::Found;

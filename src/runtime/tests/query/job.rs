@@ -5,24 +5,36 @@ use std::sync::mpsc;
 use super::super::poison::{Table, lasting, slowly};
 use super::super::shared::{expect_witnessed, witnessed};
 use super::*;
+use crate::query::AsOf;
 use crate::{JobHandle, PoisonConfig};
 
 const NUMBERS: u64 = 4000;
+
+/// Cancels a job when whoever asks it has done, or has panicked.
+struct Cancels(JobHandle);
+
+impl Drop for Cancels {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
 
 /// Runs a job that counts what it shares, and asks it meanwhile. One that has more numbers than any is cancelled then.
 fn asked(numbers: u64, asking: impl AsyncFnOnce(&JobHandle) + Send + 'static) {
     let pipeline = pipeline();
     let table = Table::new();
     witnessed(&pipeline, pipeline.source(Numbers::up_to(numbers)).map(slowly), None, table.clone());
-    let (config, storage) = lasting(PoisonConfig::default());
+    let (mut config, storage) = lasting(PoisonConfig::default());
+    if numbers == u64::MAX {
+        // Checkpoints that stay for a while.
+        config.checkpoints.interval = Some(Duration::from_millis(50));
+    }
     let (answers, answered) = mpsc::channel();
     crate::run(&Rc::new(pipeline.plan().unwrap()), &config, storage, |job| {
         std::thread::spawn(move || {
+            let _cancels = (numbers == u64::MAX).then(|| Cancels(job.clone()));
             block_on(asking(&job));
             answers.send(()).unwrap();
-            if numbers == u64::MAX {
-                job.cancel();
-            }
         });
     })
     .unwrap();
@@ -39,7 +51,11 @@ async fn ask(job: &JobHandle, query: Query) -> Found {
     loop {
         match job.query(query.clone()).await {
             Ok(found) => return found,
-            Err(QueryError::NotRunning { .. } | QueryError::Unavailable { .. }) => {
+            Err(
+                QueryError::NotRunning { .. }
+                | QueryError::Unavailable { .. }
+                | QueryError::NoCheckpoint { .. },
+            ) => {
                 assert!(Instant::now() < until, "it never came");
             }
             Err(refused) => panic!("{refused}"),
@@ -101,5 +117,43 @@ fn what_an_operator_has_of_a_key_is_seen_while_records_flow() {
         assert!(matches!(refused, QueryError::NoKey { .. }), "{refused}");
         let refused = job.query(Query::new(format!("{uid}/piece"), vec![0])).await.unwrap_err();
         assert!(matches!(refused, QueryError::Unfit { .. }), "it has one piece: {refused}");
+    });
+}
+
+#[test]
+fn c6_c7_what_is_read_as_of_one_checkpoint_belongs_together() {
+    asked(u64::MAX, async |job| {
+        let uid = witness(job).await;
+        let as_of = |which| Level::AsOf(which);
+        let made = job.update(Update { durable: true, ..adds(9, 5) }).await.unwrap();
+        assert!(made.durable);
+        let kept = ask(job, Query { level: as_of(AsOf::Latest), ..reads(9) }).await;
+        assert_eq!(
+            (count(&kept), kept.durable),
+            (Some(5), true),
+            "a durable update is in the newest checkpoint"
+        );
+        let mut pairs = 0;
+        while pairs < 20 {
+            let counted = ask(job, Query { level: as_of(AsOf::Latest), ..reads(0) }).await;
+            let epoch = counted.as_of.expect("a checkpoint was asked for");
+            let level = as_of(AsOf::Epoch(epoch));
+            let came = match job.query(Query { level, ..Query::new(&uid, vec![0]) }).await {
+                Ok(came) => came,
+                // The checkpoints before the newest few are let go.
+                Err(QueryError::NoCheckpoint { .. } | QueryError::Unreadable { .. }) => continue,
+                Err(refused) => panic!("{refused}"),
+            };
+            assert_eq!(came.as_of, Some(epoch));
+            assert!(count(&counted) >= count(&came), "{counted:?} was counted where {came:?} had come");
+            let live = ask(job, Query::new(&uid, vec![0])).await;
+            assert!(count(&live) >= count(&came), "the stream has gone on");
+            pairs += 1;
+        }
+        let never = job.query(Query { level: as_of(AsOf::Epoch(Epoch(u64::MAX))), ..reads(0) }).await;
+        assert!(matches!(never, Err(QueryError::NoCheckpoint { newest: Some(_), .. })), "{never:?}");
+        let found =
+            job.query(Query { wait: Duration::from_secs(60), ..causal(9, &kept.token) }).await.unwrap();
+        assert_eq!(count(&found), Some(5), "whoever has read a checkpoint finds nothing older");
     });
 }
