@@ -109,7 +109,7 @@ pub enum NodeError {
 #[derive(Clone)]
 pub struct NodeHandle {
     pub(super) links: Links,
-    pub(super) cluster: Cluster,
+    pub(crate) cluster: Cluster,
     leader: watch::Receiver<Option<Leading>>,
     stop: mpsc::UnboundedSender<Stopping>,
     pub(super) asking: Arc<Asking>,

@@ -95,7 +95,7 @@ impl Coordinator {
                     tracing::warn!(?wish, reason, "a request is refused");
                 }
             },
-            CoordinatorEffect::Report(report) => self.report(report),
+            CoordinatorEffect::Report(report) => self.report(report, cx),
         }
     }
 
@@ -170,7 +170,7 @@ impl Coordinator {
         }));
     }
 
-    fn report(&mut self, report: Report) {
+    fn report(&mut self, report: Report, cx: &Context<Self>) {
         match report {
             Report::Running { authority, base } => {
                 tracing::info!(run = %authority.run, ?base, "the run has begun");
@@ -203,7 +203,7 @@ impl Coordinator {
                 tracing::warn!(%reason, "the job goes back to its last checkpoint");
                 self.board.restarted();
             }
-            Report::Following => tracing::warn!("another coordinator reigns"),
+            Report::Following => self.tell_deposed(cx),
             Report::Over(over) => self.outcome = Some(over),
         }
     }

@@ -45,7 +45,7 @@ use crate::message::{Ask, Cancel, Ended, Progress, Refused, Report};
 use crate::storage::{Depot, Storage};
 pub(crate) use agreeing::{Agree, AskAgreed};
 use forgetting::Forgetting;
-pub(crate) use moving::{Look, LookAt, NodeLost, Reshape, Retire, Seated, SetSites};
+pub(crate) use moving::{Deposed, Look, LookAt, NodeLost, Reshape, Retire, Seated, SetSites, Watch};
 use run::{Launching, Run};
 
 /// How a job ended well.
@@ -86,7 +86,7 @@ pub(crate) struct Coordinator {
     /// Whether no more of them are to be expected soon.
     settled: bool,
     /// Who watches over the cluster, where it is one.
-    leader: Option<Recipient<Seated>>,
+    leader: Option<Watch>,
     storage: Storage,
     begun: Instant,
     events: VecDeque<CoordinatorEvent>,

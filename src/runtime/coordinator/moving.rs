@@ -67,10 +67,24 @@ pub(crate) struct Seated {
     pub(crate) slots: BTreeMap<String, u32>,
 }
 
+/// From a coordinator to whoever watches over its cluster: another one reigns, and this one does nothing more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Deposed {
+    pub(crate) job: String,
+    pub(crate) coordinator: Addr<Coordinator>,
+}
+
+/// Who watches over the jobs of a cluster.
+pub(crate) struct Watch {
+    pub(crate) seated: Recipient<Seated>,
+    pub(crate) deposed: Recipient<Deposed>,
+}
+
 impl Coordinator {
     /// Makes the job one of a cluster, under a name there, whose leader hears where it is seated.
     #[must_use]
-    pub(crate) fn watched_by(mut self, name: &str, leader: Recipient<Seated>) -> Self {
+    pub(crate) fn watched_by(mut self, name: &str, leader: Watch) -> Self {
         name.clone_into(&mut self.name);
         self.settled = false;
         self.leader = Some(leader);
@@ -80,7 +94,15 @@ impl Coordinator {
     /// Says where the job is seated.
     pub(super) fn tell_seats(&self, authority: Authority) {
         if let Some(leader) = &self.leader {
-            leader.do_send(Seated { job: self.name.clone(), authority, slots: self.slots() });
+            leader.seated.do_send(Seated { job: self.name.clone(), authority, slots: self.slots() });
+        }
+    }
+
+    /// Says that another coordinator reigns.
+    pub(super) fn tell_deposed(&self, cx: &Context<Self>) {
+        tracing::warn!("another coordinator reigns");
+        if let Some(leader) = &self.leader {
+            leader.deposed.do_send(Deposed { job: self.name.clone(), coordinator: cx.address() });
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod agreeing;
 mod asking;
+mod deposing;
 mod doubling;
 
 use std::collections::BTreeMap;

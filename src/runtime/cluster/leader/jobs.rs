@@ -15,7 +15,7 @@ use watershed_protocol::placement::Strategy;
 use super::Leader;
 use crate::board::Board;
 use crate::cluster::message::Ticket;
-use crate::coordinator::{Coordinator, JobEnd, Look, LookAt, Reshape};
+use crate::coordinator::{Coordinator, Deposed, JobEnd, Look, LookAt, Reshape, Retire, Watch};
 use crate::error::JobError;
 use crate::message::Ask;
 use crate::query::new_secret;
@@ -117,7 +117,9 @@ impl Leader {
         let (over, end) = oneshot::channel();
         let coordinator = Coordinator::new(plan, &config, storage, &board, Vec::new(), over)
             .map_err(|error| error.to_string())?;
-        let coordinator = coordinator.watched_by(name, cx.address().recipient()).start();
+        let own = cx.address();
+        let watch = Watch { seated: own.clone().recipient(), deposed: own.recipient() };
+        let coordinator = coordinator.watched_by(name, watch).start();
         let (name, number) = (name.to_owned(), number);
         cx.spawn(end.into_actor(self).map(move |end, leader, cx| match end {
             Ok(end) => leader.ended(&name, number, end, cx),
@@ -147,6 +149,19 @@ impl Leader {
             );
             return self.decide(ended(name, number, Outcome::Failed { reason }), cx);
         }
+        cx.run_later(REPLACE_AFTER, |leader, cx| leader.take_up_jobs(cx));
+    }
+
+    /// A coordinator is deposed. Where that was by an earlier one of this node, of whose reign a write came late, nobody else
+    /// would take the job up: as long as this node leads, it is replaced.
+    pub(super) fn deposed(&mut self, Deposed { job, coordinator }: Deposed, cx: &mut Context<Self>) {
+        let Some(reign) = &mut self.reign else { return };
+        if reign.jobs.get(&job).is_none_or(|led| led.coordinator != coordinator) {
+            return;
+        }
+        reign.jobs.remove(&job);
+        coordinator.do_send(Retire);
+        tracing::warn!(job, "the job's coordinator is deposed while this node leads, and is replaced");
         cx.run_later(REPLACE_AFTER, |leader, cx| leader.take_up_jobs(cx));
     }
 

@@ -28,7 +28,7 @@ use super::depots::Depots;
 use super::line::LineLimits;
 use super::message::{Dispatch, LEADER, Roll, WORKER};
 use super::request::Request;
-use crate::coordinator::{Look, NodeLost, Retire, Seated};
+use crate::coordinator::{Deposed, Look, NodeLost, Retire, Seated};
 use crate::message::Report;
 use jobs::Led;
 
@@ -258,6 +258,14 @@ impl Handler<Seated> for Leader {
         for node in called {
             self.call_roll(&node);
         }
+    }
+}
+
+impl Handler<Deposed> for Leader {
+    type Result = ();
+
+    fn handle(&mut self, deposed: Deposed, cx: &mut Self::Context) {
+        self.deposed(deposed, cx);
     }
 }
 
