@@ -126,7 +126,7 @@ impl Station {
     /// Takes note of what the sender of whatever follows has seen of shared state.
     pub(crate) fn hear_seen(&mut self, clock: &VectorClock, epoch: Epoch) {
         if let Some(sharing) = &mut self.sharing {
-            sharing.hear(clock, epoch);
+            self.cx.epoch = sharing.hear(clock, epoch, self.cx.epoch);
             self.outbounds.tell_seen(sharing.seen());
         }
     }

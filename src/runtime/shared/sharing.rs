@@ -53,15 +53,18 @@ impl Sharing {
         }
     }
 
-    /// Takes note of what the sender of the next batches had seen, in an epoch of its own.
-    pub(crate) fn hear(&mut self, clock: &VectorClock, epoch: Epoch) {
+    /// Takes note of what the sender of the next batches had seen, in an epoch of its own. The epoch of the subtask from
+    /// now on, which was in `own`.
+    pub(crate) fn hear(&mut self, clock: &VectorClock, epoch: Epoch, own: Epoch) -> Epoch {
         let before = self.session.clock().clone();
         self.session.hear(clock, epoch);
+        let own = self.session.epoch(own);
         if *self.session.clock() != before {
             self.waits = self.uses;
             self.look();
-            self.tell(epoch);
+            self.tell(own);
         }
+        own
     }
 
     /// Takes note that the subtask, which is at this epoch, has read or updated something.
