@@ -17,6 +17,10 @@
 //!   `--set rule=mean` and `--set rule=median`.
 //! * **By time.** Everybody writes the same key, and the [`LastWriter`] wins, on all nodes alike.
 //!
+//! A third way is for people: by how much a sensor is set right is agreed on by the nodes of the job themselves, when somebody
+//! says so from outside (`watershed update sensor-consensus offsets 2 250`: 250 thousandths of a degree for sensor 2). No
+//! failure undoes it, and `watershed query sensor-consensus offsets 2 --level linearizable` sees it at once, through any node.
+//!
 //! No step sends a value to another one: what travels on the stream is that something was decided. Yet all subtasks
 //! that hear of it read the same, on whichever node they are, since a batch is worked on only when its node has all that
 //! the batch's sender had seen. That is what `history` shows, one part a subtask: the parts differ in their first column
@@ -29,7 +33,7 @@ mod record;
 
 use std::path::PathBuf;
 
-use watershed::actors::resolver::{LastWriter, Tally, Vote};
+use watershed::actors::resolver::{Consensus, LastWriter, Majority, Tally, Vote};
 use watershed::core::shared::Shared;
 use watershed::prelude::*;
 
@@ -121,6 +125,9 @@ type Votes<T> = Shared<u64, f64, Vote<T>>;
 /// What was written last in each round: the sensor and its value.
 type Latest = Shared<u64, (u32, f64), LastWriter>;
 
+/// What is added to a sensor's readings, in thousandths of a degree: agreed on, since people set it.
+type Offsets = Shared<u32, i32, Consensus<Majority>>;
+
 /// Registers the pipeline.
 pub(crate) fn register(app: App) -> App {
     app.pipeline(
@@ -142,6 +149,7 @@ fn sensor_consensus(pipeline: &Pipeline, p: Parameters) -> Result<(), watershed:
 fn by_vote<T: Tally<f64>>(pipeline: &Pipeline, p: &Parameters, vote: Vote<T>) {
     let votes: Votes<T> = pipeline.shared("votes", vote);
     let latest: Latest = pipeline.shared("latest", LastWriter);
+    let offsets: Offsets = pipeline.shared("offsets", Consensus::register());
 
     let sensors = Sensors { voters: p.voters, faults: p.faults };
     let readings = Generator::new(p.seed, move |n, dice| sensors.reading(n, dice));
@@ -155,7 +163,7 @@ fn by_vote<T: Tally<f64>>(pipeline: &Pipeline, p: &Parameters, vote: Vote<T>) {
         .uid("readings")
         .partition_by("sensor", BySubtask::new(|reading: &Reading| reading.sensor))
         .parallelism(p.voters)
-        .transform("observe", Observe { votes: votes.clone(), latest: latest.clone() })
+        .transform("observe", Observe { votes: votes.clone(), latest: latest.clone(), offsets })
         .uid("observe")
         .shared();
     let observations = sink::Files::csv(p.output.join("observations.csv"));

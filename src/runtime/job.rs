@@ -98,7 +98,7 @@ impl JobHandle {
     async fn look(&self, query: &Query) -> Result<Found, QueryError> {
         match self.window.query(query, deadline(query.wait)).await? {
             Reply::Found(found) => Ok(found),
-            Reply::Elsewhere(_) => unreachable!("a job in one process lives nowhere else"),
+            Reply::Elsewhere(_) | Reply::ToPropose => unreachable!("a question of a job in one process"),
         }
     }
 
@@ -113,13 +113,18 @@ impl JobHandle {
         (newest, read.unwrap_or_else(|_| Err(self.window.not_running())))
     }
 
-    /// Changes a key of what the job shares. To be awaited where timers of tokio run.
+    /// Changes a key of what the job shares; where values are agreed on, has this one decided. To be awaited where timers of tokio run.
     ///
     /// # Errors
     ///
     /// Where the update is not made, or not known to be.
     pub async fn update(&self, update: Update) -> Result<Found, QueryError> {
-        self.window.update(&update, deadline(update.wait)).await
+        if !self.window.agrees_on(&update.state) {
+            return self.window.update(&update, deadline(update.wait)).await;
+        }
+        let agreed = self.agree(agree::proposal_of(&update, agree::LOCAL), update.wait).await;
+        agreed.map_err(agree::undecided)?;
+        self.look(&agree::beside(&update)).await.map(agree::set)
     }
 }
 

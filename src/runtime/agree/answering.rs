@@ -1,13 +1,14 @@
-//! Linearizable answers to questions about state: from what is agreed on, and from nothing else.
+//! Linearizable answers to questions about state: from what is agreed on, and from nothing else. And updates of such
+//! state, each of which is a proposal with one vote.
 //!
 //! The value is that of the meta store. The token, the run and the node are those of an answer at once beside it, so that
 //! whoever asks goes on from there as from any other answer.
 
-use watershed_core::checkpoint::Register;
-use watershed_protocol::agree::Refused;
+use watershed_core::checkpoint::{Register, Voice};
+use watershed_protocol::agree::{Proposal, Refused};
 
 use super::Reading;
-use crate::query::{Found, Level, Query, QueryError};
+use crate::query::{Found, Level, Query, QueryError, Update};
 
 /// The register that a question means.
 pub(crate) fn register_of(query: &Query) -> Register {
@@ -30,5 +31,34 @@ pub(crate) fn unanswered(refused: Refused) -> QueryError {
         Refused::Absent(why) => QueryError::Unfit { level: Level::Linearizable, why },
         Refused::Vote(reason) => QueryError::NoKey { reason },
         refused => QueryError::Unavailable { missing: format!("a quorum of the coordinators ({refused})") },
+    }
+}
+
+/// What is proposed for an update, in the next round, by a voter.
+pub(crate) fn proposal_of(update: &Update, voter: &str) -> Proposal {
+    let register = Register { state: update.state.clone(), key: update.key.clone() };
+    let votes = vec![Voice { voter: voter.to_owned(), value: update.delta.clone() }];
+    Proposal { register, round: None, votes, value: None }
+}
+
+/// The question beside a proposal, whose answer has the token.
+pub(crate) fn beside(update: &Update) -> Query {
+    let Update { state, key, token, wait, .. } = update.clone();
+    Query { state, key, level: Level::Eventual, token, rebase: false, wait }
+}
+
+/// The answer to an update that is agreed on: no failure undoes it.
+pub(crate) fn set(found: Found) -> Found {
+    Found { value: None, durable: true, ..found }
+}
+
+/// Why an update is not agreed on, or nobody knows whether it is.
+pub(crate) fn undecided(refused: Refused) -> QueryError {
+    match refused {
+        Refused::Unknown(why) => QueryError::Unknown { why },
+        Refused::Unavailable(_) => {
+            QueryError::Unavailable { missing: format!("a quorum of the coordinators ({refused})") }
+        }
+        refused => QueryError::Refused { why: refused.to_string() },
     }
 }

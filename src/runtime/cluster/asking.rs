@@ -137,6 +137,7 @@ async fn answer(
     let window = windows.find(job).ok_or_else(|| QueryError::NotRunning { job: job.to_owned() })?;
     match question {
         Question::Query(query) => window.query(query, until).await,
+        Question::Update(update) if window.agrees_on(&update.state) => Ok(Reply::ToPropose),
         Question::Update(update) => window.update(update, until).await.map(Reply::Found),
         Question::AwaitDurable { token, .. } => window.await_durable(token, until).await.map(Reply::Found),
     }
@@ -161,7 +162,8 @@ impl NodeHandle {
         }
     }
 
-    /// Changes a key of what a job shares, wherever the job lives. To be awaited where timers of tokio run.
+    /// Changes a key of what a job shares, wherever the job lives; where values are agreed on, has this one decided as the
+    /// vote of this node. To be awaited where timers of tokio run.
     ///
     /// # Errors
     ///
@@ -204,6 +206,7 @@ impl NodeHandle {
             let node = match reply {
                 Reply::Found(found) => return Ok(found),
                 Reply::Elsewhere(node) => node,
+                Reply::ToPropose => return Box::pin(self.propose(job, question, until)).await,
             };
             let owner = NodeName::new(&node).into_iter().collect();
             let answer = self.pass_on(job, question, owner, until).await;
@@ -211,6 +214,16 @@ impl NodeHandle {
         }
         // Its owner moves from node to node.
         Err(QueryError::NotRunning { job: job.to_owned() })
+    }
+
+    /// Has an update decided as the one vote of this node, where values are agreed on.
+    async fn propose(&self, job: &str, question: &Question, until: Instant) -> Result<Found, QueryError> {
+        let Question::Update(update) = question else { unreachable!("only updates are proposed") };
+        let left = || until.saturating_duration_since(Instant::now());
+        let agreed = self.agree(job, agree::proposal_of(update, self.node()), left()).await;
+        agreed.map_err(agree::undecided)?;
+        let beside = Question::Query(agree::beside(update)).within(left());
+        self.put(job, beside).await.map(agree::set)
     }
 
     /// Asks this node, or one on which the job lives.

@@ -69,6 +69,8 @@ pub(crate) enum Reply {
     Found(Found),
     /// Ask this node.
     Elsewhere(String),
+    /// Nobody updates it: its values are agreed on, and the update is to be proposed as one.
+    ToPropose,
 }
 
 /// A stage of a plan, and a piece of its state.

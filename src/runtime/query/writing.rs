@@ -13,6 +13,13 @@ use super::{Found, QueryError, Update};
 use crate::shared::NotWritten;
 
 impl Window {
+    /// Whether the values of a state are agreed on, so that nobody updates it.
+    pub(crate) fn agrees_on(&self, state: &str) -> bool {
+        let views = self.views.borrow();
+        let replica = views.as_ref().and_then(|view| view.replica.as_deref());
+        replica.is_some_and(|replica| replica.agrees_on(state))
+    }
+
     /// Makes an update in the run that lives here, behind all that its writer has seen.
     pub(crate) async fn update(&self, update: &Update, until: Instant) -> Result<Found, QueryError> {
         check_bytes("the key", update.key.len(), KEY_BYTES_MAX)?;

@@ -205,17 +205,19 @@ fn a_linearizable_question_is_answered_by_what_is_agreed_on() {
         job.query(causal).await.unwrap();
         let unfit = job.query(Query { state: "other".to_owned(), ..question() }).await;
         assert!(matches!(unfit, Err(QueryError::Unfit { .. })), "{unfit:?}");
-        let update = vec![0x93, 9, 0x90, 0];
-        let update = Update {
+        let set = |delta| Update {
             state: LIMIT.to_owned(),
             key: vec![0],
-            delta: update,
+            delta,
             token: None,
             durable: false,
             wait: WITHIN,
         };
-        let refused = job.update(update).await;
-        assert!(matches!(refused, Err(QueryError::Refused { .. })), "no client sets it so: {refused:?}");
+        let made = job.update(set(vec![8])).await.unwrap();
+        assert!(made.durable, "what is agreed on outlives roll-backs");
+        assert_eq!(job.query(question()).await.unwrap().value, Some(vec![8]));
+        let refused = job.update(set(vec![0x93, 9, 0x90, 0])).await;
+        assert!(matches!(refused, Err(QueryError::Refused { .. })), "it is no vote: {refused:?}");
     });
 }
 

@@ -125,6 +125,7 @@ impl Place {
 fn found(reply: Result<Reply, QueryError>) -> Result<Found, QueryError> {
     match reply? {
         Reply::Found(found) => Ok(found),
+        Reply::ToPropose => panic!("nothing is updated"),
         Reply::Elsewhere(node) => panic!("the job lives on no other node, and it says {node}"),
     }
 }

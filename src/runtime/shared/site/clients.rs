@@ -77,6 +77,11 @@ impl SiteReplica {
         Some(SharedId(place as u32))
     }
 
+    /// Whether the values of a shared state are agreed on.
+    pub(crate) fn agrees_on(&self, name: &str) -> bool {
+        self.tables.iter().any(|table| table.name() == name && table.agrees().is_some())
+    }
+
     /// What there is of a key now.
     pub(crate) fn look(&self, shared: SharedId, key: &[u8]) -> Result<Looked, TableError> {
         let value = self.tables[shared.0 as usize].get(NEWEST, key)?;

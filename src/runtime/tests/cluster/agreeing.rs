@@ -9,7 +9,7 @@ use watershed_core::checkpoint::Agreement;
 use super::super::agree::{LIMIT, proposal, question, register};
 use super::*;
 use crate::agree::Refused;
-use crate::query::Level;
+use crate::query::{Level, Query, Update};
 
 const JOB: &str = "doubling";
 
@@ -66,8 +66,17 @@ fn a_linearizable_read_sees_the_newest_agreement_through_any_node_whoever_is_los
         }
         wait_for_limit(&world, limit.into());
     }
+    // As clients do, through any node.
+    for (delta, through, reader) in [(9, 0, 1), (6, 2, 0)] {
+        let (state, key, delta) = (LIMIT.to_owned(), vec![0], vec![delta]);
+        let update = Update { state, key, delta: delta.clone(), token: None, durable: false, wait: WITHIN };
+        let made = runtime().block_on(nodes[through].handle.update(JOB, update)).unwrap();
+        let asked = Query { token: Some(made.token), ..question(LIMIT, Level::Linearizable) };
+        let found = runtime().block_on(nodes[reader].handle.query(JOB, asked)).unwrap();
+        assert_eq!(found.value, Some(delta));
+    }
     // By votes of several nodes; one who is no node has none.
-    let summed = set(&nodes[0].handle, Some(4), &[("a", 20), ("b", 30), ("c", 11)], WITHIN).unwrap();
+    let summed = set(&nodes[0].handle, Some(6), &[("a", 20), ("b", 30), ("c", 11)], WITHIN).unwrap();
     assert_eq!((summed.value.as_slice(), summed.votes.len()), ([61].as_slice(), 3));
     let stranger = set(&nodes[1].handle, None, &[("a", 20), ("z", 1)], WITHIN);
     assert!(matches!(stranger, Err(Refused::Stranger { ref voter, .. }) if voter == "z"), "{stranger:?}");
@@ -82,7 +91,7 @@ fn a_linearizable_read_sees_the_newest_agreement_through_any_node_whoever_is_los
     let voter = left[0].handle.node().to_owned();
     wait_for(&left[0], "another run", |report| report.run > Some(1) && report.state == JobState::Running);
     let next = set(&left[1].handle, None, &[(&voter, 44)], WITHIN).unwrap();
-    assert_eq!(next.round.0, 5);
+    assert_eq!(next.round.0, 7);
     wait_for_limit(&world, 44);
     left.into_iter().for_each(Living::stop);
 }
