@@ -121,12 +121,12 @@ mod tests {
         let parameters = Line::parse_from(arguments.split(' ')).parameters;
         // Pairs of processes need the benchmark's own binary, and run there.
         let alone = |system: &&System| !matches!(system, System::TimelyRemote | System::WatershedRemote);
-        let mut found =
-            System::value_variants().iter().filter(alone).map(|system| system.run(&parameters).unwrap());
-        let first = found.next().unwrap();
+        let run = |system: &System| (*system, system.run(&parameters).unwrap());
+        let mut found = System::value_variants().iter().filter(alone).map(run);
+        let (_, first) = found.next().unwrap();
         assert_eq!(first.tally.sum, parameters.sum_expected(first.events), "{arguments}");
-        for other in found {
-            assert_eq!((other.events, other.tally), (first.events, first.tally), "{arguments}");
+        for (system, other) in found {
+            assert_eq!((other.events, other.tally), (first.events, first.tally), "{system:?}: {arguments}");
         }
         first
     }
@@ -140,17 +140,17 @@ mod tests {
 
     #[test]
     fn all_systems_count_the_same_in_tumbling_windows() {
-        assert_eq!(found_by_all("x --workload keyed-count --events 3500000 --keys 10").tally.results, 40);
+        assert_eq!(found_by_all("x --workload keyed-count --events 350000 --keys 10").tally.results, 40);
         assert_eq!(found_by_all("x --workload keyed-count --events 1 --keys 10").tally.results, 1);
         // Enough keys for the second and third window to be partitioned.
-        found_by_all("x --workload keyed-count --events 3000000 --keys 300000");
+        found_by_all("x --workload keyed-count --events 300000 --keys 300000");
     }
 
     #[test]
     fn all_systems_count_the_same_in_sliding_windows() {
-        assert_eq!(found_by_all("x --workload sliding-count --events 12000000 --keys 10").tally.results, 210);
+        assert_eq!(found_by_all("x --workload sliding-count --events 1200000 --keys 10").tally.results, 210);
         found_by_all("x --workload sliding-count --events 1 --keys 1");
-        found_by_all("x --workload sliding-count --events 2000000 --keys 300000");
+        found_by_all("x --workload sliding-count --events 200000 --keys 300000");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 #   docker/build-local.sh [release|debug] [TAG]
 #
 # The binary needs a system C library no newer than the image's: build on Debian 12 or something as old. A
-# binary that is there already is taken with WATERSHED_BINARY=path.
+# binary that is there already is taken with NODE_BINARY=path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,7 +17,7 @@ debug) flags=() ;;
 esac
 
 docker image inspect debian:bookworm-slim >/dev/null 2>&1 || docker/base-images.sh debian
-binary=${WATERSHED_BINARY:-}
+binary=${NODE_BINARY:-}
 if [ -z "$binary" ]; then
     cargo build --locked --bin watershed "${flags[@]}"
     binary=${CARGO_TARGET_DIR:-target}/$profile/watershed

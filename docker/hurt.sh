@@ -17,13 +17,15 @@
 # time; it has to be in both once, in order, and nothing may be left prepared.
 #
 # The cluster is a project of its own (PROJECT), and is gone in the end, with its networks and volumes; KEEP=1 leaves it.
-# It takes the image WATERSHED_IMAGE (watershed:local), which `docker/build.sh` or `docker/build-local.sh` makes.
+# It takes the image NODE_IMAGE (watershed:local), which `docker/build.sh` or `docker/build-local.sh` makes.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-export WATERSHED_IMAGE=${WATERSHED_IMAGE:-watershed:local}
+export NODE_IMAGE=${NODE_IMAGE:-watershed:local}
 # Ports that nobody else has: whatever the engine finds.
-export WATERSHED_PORT_1='' WATERSHED_PORT_2='' WATERSHED_PORT_3=''
+export NODE_PORT_1='' NODE_PORT_2='' NODE_PORT_3=''
+# As many as a job asks for, so that each node has a part of it, however busy it is.
+export NODE_SLOTS=1
 project=${PROJECT:-watershed-hurt}
 pipeline=${PIPELINE:-flight-delays}
 rate=${RATE:-1200}             # records a second, of 27,004 flights, or of as many entries
@@ -111,13 +113,17 @@ completed() {
     [ -n "$recovery" ]
 }
 
-# Says which nodes a harm is for, in `names`: `choose HARM JOB`.
+# Says which nodes a harm is for, in `names`: `choose HARM JOB`. On a busy machine somebody may be about to be elected, or a
+# run to begin.
 choose() {
+    local leads works
+    leads=$(wait_for "a leader" leader)
+    works=$(wait_for "a worker of $2" worker "$2")
     case $1 in
     *-all) names=(n1 n2 n3 worker) ;;
-    *-two) names=("$(leader)" "$(worker "$2")") ;;
-    *-worker) names=("$(worker "$2")") ;;
-    *-leader) names=("$(leader)") ;;
+    *-two) names=("$leads" "$works") ;;
+    *-worker) names=("$works") ;;
+    *-leader) names=("$leads") ;;
     *) die "there is no harm $1" ;;
     esac
     local name
@@ -251,8 +257,8 @@ hurt() {
     ((failed == 0)) || "${compose[@]}" logs --no-color --tail 40 n1 n2 n3 worker >&2
 }
 
-docker image inspect "$WATERSHED_IMAGE" >/dev/null 2>&1 ||
-    die "there is no image $WATERSHED_IMAGE: docker/build.sh makes it, or docker/build-local.sh from a binary built here"
+docker image inspect "$NODE_IMAGE" >/dev/null 2>&1 ||
+    die "there is no image $NODE_IMAGE: docker/build.sh makes it, or docker/build-local.sh from a binary built here"
 trap tear_down EXIT
 tear_down
 services=(n1 n2 n3 worker)
@@ -262,7 +268,7 @@ for node in n1 n2 n3 worker; do
     containers[$node]=$("${compose[@]}" ps -q "$node")
 done
 docker run -d --name "$client" --network "$network" --volume "${project}_out:/watershed/out" --no-healthcheck \
-    --entrypoint sleep "$WATERSHED_IMAGE" infinity >/dev/null
+    --entrypoint sleep "$NODE_IMAGE" infinity >/dev/null
 [ "$pipeline" = two-phase-commit ] || docker exec "$client" watershed run flight-delays --quiet --set output=out/whole >/dev/null
 [ "$pipeline" != two-phase-commit ] || wait_for "the database" answers >/dev/null
 for name in "${harms[@]}"; do

@@ -1,14 +1,16 @@
 //! An application: pipelines that are registered by name, so that one binary can run each of them.
 
+use std::ffi::OsString;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use watershed_core::{KeyGroups, Pipeline};
+use watershed_link::Links;
 use watershed_runtime::{Caught, guarded};
 
-use crate::Error;
 use crate::parameters::{Parameter, ParameterError, Values, parameters_like, parameters_of};
+use crate::{Error, cli};
 
 /// The pipelines of a binary, by name. [`main`](crate::main) gives them a command line:
 ///
@@ -42,6 +44,7 @@ pub struct App {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     pub(crate) pipelines: Vec<Registered>,
+    pub(crate) on_node: Vec<Box<dyn Fn(&Links)>>,
 }
 
 /// A pipeline under its name.
@@ -140,7 +143,7 @@ struct NoParameters {}
 impl App {
     /// An application without pipelines. `name` is what its binary is called.
     pub fn new(name: &'static str) -> Self {
-        App { name, about: "Runs stream-processing pipelines", pipelines: Vec::new() }
+        App { name, about: "Runs stream-processing pipelines", pipelines: Vec::new(), on_node: Vec::new() }
     }
 
     /// Says in a sentence what the application is for: the first line of its `--help`.
@@ -214,6 +217,72 @@ impl App {
     #[must_use]
     pub fn with(self, register: impl FnOnce(App) -> App) -> Self {
         register(self)
+    }
+
+    /// Calls a function on each node that the binary's command `node` runs, once, as soon as the node is up: to give
+    /// actors of your own names by which all nodes reach them. It is called on a thread where actix tasks can be spawned,
+    /// and what it does there delays the node, so it should only start things. An actor that hears much from other nodes
+    /// does best to live on the [thread of the links](Links::arbiter).
+    ///
+    /// ```
+    /// use actix::prelude::*;
+    /// use watershed::link::{Links, RemoteMessage};
+    /// use watershed::prelude::App;
+    ///
+    /// #[derive(Message, serde::Serialize, serde::Deserialize)]
+    /// #[rtype(result = "u64")]
+    /// struct Add(u64);
+    ///
+    /// impl RemoteMessage for Add {
+    ///     const NAME: &'static str = "add";
+    /// }
+    ///
+    /// struct Sum(u64);
+    ///
+    /// impl Actor for Sum {
+    ///     type Context = Context<Self>;
+    /// }
+    ///
+    /// impl Handler<Add> for Sum {
+    ///     type Result = u64;
+    ///
+    ///     fn handle(&mut self, Add(number): Add, _: &mut Context<Self>) -> u64 {
+    ///         self.0 += number;
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// let app = App::new("sums").on_node(|links: &Links| {
+    ///     let sum = Sum::start_in_arbiter(&links.arbiter(), |_| Sum(0));
+    ///     links.register(&format!("sum-{}", links.local().node.as_str()), sum.recipient::<Add>());
+    /// });
+    /// ```
+    ///
+    /// Any node then finds `sum-n1` by [`Links::lookup`]; see [`link`](crate::link) for what can be done with it. A name
+    /// that several nodes give is found by none: give one of each node, or of the one node that should have it.
+    #[must_use]
+    pub fn on_node(mut self, start: impl Fn(&Links) + 'static) -> Self {
+        self.on_node.push(Box::new(start));
+        self
+    }
+
+    /// Whether the application's binary would understand what stands behind its name on a command line: which commands,
+    /// flags and numbers there are. Nothing is carried out. Documentation and scripts can be tested by it:
+    ///
+    /// ```
+    /// use watershed::App;
+    ///
+    /// let app = App::new("mine");
+    /// assert!(app.understands(["run", "squares", "--parallelism", "4"]).is_ok());
+    /// assert!(app.understands(["run", "squares", "--paralelism", "4"]).is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// What the binary would say, where it would refuse the command line.
+    pub fn understands<A: Into<OsString>>(&self, line: impl IntoIterator<Item = A>) -> Result<(), String> {
+        let line: Vec<OsString> = line.into_iter().map(Into::into).collect();
+        cli::understand(self, &line)
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Registered> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod state;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -9,6 +10,7 @@ use watershed_core::{Epoch, KeyGroups, Pipeline, Plan};
 use watershed_runtime::{Config, JobError, JobHandle, Summary};
 
 use crate::Error;
+use crate::memory::{Bound, Exceeded};
 use state::State;
 pub use state::StateBackend;
 
@@ -43,12 +45,14 @@ pub struct Job {
     plan: Rc<Plan>,
     config: Config,
     state: State,
+    /// How many bytes of memory the process may take.
+    memory: Option<u64>,
 }
 
 impl Job {
     /// A job that runs a plan, with default limits.
     pub fn new(plan: Plan) -> Self {
-        Job { plan: Rc::new(plan), config: Config::default(), state: State::default() }
+        Job { plan: Rc::new(plan), config: Config::default(), state: State::default(), memory: None }
     }
 
     /// A job that runs the pipeline which a function describes, with default limits.
@@ -121,6 +125,15 @@ impl Job {
         self
     }
 
+    /// How many bytes of memory the process may take while the job runs. Where it takes more, it says so on standard
+    /// error and ends with exit code 1, as if it had been killed: a job with a state directory goes on from there when it
+    /// is started again. Without this, the operating system decides.
+    #[must_use]
+    pub fn memory_limit(mut self, bytes: Option<u64>) -> Self {
+        self.memory = bytes;
+        self
+    }
+
     /// The plan that will run.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -142,6 +155,13 @@ impl Job {
     ///
     /// As [`Job::run`].
     pub fn run_observed(&self, observe: impl FnOnce(JobHandle)) -> Result<Summary, JobError> {
+        let tell = |exceeded: &Exceeded| drop(writeln!(io::stderr(), "error: {exceeded}"));
+        let bound = self.memory.map(|limit| Bound::set(limit, tell)).transpose();
+        let _kept = bound.map_err(|error| JobError::Stopped {
+            reason: format!(
+                "its memory cannot be bounded, for the system does not tell how much it takes: {error}"
+            ),
+        })?;
         let storage = self.state.open(&self.plan, &self.config)?;
         watershed_runtime::run(&self.plan, &self.config, storage, observe)
     }

@@ -1,4 +1,5 @@
-//! Watershed: typed operators over event time, as actors, from a first try in one process.
+//! Watershed is a distributed stream processor: event time, keyed state, windows, joins, and output that appears exactly
+//! once, from one static binary.
 //!
 //! A pipeline is a function that describes it; [`main`] gives it a command line, [`run`] runs it inside a
 //! program or a test:
@@ -31,6 +32,8 @@
 //! | give it a command line | [`App`], [`main`] |
 //! | run it from a program or a test | [`run`], [`Job`] |
 //! | write an operator, a source, a sink | [`core::spi`] |
+//! | test what you wrote: restored, moved, reordered | [`testing`] |
+//! | reach actors of your own from other nodes | [`App::on_node`], [`link`] |
 //! | ask a job that runs on a cluster, from any program | [`client`] |
 //! | see what is built in | [`actors`] |
 
@@ -40,11 +43,14 @@ mod app;
 mod cli;
 pub mod client;
 mod job;
+mod memory;
 pub mod parameters;
 pub mod prelude;
 
 pub use watershed_actors as actors;
 pub use watershed_core as core;
+pub use watershed_core::testing;
+pub use watershed_link as link;
 pub use watershed_runtime as runtime;
 
 pub use app::{App, Describe, DescribeError};

@@ -28,6 +28,8 @@ mod sensor_consensus;
 mod sensor_statistics;
 #[path = "../examples/sessions/mod.rs"]
 mod sessions;
+#[path = "../examples/trips/mod.rs"]
+mod trips;
 #[path = "../examples/two_phase_commit/mod.rs"]
 mod two_phase_commit;
 #[path = "../examples/word_count/mod.rs"]
@@ -41,6 +43,7 @@ pub(crate) fn register(app: App) -> App {
         .with(sensor_statistics::register)
         .with(sensor_consensus::register)
         .with(custom_operator::register)
+        .with(trips::register)
         .with(custom_source::register)
         .with(custom_sink::register)
         .with(two_phase_commit::register)

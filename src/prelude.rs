@@ -6,11 +6,14 @@ pub use serde::{Deserialize, Serialize};
 
 // What is built in goes by its module, `sink::Csv` beside `source::Csv`; the traits that give streams their
 // words, and what nearly every first pipeline names, go without.
+pub use watershed_actors::aggregate::AggregateOf;
 pub use watershed_actors::join::Joins;
 pub use watershed_actors::operator::{KeyedSteps, Steps};
 pub use watershed_actors::sink::{Collect, Print};
 pub use watershed_actors::source::Generator;
-pub use watershed_actors::window::*;
+pub use watershed_actors::window::{
+    Assigner, Every, Firing, Global, Session, Sliding, Span, Tumbling, Windowed, WindowedStream, Windows,
+};
 pub use watershed_actors::{aggregate, join, operator, resolver, sink, source, window};
 pub use watershed_core::shared::{AnyShared, Propagation, Shared};
 pub use watershed_core::state::{ListState, MapState, ReducingState, TimeToLive, ValueState};
@@ -23,3 +26,4 @@ pub use watershed_core::{
 };
 
 pub use crate::app::App;
+pub use crate::job::Job;

@@ -20,7 +20,7 @@ mod reading;
 use reading::Simulation;
 
 /// The longest that a program may run.
-const RUN_MAX: Duration = Duration::from_secs(120);
+const RUN_MAX: Duration = Duration::from_secs(600);
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -11,13 +11,22 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use watershed::prelude::*;
-use watershed::runtime::{CheckpointConfig, IngressLimits};
+use watershed::runtime::{CheckpointConfig, IngressLimits, JobHandle, Wish};
 use watershed::{Config, Job, JobEnd, JobError};
 
 /// How long anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const ANY: &str = "127.0.0.1:0";
+
+/// A job that ends when this does: also where whoever has it fails, so that nobody waits for it.
+struct Ending(JobHandle);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -57,18 +66,19 @@ fn a_log_is_trimmed_behind_checkpoints_and_what_is_gone_is_not_skipped() {
     let sender = {
         let log = log.clone();
         thread::spawn(move || {
-            let handle: watershed::runtime::JobHandle = handed.recv().unwrap();
+            let job = Ending(handed.recv().unwrap());
             wait_for("the listener", || listener.local_address().is_some());
-            let first = handle.ask(watershed::runtime::Wish::Savepoint).wait();
+            let first = job.0.ask(Wish::Savepoint).wait();
             let mut peer = TcpStream::connect(listener.local_address().unwrap()).unwrap();
-            // The first segment goes when two checkpoints are complete that lie behind all of it.
+            let (lines, segment) = (("x".repeat(100) + "\n").repeat(10), log.join(format!("{:020}.log", 0)));
+            peer.write_all(lines.as_bytes()).unwrap();
+            wait_for("the first segment", || segment.exists());
+            // It goes when two checkpoints are complete that lie behind all of it.
             wait_for("trimming", || {
-                let line = "x".repeat(100) + "\n";
-                peer.write_all(line.repeat(10).as_bytes()).unwrap();
+                peer.write_all(lines.as_bytes()).unwrap();
                 thread::sleep(Duration::from_millis(10));
-                !log.join(format!("{:020}.log", 0)).exists()
+                !segment.exists()
             });
-            handle.cancel();
             first.unwrap().expect("a savepoint names a checkpoint").epoch
         })
     };
@@ -104,9 +114,8 @@ fn a_job_that_puts_up_with_loss_keeps_no_log() {
     let (job, _collected) = job(&listener, &state, Guarantee::AtMostOnce);
     let (handles, handed) = mpsc::channel();
     let canceller = thread::spawn(move || {
-        let handle: watershed::runtime::JobHandle = handed.recv().unwrap();
+        let _job = Ending(handed.recv().unwrap());
         wait_for("the listener", || listener.local_address().is_some());
-        handle.cancel();
     });
     job.run_observed(move |handle| handles.send(handle).unwrap()).unwrap();
     canceller.join().unwrap();

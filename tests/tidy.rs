@@ -9,13 +9,16 @@ const LINES_MAX: usize = 500;
 /// All source files of the workspace.
 fn sources() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders: Vec<PathBuf> =
-        ["src", "actors", "tests", "examples", "benches"].iter().map(|folder| root.join(folder)).collect();
+    let mut folders: Vec<PathBuf> = ["src", "actors", "tests", "examples", "benches", "fuzz"]
+        .iter()
+        .map(|folder| root.join(folder))
+        .collect();
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path.is_dir() {
+            // What a compiler has made is nobody's style.
+            if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);

@@ -10,10 +10,15 @@ use serde::{Deserialize, Serialize};
 use watershed_actors::source::{CsvRow, Decode, Json, MessagePack, Text, Words};
 use watershed_core::Data;
 
+use crate::memory::Memory;
+
+/// What serde sets aside for a list before it has seen what is in it, at a few levels.
+pub const MEMORY: Memory = Memory { base: 4 << 20, per_byte: 1 << 9 };
+
 /// How long what is said of a bad row may be: it goes into a letter, and its line into a log.
 const REASON_BYTES_MAX: usize = 1 << 16;
 
-/// A row of a table. Without fractions, which JSON rounds.
+/// A row of a table. Without floats, one of which equals nothing, not even itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Data)]
 struct Flight {
     carrier: String,

@@ -1,5 +1,8 @@
 //! The fuzz targets, on a corpus and on what becomes of it by chance.
 
+#[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
+#[path = "../../src/wire/fuzz/memory.rs"]
+mod memory;
 #[path = "../../src/wire/fuzz/play.rs"]
 mod play;
 #[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
@@ -11,7 +14,7 @@ use play::{Game, corpus};
 const SIGNS: &[u8] = b"\"\"\",,\n\r\t{}[]:0-1e.\\u \xff\0";
 
 fn game(target: fn(&[u8]), folder: &str, seed: u64) -> Game {
-    Game::of(target, corpus(env!("CARGO_MANIFEST_DIR"), &[folder]), seed)
+    Game::of(target, targets::MEMORY, corpus(env!("CARGO_MANIFEST_DIR"), &[folder]), seed)
 }
 
 #[test]

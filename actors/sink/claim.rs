@@ -37,9 +37,11 @@ const LOCK: &str = ".lock";
 
 /// How often a folder or lock is made anew that others have just removed.
 const TRIES: u32 = 1000;
-/// How often a claim that somebody else has is looked at again: a job that is about to end lets it go, and one that
-/// sweeps the folder has it for a moment.
+/// How often a claim that somebody else has is looked at again: a job that is about to end lets it go.
 const LOOKS: u32 = 5;
+/// How often where nobody has said yet that it is theirs: whoever sweeps the folder has it for a moment, which may be
+/// long where the machine has much to do, and has to let it go.
+const LOOKS_AT_NOBODYS: u32 = 300;
 /// How long it is waited before each of these looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -136,7 +138,7 @@ impl Claim {
                     let (directory, name) = (directory.to_owned(), name.to_owned());
                     return Ok(Some(Claim { directory, name, lock, file, holder, taken_over, made }));
                 }
-                Ok(None) if looks < LOOKS => {
+                Ok(None) if looks < LOOKS || (looks < LOOKS_AT_NOBODYS && is_empty(&lock)) => {
                     looks += 1;
                     thread::sleep(LOOK_EVERY);
                 }
@@ -234,6 +236,11 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {}", self.run, self.job)
     }
+}
+
+/// Whether a lock file says nothing yet: it has just been made.
+fn is_empty(lock: &Path) -> bool {
+    fs::metadata(lock).is_ok_and(|found| found.len() == 0)
 }
 
 /// Removes the locks that nobody holds: those of jobs that were killed.

@@ -134,7 +134,8 @@ pub struct Numbers {
     first: u64,
     step: u64,
     end: u64,
-    per_second: Option<f64>,
+    /// Over how many splits the rate is dealt out, where there is one.
+    splits: u32,
 }
 
 impl<F, T, W> Source for Generator<F, T, W>
@@ -148,17 +149,16 @@ where
     type Reader = GeneratorReader<F, T, W>;
 
     fn splits(&self, parallelism: u32) -> Result<Vec<Numbers>, SourceError> {
-        let per_second = self.per_second.map(|rate| rate / f64::from(parallelism));
-        let count = u64::from(parallelism);
+        let (count, splits) = (u64::from(parallelism), parallelism);
         if !self.contiguous {
             let end = self.limit.unwrap_or(NEVER).min(NEVER);
-            return Ok((0..count).map(|first| Numbers { first, step: count, end, per_second }).collect());
+            return Ok((0..count).map(|first| Numbers { first, step: count, end, splits }).collect());
         }
         let limit = self.limit.ok_or_else(|| {
             SourceError::new("generator", "contiguous splits of an endless generator; give it .take(n)")
         })?;
         let border = |split: u64| (u128::from(limit) * u128::from(split) / u128::from(count)) as u64;
-        let stretch = |split| Numbers { first: border(split), step: 1, end: border(split + 1), per_second };
+        let stretch = |split| Numbers { first: border(split), step: 1, end: border(split + 1), splits };
         Ok((0..count).map(stretch).collect())
     }
 
@@ -170,7 +170,7 @@ where
             next: from.map_or(split.first, |position| position.0),
             step: split.step,
             end: split.end,
-            pace: split.per_second.map(Pace::new),
+            pace: self.per_second.map(|rate| Pace::new(rate / f64::from(split.splits))),
             of: PhantomData,
         })
     }
@@ -290,6 +290,15 @@ mod tests {
         assert_eq!(values, (0..2000).collect::<Vec<u64>>());
         let millis = harness.now().as_millis();
         assert!((1950..2050).contains(&millis), "2000 records at 1000 a second took {millis} ms");
+    }
+
+    #[test]
+    fn a_generator_that_goes_on_at_another_rate_does_so() {
+        let numbers = Generator::new(0, |n, _| n).take(1000);
+        let saved = numbers.clone().per_second(1.0).splits(2).unwrap();
+        let mut harness = SourceHarness::of(&numbers, &saved).unwrap();
+        harness.run().unwrap();
+        assert_eq!((harness.values().len(), harness.now().as_millis()), (1000, 0));
     }
 
     #[test]

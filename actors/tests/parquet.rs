@@ -1,7 +1,10 @@
 //! Parquet files of the sink, judged by a reader that shares no code with their writer: pyarrow.
 //!
 //! It is looked for in the Python that the variable `TEST_PYTHON` names, or else in `python3`. Where it is not
-//! installed (`pip install pyarrow`), the test prints its name and that it was skipped.
+//! installed (`pip install pyarrow`), the test passes over itself, unless `REQUIRE=pyarrow` is set.
+
+#[path = "../../tests/conditions/need.rs"]
+mod need;
 
 use std::process::Command;
 
@@ -49,8 +52,8 @@ fn python() -> String {
 fn pyarrow_reads_what_was_written() {
     let found = Command::new(python()).args(["-c", "import pyarrow.dataset"]).output();
     if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!("pyarrow_reads_what_was_written: skipped: no pyarrow in {}", python());
-        return;
+        let why = format!("{} has no pyarrow", python());
+        return need::pass_over("pyarrow_reads_what_was_written", "pyarrow", &why);
     }
     let place = tempfile::tempdir().unwrap();
     let mut harness = SinkHarness::new(Files::parquet(place.path().join("readings.parquet")));

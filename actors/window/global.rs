@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::state::{KeyedMap, Saving, Sections, State};
+use watershed_core::state::{Glance, KeyedMap, LookError, Looked, Saving, Sections, State};
 use watershed_core::{
-    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform, Watermark,
+    Data, EventTime, Key, KeyGroup, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step,
+    Transform, Watermark,
 };
 
 use super::backlog::Backlog;
@@ -93,6 +94,15 @@ impl<K: Key, A: Data, R: Data> State for GlobalState<K, A, R> {
         self.keys.load(sections.get("keys"))?;
         self.early.load(sections.get("early"))?;
         self.backlog.load(sections.get("backlog"))
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        KeyedMap::<K, Whole<A>>::group_of(key, groups)
+    }
+
+    /// What has come since the window began, or began anew.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        self.keys.look(glance)
     }
 }
 

@@ -11,10 +11,10 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use watershed_core::state::{KeyedMap, Saving, Sections, State, Timers};
+use watershed_core::state::{Glance, KeyedMap, LookError, Looked, Saving, Sections, State, Timers};
 use watershed_core::{
-    Data, EventTime, Key, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step, Transform, Watermark,
-    millis,
+    Data, EventTime, Key, KeyGroup, KeyGroups, KeyTrace, Keyed, Output, ProcessingTime, StateError, Step,
+    Transform, Watermark, millis,
 };
 
 use super::backlog::Backlog;
@@ -112,6 +112,16 @@ impl<K: Key, A: Data, R: Data> State for SessionState<K, A, R> {
         self.timers.load(sections.get("timers"))?;
         self.early.load(sections.get("early"))?;
         self.backlog.load(sections.get("backlog"))
+    }
+
+    fn group_of(key: &[u8], groups: KeyGroups) -> Option<Result<KeyGroup, LookError>> {
+        KeyedMap::<K, Vec<Open<A>>>::group_of(key, groups)
+    }
+
+    /// The sessions that records may still come to, earliest first: those that go on, and those whose results were said and
+    /// that late records may change.
+    fn look(&mut self, glance: Glance<'_>) -> Looked {
+        self.sessions.look(glance)
     }
 }
 

@@ -154,7 +154,7 @@ mod tests {
         Careless { told: Cell::new(0), numbers }
     }
 
-    const LOAD: Load = Load { asks: 100, warm_up: 10, tells: 20_000, seconds_max: 5 };
+    const LOAD: Load = Load { asks: 100, warm_up: 10, tells: 20_000, seconds_max: 3_600 };
 
     #[test]
     fn the_share_of_asks_is_counted_from_the_fastest() {

@@ -19,7 +19,8 @@ use watershed_core::{Context, Data, KeyGroups, Operator, Pipeline};
 use watershed_link::{LinkConfig, Security};
 use watershed_runtime::Config;
 use watershed_runtime::cluster::{
-    Answer, Depots, JobSpec, NodeError, NodeHandle, NodeSettings, Planned, Programs, Request, run_node,
+    Answer, Depots, JobSpec, NodeError, NodeHandle, NodeSettings, Planned, Programs, Request, Timings,
+    run_node,
 };
 
 use super::at_most;
@@ -254,5 +255,6 @@ fn settings(arguments: &Arguments) -> NodeSettings {
         http: None,
         leave_within: Duration::from_secs(10),
         links: LinkConfig::default(),
+        timings: Timings::default(),
     }
 }

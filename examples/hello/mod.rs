@@ -21,11 +21,13 @@ struct Hello {
     times: u64,
 }
 
+// README: hello
 fn hello(pipeline: &Pipeline, Hello { name, times }: Hello) -> Result<(), watershed::Error> {
     let numbers = pipeline.source(Generator::new(0, |n, _| n + 1).take(times)).uid("numbers");
     numbers.map(move |n| format!("hello {name}, number {n}")).sink(Print::display()).uid("greetings");
     Ok(())
 }
+// README: end
 
 pub(crate) fn register(app: App) -> App {
     let defaults = Hello { name: "stream".to_owned(), times: 3 };

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 use clap::Parser;
 use serde::{Deserialize, Serialize};
-use watershed_link::{
+use watershed::link::{
     Incarnation, LinkConfig, Links, Local, LookupError, NodeName, RemoteActor, RemoteMessage, Security,
 };
 

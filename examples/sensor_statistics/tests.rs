@@ -1,7 +1,10 @@
 //! Readings that come over a network: this machine's own.
 
+#[path = "../../tests/conditions/ports.rs"]
+mod ports;
+
 use std::io::Write;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::ops::RangeInclusive;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
@@ -16,7 +19,7 @@ use watershed::runtime::{JobHandle, VertexReport};
 use super::{Parameters, Simulation, sensor_statistics};
 
 /// The longest that anything is waited for.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 /// Some four hours of ten sensors.
 const READINGS: u64 = 2500;
 
@@ -87,7 +90,7 @@ fn judge(readings: &Path, output: &Path) {
 
 #[test]
 fn readings_come_over_tcp_and_a_damaged_line_harms_no_other() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = ports::free();
     runs_on(format!("tcp://{address}"), 1..=1, move |lines, _| {
         let mut peer = None;
         wait_for("the listener", || {
@@ -102,7 +105,7 @@ fn readings_come_over_tcp_and_a_damaged_line_harms_no_other() {
 
 #[test]
 fn readings_come_over_udp() {
-    let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = ports::free();
     runs_on(format!("udp://{address}"), 1..=u64::MAX, move |lines, job| {
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         // What comes before anybody listens is lost, so a line that may be lost is said until it is heard.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::report::Report;
 use crate::samples::{Sample, Usage};
-use crate::schedule::name_of;
+use crate::schedule::{count_of, name_of};
 
 const WIDE: f64 = 900.0;
 /// How high a panel is, and the part of it that has the lines.
@@ -37,9 +37,10 @@ pub(crate) fn draw(report: &Report) -> String {
     let high = TOP + PANEL * panels.len() as f64;
     let mut svg = String::new();
     let title = format!(
-        "{} on {} nodes, seed {}: {} faults",
+        "{} on {} in {}, seed {}: {} faults",
         report.pipeline,
-        report.nodes,
+        count_of(report.nodes),
+        report.home,
         report.seed,
         report.faults.len()
     );

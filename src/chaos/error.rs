@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::home::Home;
+
 /// Why a rehearsal could not be held.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,9 +34,30 @@ pub enum ChaosError {
         #[source]
         error: io::Error,
     },
+    /// What a home needs is not there.
+    #[error("nodes cannot live in {home} here: {what}; {remedy}")]
+    Home {
+        /// Where they were to live.
+        home: Home,
+        /// What is missing.
+        what: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A program of the system that makes a home.
+    #[error("`{command}` failed: {said}")]
+    Tool {
+        /// What was run.
+        command: String,
+        /// What it has said.
+        said: String,
+    },
     /// The pipeline fails without being hurt.
     #[error("the pipeline does not come to its end in one process, without any harm: {0}")]
     Undisturbed(String),
+    /// What the pipeline has written undisturbed cannot be judged by its own judge.
+    #[error("the audit of what the pipeline writes without any harm says nothing: {0}")]
+    Audit(String),
     /// The cluster does not come up, or does not take the job.
     #[error("{what}: not within {} s; the nodes say:\n{said}", within.as_secs())]
     Never {

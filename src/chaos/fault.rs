@@ -22,6 +22,8 @@ pub enum Kind {
     Slow,
     /// Nothing can be written into the directory of the checkpoints, or read from it, for a while.
     Disk,
+    /// The disk of the checkpoints is full for a while.
+    FullDisk,
     /// What one node sends to another comes later, in its order.
     Delay,
     /// A frame is overtaken by the one behind it.
@@ -36,6 +38,9 @@ pub enum Kind {
     Cut,
 }
 
+/// How a node ends that gives up and says why.
+const GIVEN_UP: &str = "exit code 1";
+
 /// A word that names no harm.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no fault {found:?}: write `all`, or some of {}, with commas between", names())]
@@ -46,7 +51,7 @@ pub struct UnknownKind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::Kill,
         Kind::Leader,
         Kind::Pause,
@@ -54,6 +59,7 @@ impl Kind {
         Kind::OneWay,
         Kind::Slow,
         Kind::Disk,
+        Kind::FullDisk,
         Kind::Delay,
         Kind::Reorder,
         Kind::Duplicate,
@@ -72,6 +78,7 @@ impl Kind {
             Kind::OneWay => "one-way",
             Kind::Slow => "slow",
             Kind::Disk => "disk",
+            Kind::FullDisk => "full-disk",
             Kind::Delay => "delay",
             Kind::Reorder => "reorder",
             Kind::Duplicate => "duplicate",
@@ -83,11 +90,20 @@ impl Kind {
 
     /// Whether it is done to what passes between two nodes.
     pub fn needs_links(self) -> bool {
+        self.needs_proxy() || matches!(self, Kind::Partition | Kind::OneWay)
+    }
+
+    /// Whether it is done by the proxy to what passes through it: to single frames, or to the speed of all.
+    pub fn needs_proxy(self) -> bool {
         match self {
-            Kind::Kill | Kind::Leader | Kind::Pause | Kind::Disk => false,
-            Kind::Partition
+            Kind::Kill
+            | Kind::Leader
+            | Kind::Pause
+            | Kind::Partition
             | Kind::OneWay
-            | Kind::Slow
+            | Kind::Disk
+            | Kind::FullDisk => false,
+            Kind::Slow
             | Kind::Delay
             | Kind::Reorder
             | Kind::Duplicate
@@ -95,6 +111,18 @@ impl Kind {
             | Kind::Flip
             | Kind::Cut => true,
         }
+    }
+
+    /// Whether it kills a node.
+    pub(crate) fn kills(self) -> bool {
+        matches!(self, Kind::Kill | Kind::Leader)
+    }
+
+    /// Whether a node may end by itself in this way while that is done to it, or behind it: to give up and say so is a right
+    /// answer to a disk that fails (after a failed sync nobody knows what it has), and to nothing else. To be ended by a
+    /// signal, or by a panic, is none to anything.
+    pub(crate) fn may_end_a_node(self, how: &str) -> bool {
+        matches!(self, Kind::Disk | Kind::FullDisk) && how == GIVEN_UP
     }
 
     /// Reads a list as it is written on the command line: names with commas between, or `all`. Each kind is there once, in
@@ -157,5 +185,23 @@ mod tests {
             "{error}"
         );
         assert!(Kind::list("").is_err());
+    }
+
+    #[test]
+    fn a_node_may_give_up_where_a_disk_fails_and_nowhere_else() {
+        for kind in Kind::ALL {
+            let is_of_disk = kind == Kind::Disk || kind == Kind::FullDisk;
+            assert_eq!(kind.may_end_a_node("exit code 1"), is_of_disk, "{kind}");
+            for how in ["exit code 101", "exit code 2", "exit code 0", "signal 6"] {
+                assert!(!kind.may_end_a_node(how), "{kind}: {how}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_proxy_does_is_done_to_links_and_so_is_cutting_them() {
+        let of_links: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.needs_links()).collect();
+        let others = [Kind::Kill, Kind::Leader, Kind::Pause, Kind::Disk, Kind::FullDisk];
+        assert!(Kind::ALL.iter().all(|kind| of_links.contains(kind) != others.contains(kind)));
     }
 }

@@ -1,8 +1,7 @@
 //! Plays the schedule on a cluster, while a job runs there.
 //!
 //! A fault is begun when it is due and the cluster is back from the one before. It is back when a checkpoint is complete
-//! that began behind the fault: the second behind the one that was newest then, since the one between may have been
-//! under way.
+//! that began behind the fault: one that was triggered after the fault was done.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -12,7 +11,8 @@ use serde_json::Value;
 
 use crate::cluster::{Cluster, LOOK, Standing};
 use crate::error::ChaosError;
-use crate::harm::{Wound, heal, hurt};
+use crate::harm::{Hurt, heal, hurt};
+use crate::open::Open;
 use crate::report::Fault;
 use crate::samples::{Sample, Samples};
 use crate::schedule::{Act, Draw};
@@ -25,12 +25,11 @@ const STILL_MAX: Duration = Duration::from_secs(120);
 const SPANS_MAX: u32 = 4;
 const BEYOND_MAX: Duration = Duration::from_secs(300);
 
-/// How long a frame is waited for that could be harmed.
-const FRAME_WITHIN: Duration = Duration::from_secs(10);
-
 /// What has been played.
 pub(crate) struct Played {
     pub(crate) faults: Vec<Fault>,
+    /// How many the schedule has, those among them that the job's end came before.
+    pub(crate) planned: usize,
     pub(crate) jobs: Vec<Ran>,
     pub(crate) deaths: Vec<String>,
     pub(crate) wrong: Vec<String>,
@@ -46,17 +45,6 @@ pub(crate) struct Ran {
     pub(crate) is_finished: bool,
     /// Why it is not.
     pub(crate) why: String,
-}
-
-/// What is being waited for behind a fault.
-struct Open {
-    wound: Option<(Wound, Instant)>,
-    /// Whether it is known when it was done: an order to the proxy is carried out with the next frame.
-    is_done: bool,
-    at: Instant,
-    /// The newest checkpoint at that time.
-    newest: u64,
-    is_back: bool,
 }
 
 struct Play<'a> {
@@ -81,14 +69,15 @@ pub(crate) fn play(
     tell: &dyn Fn(&str),
 ) -> Result<Played, ChaosError> {
     let begun = Instant::now();
-    let (faults, jobs, deaths, wrong, samples) = Default::default();
+    let acts: VecDeque<Act> = draw.acts().into();
+    let (planned, (faults, jobs, deaths, wrong, samples)) = (acts.len(), Default::default());
     let mut play = Play {
         cluster,
         begun,
         span: draw.span,
-        acts: draw.acts().into(),
+        acts,
         open: None,
-        played: Played { faults, jobs, deaths, wrong, samples },
+        played: Played { faults, planned, jobs, deaths, wrong, samples },
         samples: Samples::new(begun, draw.span),
         newest: 0,
         progress: begun,
@@ -104,14 +93,13 @@ pub(crate) fn play(
             break;
         }
     }
-    play.close()?;
     let Play { mut played, samples, .. } = play;
     played.samples = samples.taken;
     Ok(played)
 }
 
 impl Play<'_> {
-    /// Runs one job to its end.
+    /// Runs one job to its end, and heals whatever is hurt then.
     fn run(&mut self, name: String, directory: &Path, tell: &dyn Fn(&str)) -> Result<Ran, ChaosError> {
         let begun = Instant::now();
         (self.newest, self.progress) = (0, begun);
@@ -128,34 +116,11 @@ impl Play<'_> {
                     (self.newest, self.progress) = (standing.newest, Instant::now());
                     ran.completed += 1;
                 }
-                match standing.state.as_str() {
-                    "finished" => {
-                        self.close()?;
-                        ran.is_finished = true;
-                        return Ok(ran);
-                    }
-                    "failed" | "cancelled" => {
-                        self.close()?;
-                        ran.why = format!("the job {}: {}", standing.state, standing.reason);
-                        return Ok(ran);
-                    }
-                    _ => {}
-                }
             }
             self.look_back(standing.as_ref(), tell);
-            if self.progress.elapsed() > STILL_MAX {
+            if let Some(why) = self.end(standing.as_ref(), begun) {
+                (ran.is_finished, ran.why) = (why.is_empty(), why);
                 self.close()?;
-                let said = self.cluster.said();
-                ran.why = format!(
-                    "no checkpoint was completed for {} s; the nodes say:\n{said}",
-                    STILL_MAX.as_secs()
-                );
-                return Ok(ran);
-            }
-            if begun.elapsed() > self.span * SPANS_MAX + BEYOND_MAX {
-                self.close()?;
-                ran.why =
-                    format!("the job takes checkpoints and comes to no end within {:.0?}", begun.elapsed());
                 return Ok(ran);
             }
             // A job that has not begun to take checkpoints has nothing to go back to.
@@ -166,68 +131,88 @@ impl Play<'_> {
         }
     }
 
-    /// Begins the next fault, if it is time.
+    /// Why the job is not waited for any more, if it is not: nothing where it has come to its end.
+    fn end(&self, standing: Option<&Standing>, begun: Instant) -> Option<String> {
+        if let Some(Standing { state, reason, .. }) = standing {
+            match state.as_str() {
+                "finished" => return Some(String::new()),
+                "failed" | "cancelled" => return Some(format!("the job {state}: {reason}")),
+                _ => {}
+            }
+        }
+        if self.progress.elapsed() > STILL_MAX {
+            let (seconds, said) = (STILL_MAX.as_secs(), self.cluster.said());
+            return Some(format!("no checkpoint was completed for {seconds} s; the nodes say:\n{said}"));
+        }
+        let lasts = begun.elapsed();
+        (lasts > self.span * SPANS_MAX + BEYOND_MAX)
+            .then(|| format!("the job takes checkpoints and comes to no end within {lasts:.0?}"))
+    }
+
+    /// Begins the next fault, if it is time. One whose time came while the cluster was not back from another is done late.
     fn hurt_due(&mut self) -> Result<(), ChaosError> {
-        let is_due = |act: &Act| act.at <= self.begun.elapsed() && self.begun.elapsed() < self.span;
+        let is_due = |act: &Act| act.at <= self.begun.elapsed();
         if self.open.is_some() || !self.acts.front().is_some_and(is_due) {
             return Ok(());
         }
+        // A node that was just started may not be there yet, and would be right to end where its network is taken away
+        // before it listens.
+        if !self.cluster.listens() {
+            return Ok(());
+        }
         let act = self.acts.pop_front().expect("there is one");
-        let at = Instant::now();
-        let (wound, detail) = hurt(self.cluster, &act)?;
-        let is_done = !matches!(wound, Wound::Frame { .. });
-        let wound = Some((wound, Instant::now() + act.lasts));
-        self.open = Some(Open { wound, is_done, at, newest: self.newest, is_back: false });
-        let at_seconds = at.duration_since(self.begun).as_secs_f64();
-        self.played.faults.push(Fault { act, at_seconds, detail, recovery_seconds: None });
+        // Who has ended by itself until now is not killed by what follows.
+        self.revive()?;
+        let Hurt { wound, detail, has_struck } = hurt(self.cluster, &act)?;
+        // Not before it is done: it takes a while to find a leader.
+        let open = Open::new(act.kind, wound, act.lasts, has_struck);
+        let at_seconds = open.since.duration_since(self.begun).as_secs_f64();
+        if act.kind.kills() && !has_struck {
+            self.played.wrong.push(format!("at {at_seconds:.1} s, a node was to be killed, and {detail}"));
+        }
+        self.open = Some(open);
+        self.played.faults.push(Fault {
+            act,
+            at_seconds,
+            detail,
+            struck: has_struck,
+            recovery_seconds: None,
+        });
         Ok(())
     }
 
-    /// Looks whether the cluster is back from the fault that was done last.
+    /// Looks what has come of the fault that was done last, and whether the cluster is back from it.
     fn look_back(&mut self, standing: Option<&Standing>, tell: &dyn Fn(&str)) {
-        let (Some(open), Some(fault)) = (&mut self.open, self.played.faults.last_mut()) else { return };
-        if !open.is_done {
-            let Some((Wound::Frame { from, to }, _)) = &open.wound else { return };
-            let way = self.cluster.proxy.way(from, to).expect("there is a way between any two nodes");
-            if let Some(harmed) = way.harmed() {
-                (open.is_done, open.at, open.newest) = (true, harmed.at, self.newest);
-                fault.at_seconds = harmed.at.duration_since(self.begun).as_secs_f64();
-                fault.detail = format!("a frame of kind {}", format!("{:?}", harmed.kind).to_lowercase());
-            } else if open.at.elapsed() > FRAME_WITHIN {
-                way.heal();
-                fault.detail.push_str(", and none came");
-                self.open = None;
-            }
-            return;
+        let Some(open) = &mut self.open else { return };
+        open.feel(self.cluster);
+        if let Some(standing) = standing {
+            open.look_back(standing);
         }
-        let Some(standing) = standing else { return };
-        // What was written before the directory went away may still be decided while it is.
-        let may_be_back = !matches!(&open.wound, Some((Wound::Away, _)));
-        if may_be_back && !open.is_back && standing.newest >= open.newest + 2 {
-            open.is_back = true;
-            // A leader that has not completed it itself does not know when it was.
-            let at = standing.completed_at.filter(|at| *at > open.at).unwrap_or_else(Instant::now);
-            let recovery = at.duration_since(open.at).as_secs_f64();
-            fault.recovery_seconds = Some(recovery);
-            let Fault { act, at_seconds, detail, .. } = fault;
-            let Act { kind, victim, number, .. } = act;
-            tell(&format!(
-                "{at_seconds:6.1} s  {number:>3}  {kind:<9}  {victim:<11}  back after {recovery:.2} s  {detail}"
-            ));
-        }
-        let is_healed = open.wound.as_ref().is_none_or(|(wound, _)| matches!(wound, Wound::Frame { .. }));
-        if open.is_back && is_healed {
+        self.note();
+        if self.open.as_ref().is_some_and(|open| open.is_over() && open.is_healed()) {
             self.open = None;
+            self.played.faults.last().into_iter().for_each(|fault| tell(&fault.to_string()));
         }
+    }
+
+    /// Takes note of what has come of the fault that was done last.
+    fn note(&mut self) {
+        let (Some(open), Some(fault)) = (&self.open, self.played.faults.last_mut()) else { return };
+        if let Some(at) = open.done_at() {
+            fault.at_seconds = at.duration_since(self.begun).as_secs_f64();
+        }
+        if let Some(detail) = open.detail() {
+            fault.detail = detail;
+        }
+        fault.struck = open.has_struck;
+        fault.recovery_seconds = open.recovery().map(|recovery| recovery.as_secs_f64());
     }
 
     /// Heals what has lasted long enough.
     fn heal_due(&mut self) -> Result<(), ChaosError> {
         let Some(open) = &mut self.open else { return Ok(()) };
-        let is_due = |(wound, until): &mut (Wound, Instant)| {
-            !matches!(wound, Wound::Frame { .. }) && Instant::now() >= *until
-        };
-        if let Some((wound, _)) = open.wound.take_if(is_due) {
+        open.feel(self.cluster);
+        if let Some(wound) = open.take_due() {
             heal(self.cluster, &wound)?;
             // What stood still for want of a cluster begins to count now.
             self.progress = Instant::now();
@@ -237,22 +222,33 @@ impl Play<'_> {
 
     /// Heals everything.
     fn close(&mut self) -> Result<(), ChaosError> {
-        self.cluster.proxy.heal();
-        if let Some(Open { wound: Some((wound, _)), .. }) = self.open.take() {
-            heal(self.cluster, &wound)?;
+        if let Some(open) = &mut self.open {
+            open.feel(self.cluster);
+            if let Some(wound) = open.take() {
+                heal(self.cluster, &wound)?;
+            }
+            self.note();
+            self.open = None;
+        }
+        if let Some(proxy) = self.cluster.proxy() {
+            proxy.heal();
         }
         Ok(())
     }
 
     /// Starts nodes again that have ended by themselves, and takes note.
     fn revive(&mut self) -> Result<(), ChaosError> {
+        let under_way = self.open.as_ref().map(|open| open.kind);
         for node in &mut self.cluster.nodes {
             let Some(how) = node.ended() else { continue };
             let at = self.begun.elapsed().as_secs_f64();
             self.played.deaths.push(format!("{} at {at:.1} s, {how}", node.name));
-            // To give up and say so is a way to behave; to be ended by a signal, or by a panic, is none.
-            if how.starts_with("signal") || how == "exit code 101" {
-                self.played.wrong.push(format!("{} ended by itself at {at:.1} s: {how}", node.name));
+            if !under_way.is_some_and(|kind| kind.may_end_a_node(&how)) {
+                let during =
+                    under_way.map_or("while nothing was hurt".to_owned(), |kind| format!("behind `{kind}`"));
+                self.played
+                    .wrong
+                    .push(format!("{} ended by itself at {at:.1} s, {during}: {how}", node.name));
             }
             node.start()?;
         }

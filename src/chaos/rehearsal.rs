@@ -5,17 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::cluster::{Cluster, Node};
+use crate::cluster::{Cluster, Common, Node};
+use crate::disk::{Disk, copy};
 use crate::drawing::draw;
 use crate::error::ChaosError;
-use crate::judge::{Outputs, Verdict, audited, prove};
+use crate::fault::Kind;
+use crate::home::{Home, Wanted};
+use crate::judge::{Outputs, Unjudged, Verdict, audited, prove};
 use crate::play::{Played, play};
-use crate::report::{Report, recovery};
-use crate::schedule::Draw;
+use crate::report::{Report, left_out, nothing_harmed, recovery};
+use crate::schedule::{Draw, count_of, name_of};
 use crate::undisturbed;
 
 /// How many nodes there may be.
@@ -26,6 +30,10 @@ const OUTPUT: &str = "output";
 
 /// The parameter that says how many records it reads a second.
 const RATE: &str = "rate";
+
+/// Where the checkpoints are, below the directory of everything, or below that of their disk.
+const CHECKPOINTS: &str = "checkpoints";
+const DISK: &str = "disk";
 
 /// How many checkpoints of a job are kept, to be proved at the end.
 const RETAIN: u32 = 5000;
@@ -49,6 +57,12 @@ pub struct Rehearsal {
     pub parallelism: u32,
     /// What is done, and when.
     pub draw: Draw,
+    /// Where the nodes live.
+    pub home: Home,
+    /// The image of nodes that live in containers.
+    pub image: String,
+    /// Kinds of harm that were meant by `all` and cannot be done here, and why.
+    pub left_out: BTreeMap<Kind, String>,
     /// Where everything is kept.
     pub directory: PathBuf,
     /// The command that does the same again.
@@ -86,8 +100,10 @@ impl Rehearsal {
         if !(1..=NODES_MAX).contains(nodes) {
             return asked(format!("--nodes {nodes}: there can be 1 to {NODES_MAX}"));
         }
-        if let (1, Some(kind)) = (nodes, kinds.iter().find(|kind| kind.needs_links())) {
-            return asked(format!("--nodes 1: `{kind}` needs two nodes or more"));
+        for kind in kinds {
+            if let Some(why) = self.home.hindrance(*kind, *nodes) {
+                return asked(format!("`{kind}` with --nodes {nodes} --in {}: {why}", self.home));
+            }
         }
         if span.is_zero() || every.is_zero() {
             return asked("--minutes and --every must be longer than nothing".to_owned());
@@ -100,7 +116,18 @@ impl Rehearsal {
     /// # Errors
     ///
     /// Where it cannot be held. What it shows is in the report, be it good or bad.
-    pub fn hold(&self, tell: &dyn Fn(&str)) -> Result<Report, ChaosError> {
+    pub fn hold(&self, tell: &(dyn Fn(&str) + Sync)) -> Result<Report, ChaosError> {
+        // A thread of its own can have mounts of its own, which go with it.
+        let held = thread::scope(|scope| {
+            let holder = thread::Builder::new().name("rehearsal".to_owned());
+            let holder = holder.spawn_scoped(scope, || self.hold_here(tell));
+            let what = "a thread".to_owned();
+            Ok(holder.map_err(|error| ChaosError::Process { what, error })?.join())
+        });
+        held?.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn hold_here(&self, tell: &dyn Fn(&str)) -> Result<Report, ChaosError> {
         self.check()?;
         let begun = Instant::now();
         let directory = &self.directory;
@@ -109,6 +136,17 @@ impl Rehearsal {
         if fs::read_dir(&directory).map_err(ChaosError::at(&directory))?.next().is_some() {
             return Err(ChaosError::Asked(format!("{} is not empty: name another", directory.display())));
         }
+        left_out(&self.left_out).iter().for_each(|line| tell(line));
+        let kept = directory.join(CHECKPOINTS);
+        let (disk, checkpoints) = self.lay_disk(&directory)?;
+        let names: Vec<String> = (0..self.draw.nodes).map(name_of).collect();
+        let quarters = self.home.open(&Wanted {
+            names: &names,
+            binary: &self.binary,
+            directory: &directory,
+            image: &self.image,
+            kinds: &self.draw.kinds,
+        })?;
         let expected = directory.join("undisturbed");
         let mut arguments = self.arguments(&self.pipeline, &self.known, &expected, &[RATE]);
         arguments.extend(["--parallelism".to_owned(), self.parallelism.to_string()]);
@@ -116,14 +154,22 @@ impl Rehearsal {
         let judge = self.judge(&directory, &expected)?;
         tell(&format!("undisturbed, in one process: {records} records in {:.1?}", begun.elapsed()));
         let interrupted = self.interrupted.clone();
-        let slots = self.parallelism.max(2);
-        let mut cluster = Cluster::start(&self.binary, &directory, self.draw.nodes, slots, interrupted)?;
-        tell(&format!("{} nodes are up", self.draw.nodes));
+        let common = Common {
+            directory: directory.clone(),
+            checkpoints: checkpoints.clone(),
+            slots: self.parallelism.max(2),
+        };
+        let mut cluster = Cluster::start(quarters, &names, common, interrupted)?;
+        cluster.disk = disk;
+        tell(&format!("{} up, in {}", count_of(self.draw.nodes), self.home));
         let submit = |name: &str| self.submission(name, &directory.join(name), records);
         let played = play(&mut cluster, &self.draw, &directory, &submit, tell)?;
         let panics = cluster.nodes.iter().flat_map(Node::panics).collect();
-        let checkpoints = cluster.checkpoints();
         drop(cluster);
+        if checkpoints != kept {
+            // The disk goes with this thread.
+            copy(&checkpoints, &kept).map_err(ChaosError::at(&kept))?;
+        }
         let mut jobs = Vec::new();
         for job in &played.jobs {
             let mut verdict = Verdict { job: job.name.clone(), ..Verdict::default() };
@@ -132,10 +178,19 @@ impl Rehearsal {
             } else {
                 verdict.wrong.push(job.why.clone());
             }
-            prove(&checkpoints.join(format!("{}-{}", job.name, job.number)), &mut verdict);
+            prove(&kept.join(format!("{}-{}", job.name, job.number)), &mut verdict);
             jobs.push(verdict);
         }
         Ok(self.report(played, jobs, panics, begun.elapsed()))
+    }
+
+    /// Where the checkpoints are kept while the cluster runs, and the disk that is mounted for them, if one is.
+    fn lay_disk(&self, directory: &Path) -> Result<(Option<Disk>, PathBuf), ChaosError> {
+        if !self.draw.kinds.contains(&Kind::FullDisk) {
+            return Ok((None, directory.join(CHECKPOINTS)));
+        }
+        let place = directory.join(DISK);
+        Ok((Some(Disk::mount(&place)?), place.join(CHECKPOINTS)))
     }
 
     /// The arguments with which a pipeline of this binary runs on an output, without those parameters.
@@ -152,7 +207,8 @@ impl Rehearsal {
     /// By what the outputs are judged.
     fn judge(&self, directory: &Path, expected: &Path) -> Result<Judge, ChaosError> {
         if self.audit.is_some() {
-            return Ok(Judge::Audit(self.audited(directory, expected)?));
+            let said = self.audited(directory, expected)?;
+            return said.map(Judge::Audit).map_err(|why| ChaosError::Audit(why.to_string()));
         }
         let outputs = Outputs::read(expected)?;
         if outputs.is_empty() {
@@ -161,10 +217,11 @@ impl Rehearsal {
         Ok(Judge::Lines)
     }
 
-    fn audited(&self, directory: &Path, output: &Path) -> Result<String, ChaosError> {
+    fn audited(&self, directory: &Path, output: &Path) -> Result<Result<String, Unjudged>, ChaosError> {
         let (audit, known) = self.audit.as_ref().expect("there is one");
         let arguments = self.arguments(audit, known, output, &[]);
-        audited(&self.binary, &directory.join("undisturbed.toml"), &arguments)
+        let (settings, errors) = (directory.join("undisturbed.toml"), output.with_extension("audit.log"));
+        audited(&self.binary, &settings, &errors, &arguments, &self.interrupted)
     }
 
     /// What a cluster is asked to run.
@@ -202,31 +259,31 @@ impl Rehearsal {
             }
             Judge::Audit(expected) => {
                 let found = self.audited(directory, &output)?;
-                if found != *expected {
-                    verdict
-                        .wrong
-                        .push(format!("the audit says {found:?}, and undisturbed it says {expected:?}"));
-                }
-                (verdict.by, verdict.compared) = ("its audit", found);
+                verdict.by = "its audit";
+                compare_audits(expected, found, verdict);
             }
         }
         Ok(())
     }
 
     fn report(&self, played: Played, jobs: Vec<Verdict>, panics: Vec<String>, elapsed: Duration) -> Report {
-        let Played { faults, jobs: ran, deaths, mut wrong, samples } = played;
+        let Played { faults, planned: faults_planned, jobs: ran, deaths, mut wrong, samples } = played;
         wrong.extend(
             jobs.iter().flat_map(|job| job.wrong.iter().map(move |what| format!("{}: {what}", job.job))),
         );
         wrong.extend(panics.iter().map(|panic| format!("a panic that nobody caught: {panic}")));
+        wrong.extend(nothing_harmed(&faults, faults_planned));
         let completed = ran.iter().zip(&jobs).map(|(ran, job)| ran.completed.max(job.checkpoints_proved));
         Report {
             pipeline: self.pipeline.clone(),
             nodes: self.draw.nodes,
+            home: self.home,
+            left_out: self.left_out.clone(),
             seed: self.draw.seed,
             held: wrong.is_empty(),
             command: self.command.clone(),
             elapsed_seconds: elapsed.as_secs_f64(),
+            faults_planned,
             recovery: recovery(&faults),
             faults,
             checkpoints_completed: completed.sum(),
@@ -236,6 +293,24 @@ impl Rehearsal {
             panics,
             wrong,
             samples,
+        }
+    }
+}
+
+/// What an audit has said of what a job has written, beside what it says of what nobody has hurt. One that has not judged
+/// agrees with nothing.
+fn compare_audits(expected: &str, found: Result<String, Unjudged>, verdict: &mut Verdict) {
+    match found {
+        Ok(found) => {
+            if found != expected {
+                let what = format!("the audit says {found:?}, and undisturbed it says {expected:?}");
+                verdict.wrong.push(what);
+            }
+            verdict.compared = found;
+        }
+        Err(why) => {
+            verdict.compared = "nothing".to_owned();
+            verdict.wrong.push(format!("the audit says nothing of it: {why}"));
         }
     }
 }
@@ -250,7 +325,6 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fault::Kind;
 
     fn rehearsal() -> Rehearsal {
         let (span, every) = (Duration::from_secs(100), Duration::from_secs(5));
@@ -262,7 +336,10 @@ mod tests {
             settings: BTreeMap::new(),
             audit: None,
             parallelism: 3,
-            draw: Draw { seed: 1, kinds: Kind::ALL.to_vec(), nodes: 3, span, every },
+            draw: Draw { seed: 1, kinds: vec![Kind::Kill, Kind::Partition], nodes: 3, span, every },
+            home: Home::Processes,
+            image: String::new(),
+            left_out: BTreeMap::new(),
             directory: PathBuf::from("d"),
             command: String::new(),
             interrupted: Arc::default(),
@@ -295,11 +372,26 @@ mod tests {
         assert_eq!(why(|_| {}), "nothing");
         assert!(why(|it| it.known.clear()).contains("no parameter `output`"));
         assert!(why(|it| it.draw.nodes = 10).starts_with("--nodes 10: there can be"));
-        assert!(why(|it| it.draw.nodes = 1).starts_with("--nodes 1: `partition` needs"));
+        assert!(
+            why(|it| it.draw.nodes = 1).starts_with("`partition` with --nodes 1 --in processes: it needs")
+        );
         assert!(why(|it| it.draw.span = Duration::ZERO).starts_with("--minutes"));
         assert!(
             why(|it| it.parameters = BTreeMap::from([("output".into(), "o".into())]))
                 .starts_with("--set output")
         );
+    }
+
+    #[test]
+    fn two_audits_agree_only_where_both_say_the_same() {
+        let wrong = |found: Result<&str, Unjudged>| {
+            let mut verdict = Verdict::default();
+            compare_audits("lost 0", found.map(str::to_owned), &mut verdict);
+            verdict.wrong
+        };
+        assert_eq!(wrong(Ok("lost 0")), [] as [String; 0]);
+        assert_eq!(wrong(Ok("lost 1")), ["the audit says \"lost 1\", and undisturbed it says \"lost 0\""]);
+        let silent = "the audit says nothing of it: it ended and printed nothing that could be compared";
+        assert_eq!(wrong(Err(Unjudged::Silent)), [silent]);
     }
 }

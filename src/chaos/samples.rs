@@ -61,7 +61,7 @@ impl Samples {
         self.taken.push(Sample {
             at_seconds: at.as_secs_f64(),
             nodes: cluster.nodes.iter().map(|node| usage(node.id()?)).collect(),
-            checkpoint_bytes: bytes_below(&cluster.checkpoints()),
+            checkpoint_bytes: bytes_below(cluster.checkpoints()),
             disk_bytes: bytes_below(directory),
         });
     }

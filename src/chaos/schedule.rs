@@ -67,7 +67,7 @@ fn lasting(kind: Kind) -> (u64, u64) {
         Kind::Kill | Kind::Leader => (200, 3000),
         Kind::Pause | Kind::Partition | Kind::OneWay => (1000, 5000),
         Kind::Slow | Kind::Delay => (2000, 5000),
-        Kind::Disk => (1000, 4000),
+        Kind::Disk | Kind::FullDisk => (1000, 4000),
         Kind::Reorder | Kind::Duplicate | Kind::Truncate | Kind::Flip | Kind::Cut => (0, 0),
     }
 }
@@ -99,7 +99,7 @@ impl Draw {
         let other = dice.below(self.nodes.saturating_sub(1).max(1) as u64) as usize;
         match kind {
             Kind::Leader => Victim::Leader,
-            Kind::Disk => Victim::Checkpoints,
+            Kind::Disk | Kind::FullDisk => Victim::Checkpoints,
             Kind::Kill | Kind::Pause | Kind::Partition => Victim::Node(node),
             Kind::OneWay
             | Kind::Slow
@@ -116,6 +116,11 @@ impl Draw {
 /// The name of a node.
 pub(crate) fn name_of(node: usize) -> String {
     format!("n{}", node + 1)
+}
+
+/// So many nodes, in words.
+pub(crate) fn count_of(nodes: usize) -> String {
+    format!("{nodes} node{}", if nodes == 1 { "" } else { "s" })
 }
 
 impl fmt::Display for Victim {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cluster::{LOOK, clean};
+use crate::cluster::LOOK;
 use crate::error::ChaosError;
+use crate::home::clean;
 
 /// How long the pipeline may take in one process.
 const WITHIN: Duration = Duration::from_secs(900);

@@ -15,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use crate::app::App;
 pub(super) use ask::{Cancel, OneJob};
 pub(super) use chaos::{Chaos, Rehearse};
-pub(super) use cluster::{Certs, Node, OfJob, Placement, Rescale, Submit, Where};
+pub(super) use cluster::{Certs, Node, OfJob, Placement, Rescale, Submit, Wait, Where};
 pub(super) use look::{Checkpoint, Export, Get, Migrate, Several, State};
 pub(super) use query::{OfKey, Query, Update};
 #[cfg(feature = "postgres")]
@@ -48,6 +48,8 @@ pub(super) enum Command {
     Pipelines,
     /// Show how a pipeline would run: its chains and how records pass between them
     Plan(Plan),
+    /// Print every setting with its default value, as a settings file
+    Settings,
     /// Look at the checkpoints in a state directory, prove them, compare them
     #[command(subcommand)]
     Checkpoint(Checkpoint),
@@ -70,6 +72,8 @@ pub(super) enum Command {
     Jobs(Where),
     /// Show how a job of a cluster stands
     Status(OfJob),
+    /// Wait until a job of a cluster has ended, and show how it gets on
+    Wait(Wait),
     /// List the nodes of a cluster
     Nodes(Where),
     /// Let a job of a cluster go on with another number of subtasks
@@ -105,6 +109,10 @@ pub(super) struct Run {
     /// [default: memory]
     #[arg(long, value_name = "WHERE")]
     pub(super) state_backend: Option<String>,
+    /// End where the process takes more than N MiB of memory, as if it were killed: what is saved stays as it is.
+    /// [default: any]
+    #[arg(long, value_name = "N")]
+    pub(super) memory_limit_mib: Option<String>,
     /// How often a checkpoint is taken, with --state-dir. [default: 1s]
     #[arg(long, value_name = "DURATION")]
     pub(super) checkpoint_interval: Option<String>,
@@ -123,6 +131,10 @@ pub(super) struct Run {
     /// Go on also where the pipeline has changed, if what is saved has its place in it (see `checkpoint migrate`)
     #[arg(long)]
     pub(super) allow_other_plan: bool,
+    /// Tell what is counted, for Prometheus, at http://HOST:PORT/metrics while the job runs: an address of this machine
+    /// alone, as 127.0.0.1:7190
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(super) metrics: Option<String>,
 }
 
 /// How to show a plan.
@@ -174,6 +186,7 @@ pub(super) fn command(app: &App) -> clap::Command {
         .mut_subcommand("submit", |ask| ask.after_help(words(cluster::SUBMIT_HELP)))
         .mut_subcommand("jobs", |ask| ask.after_help(cluster::ASK_HELP))
         .mut_subcommand("status", |ask| ask.after_help(cluster::ASK_HELP))
+        .mut_subcommand("wait", |wait| wait.after_help(words(cluster::WAIT_HELP)))
         .mut_subcommand("nodes", |ask| ask.after_help(cluster::ASK_HELP))
         .mut_subcommand("rescale", |ask| ask.after_help(cluster::ASK_HELP))
         .mut_subcommand("resume", |ask| ask.after_help(cluster::ASK_HELP))
@@ -210,11 +223,12 @@ Examples:
 
 const HELP: &str = "\
 Settings: defaults, then the file, then the environment, then flags; later ones win.
-  watershed.toml       quiet, json, dead_letters, state_dir, state_backend, state_memory_mib
+  watershed.toml       quiet, json, dead_letters, state_dir, state_backend, state_memory_mib,
+                       memory_limit_mib
                        [runtime] arbiters, parallelism, key_groups, batch_records, credit_batches, ..
                        [checkpoints] interval, store, guarantee, pause_min, timeout, back_off, retain, ..
                        [poison] policy, max_attempts, quarantine_max
-                       [node] name, listen, http, coordinators, .. of `node`; url, http_token_file of its clients
+                       [node] name, listen, http, coordinators, .. of `node`; url, within, http_token_file of its clients
                        [pipelines.NAME] the pipeline's parameters
   environment          WATERSHED_QUIET, WATERSHED_PARALLELISM, WATERSHED_CHECKPOINT_INTERVAL, ..; WATERSHED_CONFIG
                        names the file, WATERSHED_SET_KEY sets the parameter `key`; RUST_LOG sets the log's level

@@ -110,14 +110,15 @@ impl Place {
     fn run(&self, app: &Rc<App>, flags: &[&str]) -> Result<ExitCode, String> {
         let (state, letters) = (self.state(), self.0.path().join("letters.jsonl").display().to_string());
         let run = ["run", "counts", "--parallelism", "2", "--state-dir", &state, "--dead-letters", &letters];
-        told(app, &[run.as_slice(), flags].concat())
+        // No checkpoint but the savepoint at the end, however long that takes to be asked for.
+        told(app, &[run.as_slice(), &["--checkpoint-interval", "0s"], flags].concat())
     }
 
     /// Runs until it has taken a savepoint and stopped.
     fn suspended(&self, app: &Rc<App>, flags: &[&str]) -> Result<ExitCode, String> {
         let state = self.state();
         let asks = std::thread::spawn(move || {
-            let until = Instant::now() + Duration::from_secs(60);
+            let until = Instant::now() + Duration::from_secs(300);
             let ask = ["cancel", &state, "--with-savepoint", "--timeout", "60s"];
             while Instant::now() < until && told(&Rc::new(App::new("test")), &ask).is_err() {
                 std::thread::sleep(Duration::from_millis(20));

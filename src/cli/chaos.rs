@@ -1,5 +1,6 @@
 //! `chaos`: hurts a pipeline on a cluster of this machine, and judges what is left of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use watershed_chaos::{ChaosError, Draw, Kind, Rehearsal, Report};
+use watershed_chaos::{ChaosError, Draw, Home, Kind, Rehearsal, Report};
 
 use super::arguments::{Chaos, Rehearse};
 use super::failure::Failure;
@@ -113,8 +114,9 @@ fn rehearsal(app: &App, arguments: &Rehearse, mut settings: Settings) -> Result<
     settings.config()?;
     let parameters = settings.parameters(app, &arguments.pipeline, &arguments.set)?;
     registered.describe(settings.config()?.1, &parameters)?;
-    let kinds =
+    let listed =
         Kind::list(&arguments.faults).map_err(|error| Failure::Usage(format!("--faults: {error}")))?;
+    let (kinds, left_out) = possible(arguments, listed);
     if !(arguments.minutes > 0.0 && arguments.minutes <= MINUTES_MAX) {
         let minutes = arguments.minutes;
         return Err(Failure::Usage(format!(
@@ -138,26 +140,44 @@ fn rehearsal(app: &App, arguments: &Rehearse, mut settings: Settings) -> Result<
             settings: settings.of_job(),
             audit: names(&audit).map(|known| (audit, known)),
             parallelism: arguments.parallelism.unwrap_or(arguments.nodes as u32),
+            home: arguments.home,
+            image: arguments.image.clone(),
+            command: repeat(app, arguments, &kinds, seed),
+            left_out,
             draw: Draw { seed, kinds, nodes: arguments.nodes, span, every },
             directory: arguments.directory.clone().unwrap_or_else(passing),
-            command: repeat(app, arguments, seed),
             interrupted: Arc::default(),
         },
         arguments.directory.is_none(),
     ))
 }
 
+/// Of `all` kinds, those that can be done, and why others cannot; of others, whichever they are, all.
+fn possible(arguments: &Rehearse, listed: Vec<Kind>) -> (Vec<Kind>, BTreeMap<Kind, String>) {
+    let mut left_out = BTreeMap::new();
+    if arguments.faults.trim() == "all" {
+        let why = |kind: &Kind| Some((*kind, arguments.home.hindrance(*kind, arguments.nodes)?));
+        left_out = listed.iter().filter_map(why).collect();
+    }
+    (listed.into_iter().filter(|kind| !left_out.contains_key(kind)).collect(), left_out)
+}
+
 /// The command that does the same again.
-fn repeat(app: &App, arguments: &Rehearse, seed: u64) -> String {
-    let Rehearse { pipeline, nodes, faults, minutes, every, set, parallelism, checkpoint_interval, .. } =
+fn repeat(app: &App, arguments: &Rehearse, kinds: &[Kind], seed: u64) -> String {
+    let Rehearse { pipeline, nodes, home, minutes, every, set, parallelism, checkpoint_interval, .. } =
         arguments;
+    // On another machine, or with other rights, `all` may be others.
+    let faults = kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",");
     let mut command = format!(
-        "{} chaos run {pipeline} --nodes {nodes} --faults {faults} --seed {seed} --minutes {minutes} --every {every} \
+        "{} chaos run {pipeline} --nodes {nodes} --in {home} --faults {faults} --seed {seed} --minutes {minutes} --every {every} \
          --checkpoint-interval {checkpoint_interval}",
         app.name
     );
     if let Some(parallelism) = parallelism {
         command.push_str(&format!(" --parallelism {parallelism}"));
+    }
+    if *home == Home::Containers {
+        command.push_str(&format!(" --image {}", arguments.image));
     }
     for set in set {
         command.push_str(&format!(" --set {set}"));
@@ -195,9 +215,11 @@ pub(super) fn die_with(parent: Option<u32>) -> Result<(), Failure> {
 impl From<ChaosError> for Failure {
     fn from(error: ChaosError) -> Self {
         match error {
-            ChaosError::Asked(_) | ChaosError::Undisturbed(_) | ChaosError::Place { .. } => {
-                Failure::Usage(error.to_string())
-            }
+            ChaosError::Asked(_)
+            | ChaosError::Undisturbed(_)
+            | ChaosError::Audit(_)
+            | ChaosError::Place { .. }
+            | ChaosError::Home { .. } => Failure::Usage(error.to_string()),
             error => Failure::Unable(error.to_string()),
         }
     }

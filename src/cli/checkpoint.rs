@@ -10,7 +10,7 @@ use serde_json::json;
 use watershed_core::Epoch;
 use watershed_core::checkpoint::Manifest;
 use watershed_protocol::checkpoint::certify_manifest;
-use watershed_state::inspect::{Offline, Report, Which};
+use watershed_state::inspect::{Offline, Report, SharedDiff, Which};
 
 use super::answer;
 use super::arguments::{Checkpoint, Migrate, Several};
@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::look::{open, which};
 use super::run::{Prepared, prepare};
 use super::settings::{Options, Settings};
+use super::shared::Program;
 use crate::app::App;
 use crate::job::state::wait;
 
@@ -43,8 +44,14 @@ pub(super) fn look(
         Checkpoint::Show(one) => show(&wait(open(&one.place.directory)?.show(which(one.epoch)))?, options),
         Checkpoint::Diff(two) => {
             let offline = open(&two.place.directory)?;
-            let from = Which::Epoch(Epoch(two.from));
-            show(&wait(offline.diff(from, which(two.to), two.keys))?, options)
+            let (from, to) = (Which::Epoch(Epoch(two.from)), which(two.to));
+            let mut diff = wait(offline.diff(from, to, two.keys))?;
+            let program = Program { app, settings: &settings };
+            let shared = |which| program.shared(&offline, which, &two.set);
+            let (before, after) = (shared(from)?, shared(to)?);
+            diff.shared = SharedDiff::between(&before.entries, &after.entries, two.keys);
+            after.tell(options);
+            show(&diff, options)
         }
         Checkpoint::Verify(several) => verify(several, options),
         Checkpoint::Migrate(arguments) => migrate(app, arguments, settings, options),
@@ -85,7 +92,7 @@ fn verify(several: &Several, options: &Options) -> Result<ExitCode, Failure> {
     };
     let sound = unread.is_empty() && reports.iter().all(Report::is_sound);
     let reports: Vec<Explained> = if several.explain {
-        wait(explain(&open(directory)?, reports))
+        wait(explain(&open(directory)?, reports))?
     } else {
         reports.into_iter().map(Explained::plain).collect()
     };

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+use watershed_core::Epoch;
 use watershed_core::checkpoint::Manifest;
 use watershed_protocol::checkpoint::{Finding, Violation, examine};
-use watershed_state::inspect::{Offline, Report, Which};
+use watershed_state::inspect::{InspectError, Offline, Report};
 
 /// What was found when a checkpoint was verified, and by which rules.
 #[derive(Serialize)]
@@ -44,16 +45,13 @@ impl Explained {
 }
 
 /// Explains what was found. A checkpoint that a running job has let go since is left unexplained.
-pub(super) async fn explain(offline: &Offline, reports: Vec<Report>) -> Vec<Explained> {
-    let mut explained = Vec::new();
-    for report in reports {
-        let rules = match offline.cut(Which::Epoch(report.epoch)).await {
-            Ok((manifest, base)) => lines(&manifest, base.as_ref()),
-            Err(_) => Vec::new(),
-        };
-        explained.push(Explained { report, rules });
-    }
-    explained
+pub(super) async fn explain(offline: &Offline, reports: Vec<Report>) -> Result<Vec<Explained>, InspectError> {
+    let epochs: Vec<Epoch> = reports.iter().map(|report| report.epoch).collect();
+    let explained = |(report, cut): (Report, Result<(Manifest, Option<Manifest>), _>)| {
+        let rules = cut.map_or_else(|_: InspectError| Vec::new(), |(cut, base)| lines(&cut, base.as_ref()));
+        Explained { report, rules }
+    };
+    Ok(reports.into_iter().zip(offline.cuts(&epochs).await?).map(explained).collect())
 }
 
 fn lines(manifest: &Manifest, base: Option<&Manifest>) -> Vec<Line> {

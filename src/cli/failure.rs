@@ -130,6 +130,7 @@ fn code_of(error: &QueryError) -> u8 {
         QueryError::NoJob { .. }
         | QueryError::NoState { .. }
         | QueryError::NoKey { .. }
+        | QueryError::NoInput { .. }
         | QueryError::NoCheckpoint { .. }
         | QueryError::Unfit { .. }
         | QueryError::TokenInvalid { .. }

@@ -31,6 +31,8 @@ mod requests;
 mod resume;
 mod run;
 mod settings;
+mod shared;
+mod short_file;
 mod signals;
 mod state;
 mod streams;
@@ -57,9 +59,10 @@ use streams::answer;
 ///
 /// `run PIPELINE` runs one of its pipelines, `pipelines` lists them, `plan PIPELINE` shows how one would run,
 /// `checkpoint` and `state` look at what a job has saved, `savepoint` and `cancel` ask a running one, `query`
-/// and `update` read and change its state, `txn` resolves what is in doubt, `node` takes part in a cluster, `submit`, `jobs`, `status` and others ask one; `--help` says the rest. The exit code is 0 where it is done, 1 where the job failed or its answer could not be
-/// written, 2 where the command or
-/// its configuration is wrong and nothing has run, and 3 where no job or no cluster answers.
+/// and `update` read and change its state, `txn` resolves what is in doubt, `node` takes part in a cluster,
+/// `submit`, `jobs`, `status`, `wait` and others ask one; `--help` says the rest. The exit code is 0 where it is
+/// done, 1 where the job failed or its answer could not be written, 2 where the command or its configuration is
+/// wrong and nothing has run, and 3 where no job or no cluster answers.
 pub fn main(app: App) -> ExitCode {
     let app = Rc::new(app);
     let matches = arguments::command(&app).try_get_matches();
@@ -67,6 +70,16 @@ pub fn main(app: App) -> ExitCode {
     match parsed {
         Ok(arguments) => execute(&app, &arguments).unwrap_or_else(|(failure, json)| failure.report(json)),
         Err(error) => refuse(&error, std::env::args_os()),
+    }
+}
+
+/// Whether an application has this command line: see [`App::understands`].
+pub(crate) fn understand(app: &App, arguments: &[OsString]) -> Result<(), String> {
+    let name = OsString::from(app.name);
+    let matches = arguments::command(app).try_get_matches_from(std::iter::once(&name).chain(arguments));
+    match matches {
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 
@@ -93,6 +106,9 @@ fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, b
         if let Some(backend) = &arguments.state_backend {
             settings.options.set("state_backend", backend, "--state-backend");
         }
+        if let Some(mebibytes) = &arguments.memory_limit_mib {
+            settings.options.set("memory_limit_mib", mebibytes, "--memory-limit-mib");
+        }
         if let Some(interval) = &arguments.checkpoint_interval {
             settings.checkpoints.set("interval", interval, "--checkpoint-interval");
         }
@@ -103,14 +119,20 @@ fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, b
             settings.checkpoints.set("guarantee", guarantee, "--guarantee");
         }
     }
+    if let Command::Node(arguments) = &arguments.command
+        && let Some(mebibytes) = &arguments.memory_limit_mib
+    {
+        settings.options.set("memory_limit_mib", mebibytes, "--memory-limit-mib");
+    }
     let options: Options = settings.options.read().map_err(|error| plain(error.into()))?;
     let done = |result: Result<(), Failure>| result.map(|()| ExitCode::SUCCESS);
     let result = match &arguments.command {
         Command::Run(arguments) => done(run::run(app, arguments, settings, &options)),
         Command::Pipelines => done(pipelines::list(app, &options)),
         Command::Plan(arguments) => done(plan::show(app, arguments, settings, &options)),
+        Command::Settings => done(settings::show_all(&options)),
         Command::Checkpoint(look) => checkpoint::look(app, look, settings, &options),
-        Command::State(look) => done(state::look(look, &options)),
+        Command::State(look) => done(state::look(app, look, &settings, &options)),
         Command::Savepoint(arguments) if cluster::is_local(&arguments.job, &arguments.place) => {
             done(ask::savepoint(arguments, &options))
         }
@@ -129,6 +151,7 @@ fn execute(app: &Rc<App>, arguments: &Arguments) -> Result<ExitCode, (Failure, b
         Command::Submit(arguments) => done(cluster::submit(app, settings, arguments, &options)),
         Command::Jobs(place) => done(cluster::jobs(&mut settings, place, &options)),
         Command::Status(job) => done(cluster::status(&mut settings, job, &options)),
+        Command::Wait(arguments) => done(cluster::wait(&mut settings, arguments, &options)),
         Command::Nodes(place) => done(cluster::nodes(&mut settings, place, &options)),
         Command::Rescale(arguments) => done(cluster::rescale(&mut settings, arguments, &options)),
         Command::Resume(job) => done(cluster::resume(&mut settings, job, &options)),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use indicatif::MultiProgress;
 use watershed_link::{LinkConfig, LinkError, Security, TlsFiles};
-use watershed_runtime::cluster::{Depots, NodeError, NodeHandle, NodeSettings, run_node};
+use watershed_runtime::cluster::{Depots, NodeError, NodeHandle, NodeSettings, Timings, run_node};
 use watershed_server::{Access, Server, ServerConfig, ServerError};
 use watershed_state::CheckpointStore;
 
@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::programs::Pipelines;
 use super::settings::{NodeOptions, Options};
 use super::streams::tell;
-use super::{log, signals};
+use super::{log, short_file, signals};
 use crate::app::App;
 
 /// How much is logged where `RUST_LOG` does not say. The links say themselves, and once, when a node is out of reach; the
@@ -25,18 +25,22 @@ const LOG: &str = "info,openraft=off,chitchat=warn,actix_server=warn";
 /// Takes part, until it is told to end.
 pub(super) fn run(app: &Rc<App>, node: NodeOptions, options: &Options) -> Result<(), Failure> {
     log::to(&MultiProgress::new(), LOG);
+    let _bound = options.bound_memory()?;
     let server = server(&node)?;
     let settings = settings(&node, server.as_ref())?;
     let pipelines = Pipelines { app: app.clone(), dead_letters: settings.data.join("dead-letters") };
     let depots = settings.checkpoints.clone();
     let (up, quiet) = (up(&settings), options.quiet);
-    let mut refused = None;
+    let (mut refused, own) = (None, app.clone());
     let ended = run_node(settings, Rc::new(pipelines), |handle| {
         if let Some(server) = server
             && let Err(error) = server.serve(handle.clone(), depots)
         {
             refused = Some(error);
             handle.stop();
+        }
+        for start in &own.on_node {
+            start(handle.links());
         }
         watch(handle, quiet);
         if !quiet {
@@ -90,9 +94,12 @@ fn server(node: &NodeOptions) -> Result<Option<Server>, Failure> {
     Ok(Some(Server::bind(ServerConfig::new(address("--http", &node.http)?, access))?))
 }
 
+/// How long a file with an HTTP token may be, in bytes.
+const TOKEN_FILE_BYTES_MAX: u64 = 64 << 10;
+
 /// The token in a file.
 pub(super) fn token_in(path: &str) -> Result<String, Failure> {
-    let text = fs::read_to_string(path)
+    let text = short_file::text_in(Path::new(path), TOKEN_FILE_BYTES_MAX)
         .map_err(|error| Failure::Usage(format!("the HTTP token in {path} cannot be read: {error}")))?;
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -128,6 +135,7 @@ fn settings(node: &NodeOptions, server: Option<&Server>) -> Result<NodeSettings,
         http: server.map(|server| server.address().to_string()),
         leave_within: node.leave_within,
         links: LinkConfig { compress_records: node.compress, ..LinkConfig::default() },
+        timings: Timings::default(),
     })
 }
 

@@ -41,6 +41,9 @@ pub(super) fn query(settings: &mut Settings, arguments: &Query, options: &Option
         epoch: arguments.as_of.clone(),
         wait: Some(millis(wait)),
         rebase: arguments.rebase,
+        inputs: (!arguments.inputs.is_empty())
+            .then(|| serde_json::to_string(&arguments.inputs).expect("places are plain data")),
+        await_input: arguments.await_input,
     };
     // What is put wrongly is found here, whoever is to answer.
     asked.question(&of.state, seen.token()).map_err(Failure::Usage)?;

@@ -38,8 +38,9 @@ pub(super) const ANSWER_BYTES_MAX: u64 = 64 << 20;
 const WAITING_MAX: usize = 64;
 /// How long somebody who has connected may take to ask, and to take in the answer.
 const TALK_WITHIN: Duration = Duration::from_secs(5);
-/// How long the end of a job waits for its last answers to be taken in.
-const FINISH_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end of a job waits for its last answers to be taken in: as long as whoever talks to it may take for both, so
+/// that on a busy machine nobody is told that the job ended before it answered.
+const FINISH_WITHIN: Duration = Duration::from_secs(10);
 
 /// A thread that takes requests.
 pub(super) struct Requests {

@@ -1,9 +1,12 @@
 //! `run`: a pipeline in this process, from its first record to its last.
 
+use std::net::SocketAddr;
+
 use indicatif::MultiProgress;
 use watershed_actors::sink::DeadLetterFile;
 use watershed_core::{Epoch, Plan};
-use watershed_runtime::Config;
+use watershed_runtime::{Config, JobHandle};
+use watershed_server::{Access, Server, ServerConfig};
 
 use super::arguments::{self, Choice};
 use super::failure::Failure;
@@ -34,7 +37,9 @@ pub(super) fn run(
     let Prepared { plan, config, dead_letters } = prepare(app, &arguments.choice, settings, options)?;
     let screen = MultiProgress::new();
     log::to(&screen, "warn");
+    let _bound = options.bound_memory()?;
     let back_to = arguments.from_savepoint.map(Epoch);
+    let server = arguments.metrics.as_deref().map(listening).transpose()?;
     let mut job = Job::new(plan).config(config);
     if let Some(directory) = &options.state_dir {
         job = job.state_directory(directory).allow_other_plan(arguments.allow_other_plan);
@@ -59,6 +64,9 @@ pub(super) fn run(
         });
         if !quiet {
             progress = Some(Progress::start(handle.clone(), job.plan(), &screen));
+        }
+        if let Some(server) = server {
+            show_counts(server, &job.plan().name, handle.clone(), quiet);
         }
         signals::watch(handle, screen.clone(), quiet, directory.is_some());
     });
@@ -85,6 +93,28 @@ pub(super) fn run(
         tell(account.to_text().trim_end());
     }
     Ok(())
+}
+
+/// Listens where the job's counts are to be read, on an address of this machine alone.
+fn listening(address: &str) -> Result<Server, Failure> {
+    let refused = |why: &str| Failure::Usage(format!("--metrics {address}: {why}"));
+    let parsed = address.parse::<SocketAddr>();
+    let address = parsed.map_err(|_| refused("write an address and a port, as 127.0.0.1:7190"))?;
+    if !address.ip().is_loopback() {
+        return Err(refused("what is counted is told on this machine alone: write a loopback address"));
+    }
+    Server::bind(ServerConfig::new(address, Access::Loopback))
+        .map_err(|error| Failure::Usage(format!("--metrics: {error}")))
+}
+
+/// Shows the job's counts from now on. Who looks at a job does not stop it.
+fn show_counts(server: Server, name: &str, job: JobHandle, quiet: bool) {
+    let address = server.address();
+    match server.serve_job(name, job) {
+        Ok(()) if quiet => {}
+        Ok(()) => tell(&format!("what is counted is told at http://{address}/metrics")),
+        Err(error) => tracing::warn!(%error, "nobody can read what is counted"),
+    }
 }
 
 /// Flags that speak of a state directory, without one, were meant otherwise.

@@ -4,11 +4,10 @@ mod checkpoints;
 mod job;
 mod node;
 mod poison;
+mod reference;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 #[cfg(feature = "disk")]
 use std::sync::Arc;
@@ -22,12 +21,15 @@ use watershed_runtime::cluster::OpenBackend;
 use watershed_state::DiskBackend;
 
 use super::failure::Failure;
+use super::short_file;
 use crate::app::App;
 use crate::job::StateBackend;
+use crate::memory::{Bound, Exceeded};
 use crate::parameters::{ParameterError, Values, nearest, parameters_of};
 use checkpoints::Checkpoints;
 pub(super) use node::NodeOptions;
 use poison::Poison;
+pub(super) use reference::show as show_all;
 
 /// The file that is read where nobody names another.
 const DEFAULT_FILE: &str = "watershed.toml";
@@ -77,6 +79,8 @@ pub(super) struct Options {
     pub(super) state_backend: Backend,
     /// How many MiB the values in use of an operator's subtask may have, where the rest is on disk.
     state_memory_mib: Mebibytes,
+    /// How many MiB of memory the process may take, if that is bounded.
+    memory_limit_mib: Option<u64>,
 }
 
 /// Where operators keep their values.
@@ -119,6 +123,21 @@ impl Options {
             #[cfg(not(feature = "disk"))]
             Backend::Disk => Err(without_disk()),
         }
+    }
+
+    /// Bounds what the process takes of memory, as long as what is returned is kept.
+    pub(super) fn bound_memory(&self) -> Result<Option<Bound>, Failure> {
+        let Some(limit) = self.memory_limit_mib else { return Ok(None) };
+        let json = self.json;
+        let tell = move |exceeded: &Exceeded| {
+            Failure::Unable(exceeded.to_string()).report(json);
+        };
+        let bound = Bound::set(limit.saturating_mul(1 << 20), tell);
+        bound.map(Some).map_err(|error| {
+            Failure::Usage(format!(
+                "memory_limit_mib cannot be kept: the system does not tell what is taken ({error})"
+            ))
+        })
     }
 
     /// Where operators keep their values.
@@ -222,7 +241,8 @@ impl Settings {
 
     fn read_file(&mut self, app: &App, path: &Path) -> Result<(), Failure> {
         let place = path.display().to_string();
-        let text = text_in(path)?;
+        let text = short_file::text_in(path, FILE_BYTES_MAX)
+            .map_err(|error| Failure::Usage(format!("{} cannot be read: {error}", path.display())))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let before = error.span().map_or(0, |span| span.start).min(text.len());
             let line = text.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -403,19 +423,6 @@ impl Settings {
     pub(super) fn checkpoint_store(&self) -> Result<Option<String>, Failure> {
         checkpoints::store(&self.checkpoints)
     }
-}
-
-/// The text of a settings file.
-fn text_in(path: &Path) -> Result<String, Failure> {
-    let failed =
-        |why: &dyn std::fmt::Display| Failure::Usage(format!("{} cannot be read: {why}", path.display()));
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| failed(&error))?;
-    if read as u64 > FILE_BYTES_MAX {
-        return Err(failed(&format!("it is longer than {FILE_BYTES_MAX} bytes, and no settings file")));
-    }
-    Ok(text)
 }
 
 /// The names under which a struct's fields are set.

@@ -25,11 +25,13 @@ pub(super) fn watch(job: JobHandle, screen: MultiProgress, quiet: bool, lasts: b
 
 /// Does one thing at the first signal and another at the second. Called on a thread where actix tasks can be spawned.
 pub(super) fn on_first_and_second(first: impl FnOnce() + 'static, second: impl FnOnce() + 'static) {
+    // Heard from now on, and not from when the task has its turn: what was begun before may have shown something by then,
+    // and whoever has seen that may send a signal.
+    let Ok(mut signals) = Signals::new() else {
+        // Where signals cannot be heard, they end the process, as they do without us.
+        return;
+    };
     actix_rt::spawn(async move {
-        let Ok(mut signals) = Signals::new() else {
-            // Where signals cannot be heard, they end the process, as they do without us.
-            return;
-        };
         signals.next().await;
         first();
         signals.next().await;

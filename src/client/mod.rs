@@ -27,12 +27,16 @@
 
 mod error;
 mod nodes;
+#[cfg(test)]
+#[path = "../../tests/conditions/ports.rs"]
+mod ports;
 mod session;
 
 pub use error::ClientError;
-pub(crate) use nodes::{Nodes, Question};
+pub(crate) use nodes::{Nodes, Patience, Question};
 use serde_json::Value;
 pub use session::{Answer, Session};
+pub use watershed_core::{Position, SplitId};
 pub use watershed_runtime::query::{AsOf, Level, QueryError, Undone};
 use watershed_server::view::AskState;
 

@@ -1,13 +1,16 @@
 //! Asks the nodes of a cluster in turn, until one answers.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body, Error, Timeout};
-use watershed_server::view::{ProblemDocument, TOKEN_HEADER};
+use watershed_server::view::{NOT_LEADING, ProblemDocument, TOKEN_HEADER};
 
 use super::ClientError;
 
@@ -16,6 +19,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long an answer may take: a savepoint takes its time, for which a leader waits 90 s.
 const ANSWER_WITHIN: Duration = Duration::from_secs(100);
+
+/// How soon a cluster that does not answer yet is asked again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// How large an answer may be.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -27,6 +33,21 @@ pub(crate) struct Nodes {
     urls: Vec<String>,
     /// What the nodes let somebody in by.
     pass: Option<String>,
+    patience: Patience,
+}
+
+/// How a cluster is waited for that is coming up, or elects a leader.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For how long it is asked again.
+    pub(crate) within: Duration,
+    /// Is told once why it is waited.
+    pub(crate) tell: fn(&str),
+}
+
+impl Patience {
+    /// Asks each node once.
+    const NONE: Patience = Patience { within: Duration::ZERO, tell: |_| {} };
 }
 
 /// What is asked of a node.
@@ -43,10 +64,19 @@ pub(crate) struct Question<'a> {
 pub(crate) enum NoAnswer {
     /// It was not asked, so that another one can be.
     Unasked(String),
+    /// It has done nothing, for nobody leads the cluster: it can be asked again.
+    Undone(ClientError),
     /// Another one may know better; what was only looked at can be asked again.
     Unable(ClientError),
     /// It has answered, and others would answer the same; or it may have done what it was asked.
     Final(ClientError),
+}
+
+/// Why none of the nodes gave an answer.
+struct Unanswered {
+    error: ClientError,
+    /// Whether the cluster may only be on its way up, and nothing was done.
+    again: bool,
 }
 
 impl Nodes {
@@ -67,7 +97,7 @@ impl Nodes {
             .max_redirects(0)
             // Nodes are asked where they are.
             .proxy(None);
-        Ok(Nodes { agent: config.build().into(), urls, pass })
+        Ok(Nodes { agent: config.build().into(), urls, pass, patience: Patience::NONE })
     }
 
     /// The same nodes, which let somebody in by this.
@@ -75,30 +105,69 @@ impl Nodes {
         Nodes { pass: Some(pass), ..self }
     }
 
-    /// Asks one node after the other, until one gives an answer that `judge` takes.
+    /// The same nodes, which are waited for while they come up.
+    pub(crate) fn with_patience(self, patience: Patience) -> Nodes {
+        Nodes { patience, ..self }
+    }
+
+    /// Asks one node after the other, until one gives an answer that `judge` takes; and all of them again, as long as there
+    /// is patience, where none is there yet or none leads.
     pub(crate) fn ask<T>(
         &self,
         question: &Question<'_>,
         judge: impl Fn(Value) -> Result<T, NoAnswer>,
     ) -> Result<T, ClientError> {
-        let mut reasons = Vec::new();
-        let mut known = None;
+        let Patience { within, tell } = self.patience;
+        let (begun, mut told) = (Instant::now(), false);
+        loop {
+            let error = match self.ask_each(question, &judge) {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered { error, again }) => {
+                    if !again || begun.elapsed() + AGAIN_AFTER > within {
+                        return Err(error);
+                    }
+                    error
+                }
+            };
+            if !told {
+                tell(&format!("{error}; it is asked again for up to {within:?}"));
+                told = true;
+            }
+            std::thread::sleep(AGAIN_AFTER);
+        }
+    }
+
+    fn ask_each<T>(
+        &self,
+        question: &Question<'_>,
+        judge: impl Fn(Value) -> Result<T, NoAnswer>,
+    ) -> Result<T, Unanswered> {
+        let (mut reasons, mut known, mut again) = (Vec::new(), None, true);
         for url in &self.urls {
             let called = self.call(url, question).map_err(|error| failed(url, &error));
-            match called.and_then(read).and_then(&judge) {
+            let error = match called.and_then(read).and_then(&judge) {
                 Ok(answer) => return Ok(answer),
-                Err(NoAnswer::Final(error)) => return Err(error),
-                Err(NoAnswer::Unable(error)) if question.body.is_some() => return Err(error),
-                Err(NoAnswer::Unable(error)) => {
-                    reasons.push(error.to_string());
-                    // What a node says of the question tells more than that others are not there.
-                    known =
-                        Some(error).filter(|error| !matches!(error, ClientError::Unreachable(_))).or(known);
+                Err(NoAnswer::Unasked(reason)) => {
+                    reasons.push(reason);
+                    continue;
                 }
-                Err(NoAnswer::Unasked(reason)) => reasons.push(reason),
-            }
+                Err(NoAnswer::Final(error)) => return Err(Unanswered { error, again: false }),
+                Err(NoAnswer::Unable(error)) if question.body.is_some() => {
+                    return Err(Unanswered { error, again: false });
+                }
+                Err(NoAnswer::Unable(error)) => {
+                    // What a node says of the question itself is an answer, which the asker may want to heed.
+                    again &= matches!(error, ClientError::Unreachable(_) | ClientError::Problem(_));
+                    error
+                }
+                Err(NoAnswer::Undone(error)) => error,
+            };
+            reasons.push(error.to_string());
+            // What a node says of the question tells more than that others are not there.
+            known = Some(error).filter(|error| !matches!(error, ClientError::Unreachable(_))).or(known);
         }
-        Err(known.unwrap_or_else(|| ClientError::Unreachable(reasons.join("; "))))
+        let error = known.unwrap_or_else(|| ClientError::Unreachable(reasons.join("; ")));
+        Err(Unanswered { error, again })
     }
 
     fn call(&self, url: &str, question: &Question<'_>) -> Result<Response<Body>, Error> {
@@ -171,7 +240,9 @@ fn read(mut response: Response<Body>) -> Result<Value, NoAnswer> {
     }
     let document = serde_json::from_slice::<ProblemDocument>(&body);
     let document = document.unwrap_or_else(|_| unsaid(status));
+    let nobody_leads = document.code.as_deref() == Some(NOT_LEADING);
     Err(match status {
+        StatusCode::SERVICE_UNAVAILABLE if nobody_leads => NoAnswer::Undone(ClientError::of(document)),
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => {
             NoAnswer::Unable(ClientError::of(document))
         }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use watershed_core::{Epoch, Run};
+use watershed_core::{Epoch, Position, Run, SplitId};
 use watershed_runtime::query::limits::{WAIT_DEFAULT, WAIT_MAX};
-use watershed_runtime::query::{AsOf, Level};
-use watershed_server::view::{AskState, DurableView, StateView};
+use watershed_runtime::query::{AsOf, Level, Submitted};
+use watershed_server::view::{AskState, DurableView, LevelView, StateView};
 use watershed_state::{Packed, to_json};
 
 use super::nodes::{NoAnswer, Nodes, Question};
@@ -28,6 +28,8 @@ pub struct Session {
     run: Run,
     wait: Duration,
     rebase: bool,
+    /// What was put into sources, and is in no token yet.
+    inputs: Vec<Submitted>,
 }
 
 /// What was found, and what is known of it.
@@ -49,7 +51,15 @@ pub struct Answer<V> {
 
 impl Session {
     pub(super) fn new(nodes: Nodes, job: String) -> Self {
-        Session { nodes, job, token: None, run: Run(0), wait: WAIT_DEFAULT, rebase: false }
+        Session {
+            nodes,
+            job,
+            token: None,
+            run: Run(0),
+            wait: WAIT_DEFAULT,
+            rebase: false,
+            inputs: Vec::new(),
+        }
     }
 
     /// Goes on with what another session has seen, perhaps in another process.
@@ -76,6 +86,29 @@ impl Session {
         Session { rebase, ..self }
     }
 
+    /// Takes note that a record was put into a source: by the source's uid, the number of the split, and the position
+    /// *behind* the record. The next answer's token names it. See [`await_input`](Session::await_input).
+    pub fn put_in(&mut self, source: &str, split: SplitId, behind: Position) {
+        Submitted { source: source.to_owned(), split, position: behind }.join(&mut self.inputs);
+    }
+
+    /// The value of a key as of the first complete checkpoint that has worked on all that was [put in](Session::put_in) in
+    /// this session, also where a failure has made the job read it again. What else was seen and undone is let go of, and
+    /// the [answer](Answer::rebased) says so.
+    ///
+    /// # Errors
+    ///
+    /// Where no such checkpoint comes in time, or there is nothing to wait for.
+    pub fn await_input<K, V>(&mut self, state: &str, key: &K) -> Result<Answer<V>, ClientError>
+    where
+        K: Serialize + ?Sized,
+        V: DeserializeOwned,
+    {
+        let key = written("the key", key)?;
+        let asked = AskState { await_input: true, ..self.asked(key, Level::AsOf(AsOf::Latest)) };
+        answer(self.look(state, asked)?)
+    }
+
     /// The value of a key of a shared state, or of the state of an operator by its uid; `None` where there is none.
     ///
     /// # Errors
@@ -100,8 +133,8 @@ impl Session {
         V: DeserializeOwned,
     {
         let key = written("the key", key)?;
-        let view = self.look(state, key, level)?;
-        answer(view)
+        let asked = self.asked(key, level);
+        answer(self.look(state, asked)?)
     }
 
     /// Changes a key of a shared state: `update` is that of the state's resolver. It comes after all that the session has
@@ -166,27 +199,36 @@ impl Session {
         }
     }
 
-    fn look(&mut self, state: &str, key: Value, level: Level) -> Result<StateView, ClientError> {
+    fn asked(&self, key: Value, level: Level) -> AskState {
         let epoch = match level {
             Level::AsOf(AsOf::Epoch(epoch)) => Some(epoch.to_string()),
             Level::AsOf(AsOf::Latest) | Level::Eventual | Level::Causal | Level::Linearizable => None,
         };
-        let asked = AskState {
+        let inputs = serde_json::to_string(&self.inputs).expect("places are plain data");
+        AskState {
             key: key.to_string(),
             level: Some(level.into()),
             epoch,
             wait: Some(self.wait()),
             rebase: self.rebase,
-        };
+            inputs: (!self.inputs.is_empty()).then_some(inputs),
+            await_input: false,
+        }
+    }
+
+    fn look(&mut self, state: &str, asked: AskState) -> Result<StateView, ClientError> {
+        let is_of_checkpoint = asked.level == Some(LevelView::AsOf);
         let path = state_path(&self.job, state) + &in_address(&asked);
         let seen = self.run;
         let question = Question { path: &path, token: self.token.as_deref(), body: None };
         let view = self.nodes.ask(&question, |answer| {
             let view: StateView = understood(answer)?;
             // A checkpoint is of the run that took it, which may well be an older one.
-            if matches!(level, Level::AsOf(_)) { Ok(view) } else { not_older(view, seen) }
+            if is_of_checkpoint { Ok(view) } else { not_older(view, seen) }
         })?;
         self.learn(&view);
+        // The token names them from now on.
+        self.inputs.clear();
         Ok(view)
     }
 
@@ -216,11 +258,8 @@ impl Session {
         format!("{}ms", self.wait.as_millis())
     }
 
-    /// The token of a checkpoint names the checkpoint alone: who has seen anything else keeps its own.
     fn learn(&mut self, view: &StateView) {
-        if view.checkpoint.is_none() || self.token.is_none() {
-            self.token = Some(view.token.clone());
-        }
+        self.token = Some(view.token.clone());
         self.run = self.run.max(Run(view.run));
     }
 }

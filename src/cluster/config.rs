@@ -25,6 +25,9 @@ pub struct ClusterConfig {
     pub timings: Timings,
     /// How much there may be.
     pub bounds: Bounds,
+    /// Whether a leader answers questions without making sure that it still leads: for tests that must notice.
+    #[cfg(test)]
+    pub(crate) is_credulous: bool,
 }
 
 /// Who must have met before the group of coordinators is founded, once in the cluster's life.
@@ -151,6 +154,8 @@ impl ClusterConfig {
             founding: Founding::default(),
             timings: Timings::default(),
             bounds: Bounds::default(),
+            #[cfg(test)]
+            is_credulous: false,
         }
     }
 

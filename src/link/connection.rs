@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn a_frame_that_began_must_end_in_time() {
         let incoming = Incoming::new(Incarnation(1), 1);
-        let config = LinkConfig { frame_within: Duration::ZERO, ..LinkConfig::default() };
+        let silent_max = Duration::from_secs(3600);
+        let config = LinkConfig { frame_within: Duration::ZERO, silent_max, ..LinkConfig::default() };
         incoming.heard(false, true);
         assert_eq!(incoming.trouble(&config, true), None);
         incoming.heard(true, false);

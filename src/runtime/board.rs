@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,26 @@ use watershed_core::{Epoch, EventTime, Plan, SubtaskId, VertexId, Watermark};
 #[derive(Debug)]
 pub(crate) struct Board {
     vertices: Vec<VertexBoard>,
-    /// The newest checkpoint that is complete, 0 before the first.
-    completed: AtomicU64,
-    /// When it was completed, in milliseconds since `begun`; `NEVER` where that was not here.
-    completed_at: AtomicU64,
-    begun: Instant,
+    newest: Mutex<Newest>,
     /// How many runs have begun here.
     runs: AtomicU64,
     /// How long barriers have held subtasks up, the newest last.
     pauses: Arc<Pauses>,
     /// How often the job has gone back to its last checkpoint.
     restarts: AtomicU64,
+}
+
+/// The newest checkpoints.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    /// The last that was triggered here, and when.
+    triggered: Option<(Epoch, Instant)>,
+    /// The last that is complete.
+    completed: Option<Epoch>,
+    /// When it was completed, where that was here.
+    completed_at: Option<Instant>,
+    /// How long that took from when it was triggered, where both were here.
+    took: Option<Duration>,
 }
 
 /// How long barriers have held subtasks up.
@@ -51,9 +60,6 @@ impl Pauses {
     }
 }
 
-/// A time that does not come.
-const NEVER: u64 = u64::MAX;
-
 /// How the checkpoints of a job stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckpointReport {
@@ -61,6 +67,8 @@ pub struct CheckpointReport {
     pub completed: Option<Epoch>,
     /// How long ago that was, where it was in this process.
     pub age: Option<Duration>,
+    /// How long that took from when it was triggered, where both were in this process.
+    pub took: Option<Duration>,
     /// How many runs have begun in this process, restored and all.
     pub runs: u64,
     /// How many barriers subtasks have handled, of those remembered.
@@ -120,9 +128,7 @@ impl Board {
         });
         Board {
             vertices: vertices.collect(),
-            completed: AtomicU64::new(0),
-            completed_at: AtomicU64::new(NEVER),
-            begun: Instant::now(),
+            newest: Mutex::default(),
             runs: AtomicU64::new(0),
             restarts: AtomicU64::new(0),
             pauses: Arc::default(),
@@ -142,14 +148,28 @@ impl Board {
     /// A run has begun, from a checkpoint or from nothing.
     pub(crate) fn began(&self, base: Option<Epoch>) {
         self.runs.fetch_add(1, Relaxed);
-        self.completed.store(base.map_or(0, |epoch| epoch.0), Relaxed);
+        let mut newest = self.newest();
+        if newest.completed != base {
+            // It was completed somewhere else.
+            *newest = Newest { completed: base, ..Newest::default() };
+        }
+    }
+
+    /// The barrier of a checkpoint is sent.
+    pub(crate) fn triggered(&self, epoch: Epoch) {
+        self.newest().triggered = Some((epoch, Instant::now()));
     }
 
     /// A checkpoint is complete.
     pub(crate) fn completed(&self, epoch: Epoch) {
-        self.completed.store(epoch.0, Relaxed);
-        let since = self.begun.elapsed().as_millis();
-        self.completed_at.store(u64::try_from(since).unwrap_or(NEVER), Relaxed);
+        let (mut newest, now) = (self.newest(), Instant::now());
+        let triggered = newest.triggered.filter(|(triggered, _)| *triggered == epoch);
+        newest.took = triggered.map(|(_, at)| now.duration_since(at));
+        (newest.completed, newest.completed_at) = (Some(epoch), Some(now));
+    }
+
+    fn newest(&self) -> MutexGuard<'_, Newest> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The job goes back to its last checkpoint.
@@ -159,15 +179,15 @@ impl Board {
 
     /// How the checkpoints stand.
     pub(crate) fn checkpoints(&self) -> CheckpointReport {
-        let completed = Some(Epoch(self.completed.load(Relaxed))).filter(|epoch| epoch.0 > 0);
+        let Newest { completed, completed_at, took, .. } = *self.newest();
         let pauses = self.pauses.sorted();
         let of =
             |percent: usize| pauses.get((pauses.len() * percent / 100).min(pauses.len().saturating_sub(1)));
         let of = |percent| of(percent).copied().unwrap_or_default();
-        let at = Some(self.completed_at.load(Relaxed)).filter(|at| *at != NEVER).map(Duration::from_millis);
         CheckpointReport {
             completed,
-            age: at.filter(|_| completed.is_some()).map(|at| self.begun.elapsed().saturating_sub(at)),
+            age: completed_at.map(|at| at.elapsed()),
+            took,
             runs: self.runs.load(Relaxed),
             restarts: self.restarts.load(Relaxed),
             barriers: pauses.len(),
@@ -254,5 +274,38 @@ impl SubtaskBoard {
 
     fn watermark(&self) -> Watermark {
         Watermark(EventTime::from_millis(self.watermark.load(Relaxed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watershed_core::testing::Numbers;
+    use watershed_core::{KeyGroups, Pipeline};
+
+    use super::*;
+
+    #[test]
+    fn how_long_a_checkpoint_took_is_told_of_one_that_was_triggered_and_completed_here() {
+        let pipeline = Pipeline::new("counting", KeyGroups::default());
+        pipeline.source(Numbers::up_to(1)).discard();
+        let board = Board::new(&pipeline.plan().expect("the plan is complete"), 1);
+        let told = || {
+            let CheckpointReport { completed, age, took, .. } = board.checkpoints();
+            (completed.map(|epoch| epoch.0), age.is_some(), took.is_some())
+        };
+        assert_eq!(told(), (None, false, false));
+        board.began(Some(Epoch(4)));
+        assert_eq!(told(), (Some(4), false, false), "it was completed by whoever led before");
+        board.triggered(Epoch(5));
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(told(), (Some(4), false, false), "it is under way");
+        board.completed(Epoch(5));
+        assert_eq!(told(), (Some(5), true, true));
+        assert!(board.checkpoints().took >= Some(Duration::from_millis(5)));
+        board.triggered(Epoch(6));
+        board.began(Some(Epoch(5)));
+        assert_eq!(told(), (Some(5), true, true), "it is the same as before");
+        board.completed(Epoch(7));
+        assert_eq!(told(), (Some(7), true, false), "it was triggered by somebody else");
     }
 }

@@ -113,6 +113,11 @@ impl Deployment {
         deployment
     }
 
+    /// How many slots have a subtask: the first ones. A plan may be narrower than the job everywhere.
+    pub(crate) fn width(&self) -> usize {
+        self.subtasks.values().map(|placement| placement.slot + 1).max().unwrap_or(0)
+    }
+
     /// Who takes part in the job's checkpoints.
     pub(crate) fn roster(&self, plan: &Plan) -> Roster {
         let role = |subtask: SubtaskId| {
@@ -211,6 +216,18 @@ mod tests {
         let senders: Vec<u32> = gathered.inbound.iter().map(|inlet| inlet.from.index).collect();
         assert_eq!(senders, [0, 1, 2]);
         assert_eq!(deployment.subtasks.len(), 3 + 3 + 3 + 1);
+    }
+
+    #[test]
+    fn slots_without_subtasks_are_the_last_ones_and_change_nothing() {
+        let pipeline = Pipeline::new("test", KeyGroups::default());
+        let narrow = pipeline.source(Numbers::up_to(1)).parallelism(2);
+        narrow.gather().discard();
+        let plan = pipeline.plan().unwrap();
+        let of = |slots| Deployment::of(&plan, 5, 1, slots, Authority::default());
+        let homes = |layout: &Deployment| layout.subtasks.values().map(|one| one.slot).collect::<Vec<_>>();
+        assert_eq!(of(5).width(), 2);
+        assert_eq!(homes(&of(2)), homes(&of(5)));
     }
 
     #[test]

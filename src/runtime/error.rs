@@ -8,6 +8,7 @@ use watershed_core::state::BackendError;
 use watershed_core::{
     EventTime, Guarantee, KeyGroup, PlanError, SourceError, SubtaskId, excerpt, stage::TaskError,
 };
+use watershed_protocol::checkpoint::InDoubt;
 use watershed_state::inspect::InspectError;
 use watershed_state::{StoreError, to_json};
 
@@ -68,6 +69,12 @@ pub enum JobError {
         /// Why.
         reason: String,
     },
+    /// The job was cancelled, and its sinks could not commit all that was decided in the time that there was.
+    #[error(
+        "the job was cancelled, and {0}; see to its sinks: what they still hold prepared of these is to be committed, and \
+         not to be taken back"
+    )]
+    InDoubt(InDoubt),
     /// Something failed while the job ran.
     #[error(transparent)]
     Failed(Box<Failure>),

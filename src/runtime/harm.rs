@@ -9,8 +9,12 @@
 //! FAILPOINTS='coordinator::before_decision=sleep(500)'     each time, half a second late
 //! ```
 //!
-//! `return(kill)` sends the process SIGKILL, so that nothing is flushed, unlocked or answered, and `return(exit)`
-//! ends it with code 70, without unwinding. The points follow a checkpoint from its trigger to its last commit:
+//! `return(kill)` sends the process SIGKILL, so that nothing is flushed, unlocked or answered; `return(exit)` ends it
+//! with code 70, without unwinding; and `return(stop)` sends it SIGSTOP, so that it stands still until somebody sends it
+//! SIGCONT. What is not known when a process begins, who leads above all, is told it later by an [`order`](order::Order). A
+//! job that is to be harmed is kept from its end by a [`leash`].
+//!
+//! The points follow a checkpoint from its trigger to its last commit:
 //!
 //! ```text
 //!   coordinator              subtask, sink
@@ -23,6 +27,10 @@
 //!         └────────────────▶ before_commit, after_commit
 //!   after_commit ◀─────────────────┘
 //! ```
+
+pub(crate) mod leash;
+#[cfg(feature = "failpoints")]
+mod order;
 
 /// A step of a checkpoint, or of a restore.
 #[derive(Clone, Copy, Debug)]
@@ -86,35 +94,24 @@ impl Point {
     }
 }
 
-/// Does at a point what `FAILPOINTS` says: nothing, as a rule.
-#[cfg(not(feature = "failpoints"))]
-#[inline(always)]
-pub(crate) fn reach(_: Point) {}
-
-/// Does at a point what `FAILPOINTS` says.
-#[cfg(feature = "failpoints")]
+/// Does at a point what `FAILPOINTS` or an order says: nothing, as a rule.
 pub(crate) fn reach(point: Point) {
-    fail::fail_point!(point.name(), |action| act(point, action.as_deref().unwrap_or_default()));
+    reach_in(point, &[]);
 }
 
+/// Does at a point of a subtask, whose chain has stages of these uids, what `FAILPOINTS` or an order says.
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub(crate) fn reach_in(_: Point, _: &[String]) {}
+
+/// Does at a point of a subtask, whose chain has stages of these uids, what `FAILPOINTS` or an order says.
 #[cfg(feature = "failpoints")]
-fn act(point: Point, action: &str) {
-    use nix::sys::signal::{Signal, raise};
-    let name = point.name();
-    match action {
-        "kill" => {
-            eprintln!("harm: killed at {name}");
-            raise(Signal::SIGKILL).expect("a process may kill itself");
-        }
-        "exit" => {
-            eprintln!("harm: exit at {name}");
-            std::process::exit(70);
-        }
-        unknown => {
-            eprintln!("harm: {name} knows return(kill) and return(exit), not return({unknown})");
-            std::process::abort();
-        }
+pub(crate) fn reach_in(point: Point, uids: &[String]) {
+    arm();
+    if let Some(action) = order::taken_at(point.name(), uids) {
+        act(point, &action);
     }
+    fail::fail_point!(point.name(), |action| act(point, action.as_deref().unwrap_or_default()));
 }
 
 /// Reads `FAILPOINTS`, once a process. Without the feature `failpoints` nothing is read.
@@ -124,5 +121,36 @@ pub(crate) fn arm() {
         static ARMED: std::sync::Once = std::sync::Once::new();
         // The points stay set as long as the process lives.
         ARMED.call_once(|| std::mem::forget(fail::FailScenario::setup()));
+    }
+}
+
+#[cfg(feature = "failpoints")]
+fn act(point: Point, action: &str) {
+    use nix::sys::signal::{Signal, kill, raise};
+    use std::time::Duration;
+    let name = point.name();
+    match (action, action.strip_prefix("sleep ").map(str::parse)) {
+        ("kill", _) => {
+            eprintln!("harm: killed at {name}");
+            raise(Signal::SIGKILL).expect("a process may kill itself");
+        }
+        ("exit", _) => {
+            eprintln!("harm: exit at {name}");
+            std::process::exit(70);
+        }
+        ("stop", _) => {
+            eprintln!("harm: stopped at {name}");
+            // Not this thread alone: all of the process.
+            kill(nix::unistd::getpid(), Signal::SIGSTOP).expect("a process may stop itself");
+            eprintln!("harm: went on at {name}");
+        }
+        (_, Some(Ok(milliseconds))) => {
+            eprintln!("harm: {name} sleeps for {milliseconds} ms");
+            std::thread::sleep(Duration::from_millis(milliseconds));
+        }
+        (unknown, _) => {
+            eprintln!("harm: {name} knows kill, exit, stop and sleep MILLISECONDS, not {unknown:?}");
+            std::process::abort();
+        }
     }
 }

@@ -19,11 +19,10 @@ use crate::config::Config;
 use crate::coordinator::{Coordinator, JobEnd, Site};
 use crate::crew::{Crew, Seat};
 use crate::error::JobError;
-use crate::harm;
 use crate::message::{Ask, Cancel};
 use crate::query::{
-    Archivist, Clerk, Found, Level, Query, QueryError, ReadBack, Reply, Update, Window, deadline, keys_of,
-    new_secret, read_again,
+    Archivist, Clerk, Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Window,
+    deadline, keys_of, new_secret, read_until,
 };
 use crate::request::Asked;
 use crate::storage::Storage;
@@ -45,6 +44,7 @@ pub struct Summary {
 /// A running job: shows its counters, and can be asked to end.
 #[derive(Clone)]
 pub struct JobHandle {
+    name: String,
     board: Arc<Board>,
     coordinator: Addr<Coordinator>,
     window: Arc<Window>,
@@ -61,6 +61,11 @@ impl JobHandle {
     /// How its checkpoints stand.
     pub fn checkpoints(&self) -> CheckpointReport {
         self.board.checkpoints()
+    }
+
+    /// How what the job shares stands; nothing where it shares nothing, or does not run now.
+    pub fn shared(&self) -> Option<SharedReport> {
+        self.window.standing(self.name.clone())
     }
 
     /// Asks the job to end: at a checkpoint, where its storage lasts; otherwise by reading no more and finishing what
@@ -84,11 +89,13 @@ impl JobHandle {
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, query: Query) -> Result<Found, QueryError> {
         match query.level {
-            Level::AsOf(_) => read_again(async || self.read_back(query.clone()).await).await,
+            Level::AsOf(_) => read_until(&query, async || self.read_back(query.clone()).await).await,
             Level::Linearizable => {
+                let until = deadline(query.wait);
                 let reading = self.read_agreed(agree::register_of(&query), query.wait).await;
                 let reading = reading.map_err(agree::unanswered)?;
-                Ok(agree::answered(self.look(&agree::at_once(query)).await?, reading))
+                let wait = until.saturating_duration_since(tokio::time::Instant::now());
+                Ok(agree::answered(self.look(&Query { wait, ..agree::at_once(query) }).await?, reading))
             }
             Level::Eventual | Level::Causal => self.look(&query).await,
         }
@@ -113,7 +120,8 @@ impl JobHandle {
         (newest, read.unwrap_or_else(|_| Err(self.window.not_running())))
     }
 
-    /// Changes a key of what the job shares; where values are agreed on, has this one decided. To be awaited where timers of tokio run.
+    /// Changes a key of what the job shares. Where values are agreed on, the update is proposed with one vote; the answer
+    /// is durable then, and its token is of what was seen before. To be awaited where timers of tokio run.
     ///
     /// # Errors
     ///
@@ -122,9 +130,10 @@ impl JobHandle {
         if !self.window.agrees_on(&update.state) {
             return self.window.update(&update, deadline(update.wait)).await;
         }
+        let before = self.look(&agree::before(&update)).await?;
         let agreed = self.agree(agree::proposal_of(&update, agree::LOCAL), update.wait).await;
         agreed.map_err(agree::undecided)?;
-        self.look(&agree::beside(&update)).await.map(agree::set)
+        Ok(agree::set(before))
     }
 }
 
@@ -157,7 +166,6 @@ pub fn run(
         let reason = format!("{arbiters} arbiters are more than {ARBITERS_MAX}; one for each core is enough");
         return Err(PlanError::Pipeline(reason).into());
     }
-    harm::arm();
     System::new().block_on(async {
         let begun = Instant::now();
         let board = Arc::new(Board::new(plan, config.parallelism));
@@ -175,7 +183,8 @@ pub fn run(
             line: Arc::new(crew),
         };
         let coordinator = Coordinator::new(plan.clone(), config, storage, &board, vec![site], over)?.start();
-        observe(JobHandle { board: board.clone(), coordinator, window, meta, archivist });
+        let name = plan.name.clone();
+        observe(JobHandle { name, board: board.clone(), coordinator, window, meta, archivist });
         let end = end.await.expect("the coordinator says how the job ended")?;
         Ok(Summary {
             end,

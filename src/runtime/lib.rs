@@ -19,6 +19,7 @@
 
 pub mod agree;
 mod board;
+mod breakage;
 mod clock;
 pub mod cluster;
 mod config;
@@ -63,7 +64,8 @@ pub use guard::{Caught, guarded};
 pub use job::{JobHandle, Summary, run};
 pub use migration::{Migration, Obstacle, Reshaped, migration};
 pub use request::{Asked, RequestError};
+pub use shared::{HeldOfKey, SharedContents, shared_contents};
 pub use storage::Storage;
-pub use watershed_protocol::checkpoint::{CheckpointConfig, Fork, Wish};
+pub use watershed_protocol::checkpoint::{CheckpointConfig, Fork, InDoubt, Wish};
 pub use watershed_protocol::{PoisonConfig, PoisonPolicy};
 pub use watershed_state::IngressLimits;

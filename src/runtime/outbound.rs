@@ -179,15 +179,16 @@ impl Outbounds {
         }
     }
 
-    /// Says on every channel that nothing comes for now, and before that how far the watermark has come.
-    pub(crate) fn tell_idle(&mut self, watermark: Watermark) {
+    /// Sends an element on every channel behind which nothing comes, for now or at all, and before it how far the watermark
+    /// has come: also where that was left out for want of credit.
+    pub(crate) fn tell_last(&mut self, watermark: Watermark, last: impl Fn() -> Element) {
         for edge in 0..self.channels.len() {
             for receiver in 0..self.channels[edge].len() {
                 let Some(channel) = &self.channels[edge][receiver] else { continue };
                 if channel.told < watermark {
                     self.send(edge, receiver as u32, Element::Watermark(watermark));
                 }
-                self.send(edge, receiver as u32, Element::Idle);
+                self.send(edge, receiver as u32, last());
             }
         }
     }
@@ -426,3 +427,6 @@ fn watermark_of(element: &Element) -> Watermark {
         | Element::Rest(_) => Watermark::MIN,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,8 +39,8 @@ pub(crate) struct Membership {
     pub(crate) authority: Authority,
     /// Epochs up to this one were handed out before this run.
     pub(crate) after: Epoch,
-    /// Whether the job has a checkpoint to go on from.
-    pub(crate) resumes: bool,
+    /// The checkpoint that the job goes on from, if it has one.
+    pub(crate) base: Option<Epoch>,
     /// The hash of the plan.
     pub(crate) plan: u64,
     /// Its key groups, where its input is keyed.
@@ -152,17 +152,17 @@ impl Participation {
         task: &mut (impl Task + ?Sized),
         cx: &TaskContext,
     ) -> Result<Standing, TaskError> {
-        harm::reach(Point::BeforeResolve);
+        harm::reach_in(Point::BeforeResolve, &cx.info.uids);
         for staged in &fetched.staged {
-            harm::reach(Point::BeforeCommit);
+            harm::reach_in(Point::BeforeCommit, &cx.info.uids);
             task.commit(staged)?;
-            harm::reach(Point::AfterCommit);
+            harm::reach_in(Point::AfterCommit, &cx.info.uids);
         }
-        if self.membership.resumes {
+        if self.membership.base.is_some() {
             task.resume()?;
         }
         task.load(&fetched.state, cx)?;
-        harm::reach(Point::AfterLoad);
+        harm::reach_in(Point::AfterLoad, &cx.info.uids);
         self.hear(ParticipantEvent::Loaded, None, task, cx)
     }
 
@@ -223,7 +223,7 @@ impl Participation {
                 self.coordinator.do_send(Report::Tell(Word::Restored { authority, subtask }));
             }
             ParticipantEffect::Vote { authority, epoch, vote } => {
-                harm::reach(Point::BeforeVote);
+                harm::reach_in(Point::BeforeVote, &cx.info.uids);
                 self.coordinator.do_send(Report::Tell(Word::Voted { authority, epoch, vote }));
             }
             ParticipantEffect::Decline { authority, epoch, subtask, reason } => {
@@ -235,10 +235,10 @@ impl Participation {
             ParticipantEffect::Commit(Staged { xid, .. }) => {
                 let AtHand { bytes, .. } =
                     self.staged.get(&xid).expect("what this run staged is at hand until it is committed");
-                harm::reach(Point::BeforeCommit);
+                harm::reach_in(Point::BeforeCommit, &cx.info.uids);
                 match task.commit(bytes) {
                     Ok(()) => {
-                        harm::reach(Point::AfterCommit);
+                        harm::reach_in(Point::AfterCommit, &cx.info.uids);
                         self.staged.remove(&xid);
                         events.push_back(ParticipantEvent::CommitDone { xid });
                     }
@@ -274,7 +274,7 @@ impl Participation {
         cx: &TaskContext,
     ) -> Result<(), TaskError> {
         let Membership { authority, plan, key_groups, depot, .. } = &self.membership;
-        harm::reach(Point::BeforePrepare);
+        harm::reach_in(Point::BeforePrepare, &cx.info.uids);
         let prepared = match task.prepare(epoch) {
             Ok(prepared) => prepared,
             Err(error) if depot.lasts => {
@@ -300,7 +300,7 @@ impl Participation {
             shared: None,
         };
         if let Some(bytes) = prepared {
-            harm::reach(Point::AfterPrepare);
+            harm::reach_in(Point::AfterPrepare, &cx.info.uids);
             self.staged.insert(xid, AtHand { bytes, is_kept: false });
         }
         if !depot.lasts {

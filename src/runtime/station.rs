@@ -151,7 +151,7 @@ impl Station {
             Call::ProcessingTime => task.processing_time(&mut self.cx),
             Call::Idle => {
                 self.flush(task)?;
-                self.outbounds.tell_idle(self.cx.outbox.watermark);
+                self.outbounds.tell_last(self.cx.outbox.watermark, || Element::Idle);
                 Step::Done
             }
             Call::Drain => task.watermark(self.cx.outbox.watermark, &mut self.cx),
@@ -239,7 +239,7 @@ impl Station {
     pub(crate) fn end(&mut self, ending: Ending, task: &mut (impl Task + ?Sized)) -> Result<(), TaskError> {
         self.flush(task)?;
         self.phase = Phase::Ending;
-        self.outbounds.broadcast(|| Element::End(ending));
+        self.outbounds.tell_last(self.cx.outbox.watermark, || Element::End(ending));
         let (authority, subtask) = (self.participation.authority(), self.cx.info.subtask);
         self.coordinator.do_send(Report::Ended(Ended { authority, subtask, ending }));
         self.finish_if_sent();
@@ -287,7 +287,7 @@ impl Station {
         task: &mut (impl Task + ?Sized),
     ) -> Result<(), TaskError> {
         let begun = Instant::now();
-        harm::reach(Point::BarrierSeen);
+        harm::reach_in(Point::BarrierSeen, &self.cx.info.uids);
         let finished = match self.phase {
             Phase::Running => {
                 self.flush(task)?;

@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub head_within: Duration,
     /// How long the body of a request may take to come. Default: 10 s.
     pub body_within: Duration,
+    /// How long a client may take nothing of an answer that waits for it, by the count of the system. Default: 10 s.
+    pub taken_within: Duration,
     /// How long a connection without a request is kept. Default: 15 s.
     pub keep_alive: Duration,
     /// How long a connection may take to close. Default: 2 s.
@@ -77,6 +79,7 @@ impl ServerConfig {
             json_depth_max: 32,
             head_within: Duration::from_secs(5),
             body_within: Duration::from_secs(10),
+            taken_within: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
             close_within: Duration::from_secs(2),
             look_within: Duration::from_secs(2),

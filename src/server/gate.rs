@@ -12,18 +12,23 @@ use actix_web::{Error, web};
 
 use crate::config::{Access, ServerConfig};
 use crate::problem::Problem;
+use crate::unread::Reader;
 
 /// The paths that say no more than that there is a node.
 const FREE: [&str; 2] = ["/healthz", "/readyz"];
 
 /// Lets a request pass or not.
 pub(crate) async fn pass(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let reader = Reader::keep(&mut request);
     let config = request.app_data::<web::Data<ServerConfig>>().expect("the routes have it");
-    judge(&request, &config.access)?;
-    next.call(request).await
+    let answer = match judge(&request, &config.access) {
+        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Err(problem) => request.error_response(problem),
+    };
+    Ok(reader.until_written(answer))
 }
 
 fn judge(request: &ServiceRequest, access: &Access) -> Result<(), Problem> {

@@ -33,6 +33,7 @@ mod problem;
 mod routes;
 mod server;
 mod states;
+mod unread;
 pub mod view;
 
 #[cfg(test)]

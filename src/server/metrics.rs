@@ -4,18 +4,20 @@
 //! record would be counted once for every node that is asked.
 
 mod exposition;
+mod progress;
 mod sharing;
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use actix_web::{HttpResponse, web};
-use watershed_core::Watermark;
 use watershed_runtime::cluster::{JobReport, JobState, NodeHandle, NodeReport};
 
 use crate::config::ServerConfig;
+use crate::server::OneJob;
 use crate::{jobs, nodes};
 use exposition::{Exposition, Kind};
+use progress::Told;
 
 /// The type of what is answered.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,9 +33,24 @@ pub(crate) async fn show(node: web::Data<NodeHandle>, config: web::Data<ServerCo
         if let Ok((Ok(jobs), Ok(nodes))) = tokio::time::timeout(config.look_within, told).await {
             write_slots(&mut out, &nodes);
             write_jobs(&mut out, &jobs);
-            write_vertices(&mut out, &jobs, now_ms());
+            let told: Vec<Told<'_>> = jobs.iter().map(Told::of).collect();
+            progress::write(&mut out, &told, now_ms());
         }
     }
+    HttpResponse::Ok().content_type(CONTENT_TYPE).body(out.text())
+}
+
+/// What is counted of a job that runs in this process alone: as of one of a cluster, but for what there is of it only there.
+pub(crate) async fn show_job(job: web::Data<OneJob>) -> HttpResponse {
+    let OneJob { name, job } = job.as_ref();
+    let mut out = Exposition::default();
+    sharing::write(&mut out, job.shared().as_slice());
+    let (vertices, checkpoints) = (job.report(), job.checkpoints());
+    progress::write(
+        &mut out,
+        &[Told { job: name, vertices: &vertices, checkpoints: &checkpoints }],
+        now_ms(),
+    );
     HttpResponse::Ok().content_type(CONTENT_TYPE).body(out.text())
 }
 
@@ -165,62 +182,4 @@ fn write_jobs(out: &mut Exposition, jobs: &[JobReport]) {
         "How many subtasks a vertex has that does not say.",
         &|job| Some(f64::from(job.parallelism)),
     );
-    each("watershed_job_checkpoint", Kind::Gauge, "The newest checkpoint that is complete.", &|job| {
-        job.checkpoints.completed.map(|epoch| epoch.0 as f64)
-    });
-    each("watershed_job_checkpoint_age_seconds", Kind::Gauge, "How long ago that was.", &|job| {
-        job.checkpoints.age.map(|age| age.as_secs_f64())
-    });
-    each("watershed_job_runs_total", Kind::Counter, "Runs that have begun under this leader.", &|job| {
-        Some(job.checkpoints.runs as f64)
-    });
-    let help = "How often a job went back to its last checkpoint under this leader.";
-    each("watershed_job_restarts_total", Kind::Counter, help, &|job| Some(job.checkpoints.restarts as f64));
-    let help = "How long barriers held subtasks up, of those remembered.";
-    out.family("watershed_job_barrier_pause_seconds", Kind::Gauge, help);
-    for job in jobs {
-        let report = &job.checkpoints;
-        let pauses = [("0.5", report.pause_p50), ("0.99", report.pause_p99), ("1", report.pause_max)];
-        for (quantile, pause) in pauses {
-            out.sample(&[("job", &job.job), ("quantile", quantile)], pause.as_secs_f64());
-        }
-    }
-}
-
-fn write_vertices(out: &mut Exposition, jobs: &[JobReport], now_ms: i64) {
-    let mut each = |name, kind, help, value: &dyn Fn(&watershed_runtime::VertexReport) -> Option<f64>| {
-        out.family(name, kind, help);
-        for job in jobs {
-            for (index, vertex) in job.vertices.iter().enumerate() {
-                let index = index.to_string();
-                let labels = [("job", job.job.as_str()), ("vertex", &index), ("operators", &vertex.name)];
-                if let Some(value) = value(vertex) {
-                    out.sample(&labels, value);
-                }
-            }
-        }
-    };
-    each("watershed_records_in_total", Kind::Counter, "Records that came in, or were read.", &|vertex| {
-        Some(vertex.counters.records_in as f64)
-    });
-    each(
-        "watershed_records_out_total",
-        Kind::Counter,
-        "Records that went out, or were written.",
-        &|vertex| Some(vertex.counters.records_out as f64),
-    );
-    each(
-        "watershed_records_late_total",
-        Kind::Counter,
-        "Records that came too late to be used.",
-        &|vertex| Some(vertex.counters.late as f64),
-    );
-    each("watershed_dead_letters_total", Kind::Counter, "Pieces of input that were set aside.", &|vertex| {
-        Some(vertex.counters.dead_letters as f64)
-    });
-    let help = "How far the watermark of the hindmost subtask lies behind the clock.";
-    each("watershed_watermark_lag_seconds", Kind::Gauge, help, &|vertex| {
-        let told = vertex.watermark > Watermark::MIN && vertex.watermark < Watermark::MAX;
-        told.then(|| now_ms.saturating_sub(vertex.watermark.0.as_millis()) as f64 / 1e3)
-    });
 }

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use watershed_runtime::cluster::{self, ProblemKind};
 
+/// The code of a problem document which says that no node leads: nothing was done, so that it can be asked again.
+pub const NOT_LEADING: &str = "not-leading";
+
 /// A problem document. Its `type` is `about:blank`, so that its title is the status's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
@@ -21,7 +24,8 @@ pub struct Document {
     pub status: u16,
     /// What is wrong, and what to do.
     pub detail: String,
-    /// What kind of error it is, for programs, where a question about state is not answered: `rolled-back`.
+    /// What kind of error it is, for programs, where a question about state is not answered (`rolled-back`), or
+    /// where [nobody leads](NOT_LEADING).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// What else is known of it.
@@ -100,7 +104,14 @@ impl From<cluster::Problem> for Problem {
             ProblemKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             ProblemKind::Unavailable | ProblemKind::NotLeading => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Problem::new(status, problem.what)
+        let said = Problem::new(status, problem.what);
+        match problem.kind {
+            ProblemKind::NotLeading => said.coded(NOT_LEADING),
+            ProblemKind::NotFound
+            | ProblemKind::Conflict
+            | ProblemKind::Invalid
+            | ProblemKind::Unavailable => said,
+        }
     }
 }
 

@@ -56,6 +56,13 @@ pub(crate) fn lay(app: &mut web::ServiceConfig) {
     app.default_service(web::to(|| async { nothing::<&str>() }));
 }
 
+/// Lays the paths of a job that runs in this process alone.
+pub(crate) fn lay_for_job(app: &mut web::ServiceConfig) {
+    app.service(path("/metrics", "GET, HEAD").route(get().to(metrics::show_job)));
+    app.service(path("/healthz", "GET, HEAD").route(get().to(health::alive)));
+    app.default_service(web::to(|| async { nothing::<&str>() }));
+}
+
 fn nothing<T: Responder>() -> Result<T, Problem> {
     Err(Problem::unknown_path())
 }

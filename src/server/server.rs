@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
+use socket2::SockRef;
+use watershed_runtime::JobHandle;
 use watershed_runtime::cluster::{Depots, NodeHandle};
 
 use crate::config::{Access, ServerConfig};
@@ -18,6 +20,12 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     config: ServerConfig,
+}
+
+/// A job that runs in this process alone.
+pub(crate) struct OneJob {
+    pub(crate) name: String,
+    pub(crate) job: JobHandle,
 }
 
 /// How long a token is at least.
@@ -43,6 +51,8 @@ impl Server {
         let failed = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        // The HTTP library waits for ever for whoever does not read. What is accepted inherits the option.
+        SockRef::from(&listener).set_tcp_user_timeout(Some(config.taken_within)).map_err(failed)?;
         Ok(Server { listener, address, config })
     }
 
@@ -57,13 +67,35 @@ impl Server {
     ///
     /// Where the system takes no more threads or listeners.
     pub fn serve(self, node: NodeHandle, depots: Depots) -> Result<(), ServerError> {
+        let (node, depots) = (web::Data::new(node), web::Data::new(depots));
+        self.answer(move |app| {
+            app.app_data(node.clone()).app_data(depots.clone());
+            routes::lay(app);
+        })
+    }
+
+    /// Tells of a job that runs in this process alone, from now on and as [`serve`](Server::serve) does: what is counted,
+    /// and that it is there. It is asked for its state, and to end, by its state directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`](Server::serve).
+    pub fn serve_job(self, name: &str, job: JobHandle) -> Result<(), ServerError> {
+        let job = web::Data::new(OneJob { name: name.to_owned(), job });
+        self.answer(move |app| {
+            app.app_data(job.clone());
+            routes::lay_for_job(app);
+        })
+    }
+
+    fn answer(
+        self,
+        lay: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+    ) -> Result<(), ServerError> {
         let Server { listener, address, config } = self;
-        let (node, depots, shared) =
-            (web::Data::new(node), web::Data::new(depots), web::Data::new(config.clone()));
-        let app = move || {
-            let app = App::new().app_data(node.clone()).app_data(depots.clone()).app_data(shared.clone());
-            app.wrap(from_fn(gate::pass)).configure(routes::lay)
-        };
+        let shared = web::Data::new(config.clone());
+        let app =
+            move || App::new().app_data(shared.clone()).wrap(from_fn(gate::pass)).configure(lay.clone());
         let server = HttpServer::new(app)
             .workers(config.workers)
             .max_connections(config.connections_max)

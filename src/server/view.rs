@@ -11,7 +11,7 @@ use watershed_runtime::cluster::{CancelHow, JobReport, JobState, NodeReport, Pla
 use watershed_runtime::{CheckpointReport, VertexReport};
 use watershed_state::inspect::Summary;
 
-pub use crate::problem::Document as ProblemDocument;
+pub use crate::problem::{Document as ProblemDocument, NOT_LEADING};
 pub use state::{AskState, AwaitDurable, ChangeState, DurableView, LevelView, StateView, TOKEN_HEADER};
 
 /// What is to be run: the body of `POST /api/v1/jobs`.
@@ -161,6 +161,9 @@ pub struct CheckpointsView {
     pub newest: Option<u64>,
     /// How long ago that was, where it was under this leader.
     pub age_seconds: Option<f64>,
+    /// How long that took from when it was triggered, where both were under this leader.
+    #[serde(default)]
+    pub took_seconds: Option<f64>,
     /// How many runs have begun under this leader.
     pub runs: u64,
     /// How often the job has gone back to its last checkpoint under this leader.
@@ -180,6 +183,9 @@ pub struct Checkpoints {
     pub job: String,
     /// The checkpoints that are kept, oldest first.
     pub checkpoints: Vec<CheckpointView>,
+    /// The numbers of those that the job let go while they were to be proved.
+    #[serde(default)]
+    pub let_go: Vec<u64>,
     /// What could not be read.
     pub unread: Vec<String>,
 }
@@ -278,6 +284,7 @@ impl From<CheckpointReport> for CheckpointsView {
         CheckpointsView {
             newest: report.completed.map(|epoch| epoch.0),
             age_seconds: report.age.map(|age| age.as_secs_f64()),
+            took_seconds: report.took.map(|took| took.as_secs_f64()),
             runs: report.runs,
             restarts: report.restarts,
             pause_p50_seconds: report.pause_p50.as_secs_f64(),

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use watershed_core::checkpoint::Pointer;
 use watershed_core::{Run, SubtaskId};
 
+use crate::agree::{Call, Heard};
+use crate::client::{self, Reply};
 use crate::meta::{Answer, Question};
 use crate::sink::{Deed, Done};
 
@@ -85,6 +87,54 @@ pub(crate) enum Happening {
         seat: Seat,
         done: Done,
     },
+    /// A node hears in which shape the job is to run.
+    Reshape {
+        node: usize,
+        life: Life,
+    },
+    /// A caller calls for what is agreed on.
+    Caller,
+    /// Its call arrives.
+    Call {
+        node: usize,
+        number: usize,
+        call: Call,
+    },
+    /// The time is over that a proposal had.
+    Agreeing {
+        node: usize,
+        life: Life,
+        number: usize,
+    },
+    /// What became of a call is heard.
+    Heard {
+        number: usize,
+        heard: Heard,
+    },
+    /// A client asks.
+    Turn(usize),
+    /// Its question arrives.
+    Question {
+        node: usize,
+        question: client::Question,
+    },
+    /// A node lets a client wait no longer.
+    WaitOver {
+        node: usize,
+        life: Life,
+        client: usize,
+        number: u64,
+    },
+    /// A client is answered, or waits no longer itself.
+    Reply {
+        client: usize,
+        number: u64,
+        reply: Reply,
+    },
+    GiveUp {
+        client: usize,
+        number: u64,
+    },
     /// A fault of the schedule begins, or is over.
     Harm(usize),
     Heal(usize),
@@ -96,17 +146,27 @@ impl Happening {
         match self {
             Happening::Frame { to, .. } => Some((*to, None)),
             Happening::LinkBroken { at, other: _ } => Some((*at, None)),
+            Happening::Question { node, .. } | Happening::Call { node, .. } => Some((*node, None)),
             Happening::Beat { node, life }
             | Happening::Look { node, life }
             | Happening::Answered { node, life, .. }
             | Happening::Synced { node, life, .. }
+            | Happening::WaitOver { node, life, .. }
+            | Happening::Reshape { node, life }
+            | Happening::Agreeing { node, life, .. }
             | Happening::Fetched { node, life, .. } => Some((*node, Some(*life))),
             Happening::Step(seat) | Happening::Fetch(seat) | Happening::Done { seat, .. } => {
                 Some((seat.node, Some(seat.life)))
             }
-            Happening::Asked { .. } | Happening::Deed { .. } | Happening::Harm(_) | Happening::Heal(_) => {
-                None
-            }
+            Happening::Asked { .. }
+            | Happening::Deed { .. }
+            | Happening::Caller
+            | Happening::Heard { .. }
+            | Happening::Turn(_)
+            | Happening::Reply { .. }
+            | Happening::GiveUp { .. }
+            | Happening::Harm(_)
+            | Happening::Heal(_) => None,
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::record::Record;
 /// The job's name.
 pub(crate) const JOB: &str = "rehearsal";
 
+/// How long it takes until its first run has begun, about.
+const TO_BEGIN: u64 = 200;
+
 /// What a vertex does with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
@@ -74,6 +77,8 @@ pub(crate) struct Graph {
     pub(crate) lengths: Vec<u64>,
     /// Whether counters also count in state that all subtasks share.
     pub(crate) shares: bool,
+    /// Records that a vertex cannot bear: the vertex, the split and the position.
+    pub(crate) poison: BTreeSet<(VertexId, u32, u64)>,
 }
 
 impl Graph {
@@ -111,7 +116,58 @@ impl Graph {
         let key_groups = KeyGroups::new(16).expect("16 groups are allowed");
         let counts = vertices.iter().any(|vertex| vertex.work == Work::Count);
         let shares = counts && dice.hit(50);
-        Graph { name, vertices, channels, key_groups, keys: dice.between(1, 12), lengths, shares }
+        Graph {
+            name,
+            vertices,
+            channels,
+            key_groups,
+            keys: dice.between(1, 12),
+            lengths,
+            shares,
+            poison: BTreeSet::new(),
+        }
+    }
+
+    /// Whether any vertex counts.
+    pub(crate) fn counts(&self) -> bool {
+        self.vertices.iter().any(|vertex| vertex.work == Work::Count)
+    }
+
+    /// About how long it takes to read all splits, where a source waits for so long at most between two reads, of one
+    /// to three records.
+    pub(crate) fn takes(&self, pace: u64) -> u64 {
+        let reads = self.lengths.iter().max().map_or(0, |longest| longest / 2);
+        TO_BEGIN + reads * pace / 2
+    }
+
+    /// The same job with other parallelism.
+    pub(crate) fn reshaped(&self, dice: &mut Dice) -> Graph {
+        let mut other = self.clone();
+        other.vertices.iter_mut().for_each(|vertex| vertex.parallelism = dice.between(1, 4) as u32);
+        other.channels = channels(&other.vertices);
+        other
+    }
+
+    /// Draws records that a vertex cannot bear. SUBTLE: what has been counted is not the same when it comes again, since
+    /// counts follow the order of arrival, so nobody could tell that it is the same record.
+    pub(crate) fn draw_poison(&mut self, dice: &mut Dice) {
+        let works = (0..).map(VertexId).zip(&self.vertices).filter_map(|(id, vertex)| match vertex.work {
+            Work::Mark(_) | Work::Count if !self.is_counted(id) => Some(id),
+            Work::Source | Work::Mark(_) | Work::Count | Work::Sink(_) => None,
+        });
+        let works: Vec<VertexId> = works.collect();
+        if works.is_empty() || !dice.hit(25) {
+            return;
+        }
+        for _ in 0..dice.between(1, 3) {
+            let split = dice.place(self.lengths.len());
+            self.poison.insert((dice.pick(&works), split as u32, dice.below(self.lengths[split])));
+        }
+    }
+
+    /// Whether a vertex panics at a record.
+    pub(crate) fn is_poison(&self, vertex: VertexId, record: &Record) -> bool {
+        !record.dead && self.poison.contains(&(vertex, record.split, record.position))
     }
 
     pub(crate) fn vertex(&self, subtask: SubtaskId) -> &Vertex {
@@ -147,23 +203,26 @@ impl Graph {
     /// A record of a split, always the same.
     pub(crate) fn record(&self, split: u32, position: u64) -> Record {
         let mut dice = Dice::new(u64::from(split) << 32 | position);
-        Record { split, position, key: dice.below(self.keys), way: 0, count: 0 }
+        Record { split, position, key: dice.below(self.keys), way: 0, count: 0, dead: false }
     }
 
     /// All records that have to come out at a vertex, in no order and without their counts.
     pub(crate) fn expected(&self, vertex: VertexId) -> Vec<Record> {
         let Vertex { work, inputs, .. } = &self.vertices[vertex.0 as usize];
         let splits = (0..).zip(&self.lengths);
+        let lives =
+            |record: Record| Record { dead: record.dead || self.is_poison(vertex, &record), ..record };
         match work {
             Work::Source => splits
                 .flat_map(|(split, &length)| (0..length).map(move |position| self.record(split, position)))
                 .collect(),
             Work::Mark(way) => {
                 let heard = inputs.iter().flat_map(|&input| self.expected(VertexId(input)));
-                heard.map(|record| Record { way: *way, ..record }).collect()
+                heard.map(|record| lives(Record { way: *way, ..record })).collect()
             }
             Work::Count | Work::Sink(_) => {
-                inputs.iter().flat_map(|&input| self.expected(VertexId(input))).collect()
+                let heard = inputs.iter().flat_map(|&input| self.expected(VertexId(input)));
+                heard.map(lives).collect()
             }
         }
     }

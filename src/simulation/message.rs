@@ -3,12 +3,16 @@
 //! Any of these may be lost, repeated and overtaken. What must not be lost for good is said again with each sign of life:
 //! how every subtask stands.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use watershed_core::checkpoint::{Vote, Xid};
-use watershed_core::{Epoch, Site, SubtaskId};
-use watershed_protocol::checkpoint::{Authority, Part};
+use watershed_core::checkpoint::{RollBack, Vote, Xid};
+use watershed_core::{Epoch, Site, SubtaskId, VertexId};
+use watershed_protocol::Panicked;
+use watershed_protocol::checkpoint::{Authority, Intent, Part};
 
 use crate::agenda::Life;
+use crate::node::care::{Care, LeftOut};
 use crate::node::shared::Word;
 
 /// A message from one node to another.
@@ -19,14 +23,13 @@ pub(crate) enum Message {
         life: Life,
         subtasks: Vec<(SubtaskId, Authority, Standing)>,
     },
-    /// Set a subtask up, in this life of the node; the others live on these nodes.
+    /// Set a subtask up, in this life of the node.
     Restore {
         life: Life,
         authority: Authority,
         subtask: SubtaskId,
-        after: Epoch,
+        beginning: Beginning,
         part: Part,
-        places: Vec<(SubtaskId, usize)>,
     },
     Start {
         authority: Authority,
@@ -37,6 +40,7 @@ pub(crate) enum Message {
         subtask: SubtaskId,
         epoch: Epoch,
         completed: Option<Epoch>,
+        intent: Intent,
     },
     AbortNote {
         authority: Authority,
@@ -47,6 +51,11 @@ pub(crate) enum Message {
         subtask: SubtaskId,
         epoch: Epoch,
         xids: Vec<Xid>,
+    },
+    /// A checkpoint is decided.
+    Completed {
+        authority: Authority,
+        epoch: Epoch,
     },
     EndRun {
         authority: Authority,
@@ -64,6 +73,8 @@ pub(crate) enum Message {
         authority: Authority,
         epoch: Epoch,
         vote: Vote,
+        /// What the subtask has left out so far.
+        left_out: LeftOut,
     },
     Declined {
         authority: Authority,
@@ -84,6 +95,20 @@ pub(crate) enum Message {
     },
 }
 
+/// How a run begins: what all its subtasks are told alike.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Beginning {
+    /// Epochs up to this one were handed out before.
+    pub(crate) after: Epoch,
+    /// The number of the job's shape, and the node of each subtask.
+    pub(crate) shape: usize,
+    pub(crate) places: BTreeMap<SubtaskId, usize>,
+    /// How the job has come to this run.
+    pub(crate) roll_backs: Vec<RollBack>,
+    /// Which vertices have to be careful.
+    pub(crate) care: BTreeMap<VertexId, Care>,
+}
+
 /// How a subtask stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Standing {
@@ -94,4 +119,6 @@ pub(crate) enum Standing {
     Ended,
     /// It cannot go on.
     Broken(String),
+    /// It has panicked.
+    Panicked(Panicked),
 }

@@ -1,9 +1,10 @@
 //! The meta store: linearizable, and not always heard.
 //!
 //! What is asked of it is done at one moment between the question and the answer, or not at all. The answer may be lost,
-//! and the question may arrive when nobody waits for its answer any longer: both are *unknown* to the asker.
+//! and the question may arrive when nobody waits for its answer any longer: both are *unknown* to the asker. While nobody
+//! has a majority, nothing is done.
 
-use watershed_core::checkpoint::{Change, Guard, Meta};
+use watershed_core::checkpoint::{Agreed, Change, Guard, Meta, Register};
 use watershed_protocol::checkpoint::{Swap, Swapped};
 
 use crate::agenda::{Happening, Life};
@@ -18,16 +19,22 @@ const PATIENCE: u64 = 200;
 #[derive(Clone, Debug)]
 pub(crate) enum Question {
     Swap(Swap),
+    /// The same for the proposal of a call.
+    Agree(usize, Swap),
     Read(Purpose),
 }
 
 /// What a read is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To find out what became of a swap.
     ReadBack,
     /// To take the reign.
     Campaign,
+    /// To decide the proposal of a call.
+    Agreeing(usize),
+    /// To answer a call.
+    Register(usize, Register),
 }
 
 /// What it hears.
@@ -59,8 +66,17 @@ impl World {
 
     /// A question arrives.
     pub(crate) fn asked(&mut self, (node, life): (usize, Life), number: u64, question: &Question) {
+        if self.leaderless > 0 {
+            // Without a majority nothing is done, or it is done when there is one again: nobody knows before.
+            if self.chance.hit(50) {
+                let delay = self.chance.between(PATIENCE / 2, PATIENCE);
+                let question = question.clone();
+                self.later(delay, Happening::Asked { node, life, number, question });
+            }
+            return;
+        }
         let answer = match question {
-            Question::Swap(swap) => Answer::Swapped(self.swap(node, swap)),
+            Question::Swap(swap) | Question::Agree(_, swap) => Answer::Swapped(self.swap(node, swap)),
             Question::Read(_) => Answer::Read(self.meta.clone()),
         };
         if !self.chance.hit(self.doubt) {
@@ -75,14 +91,31 @@ impl World {
         if self.has(Mutant::UnguardedDecision) && matches!(swap.change, Change::Complete(_)) {
             guard = newest;
         }
+        if let Change::Agree(agreement) = &swap.change
+            && self.has(Mutant::AgreementUnguarded)
+        {
+            let others = self.meta.agreed.all().filter(|other| other.register != agreement.register);
+            let all = others.chain([agreement]);
+            let agreed = all.fold(Agreed::default(), |agreed, one| agreed.with(one).expect("there is room"));
+            self.meta.agreed = agreed;
+            return Swapped::Done(self.meta.clone());
+        }
         let Ok(mut next) = swap.change.apply(guard, &self.meta) else {
+            let is_old = (swap.guard.term, swap.guard.run) < (newest.term, newest.run);
+            self.tally.late_decisions += u64::from(is_old && matches!(swap.change, Change::Complete(_)));
             return Swapped::Refused(self.meta.clone());
         };
         if self.has(Mutant::EpochsReused) && swap.change == Change::BeginRun {
             next.burnt = next.completed.as_ref().map_or_else(Default::default, |pointer| pointer.epoch);
         }
         let began = next.run > self.meta.run;
+        if next.term > self.meta.term {
+            self.elected(node);
+        }
         self.meta = next;
+        if let Change::Fork { base } = &swap.change {
+            properties::decision::gone_back(self, base.as_ref());
+        }
         if let Change::Complete(pointer) = &swap.change {
             properties::decision::decided(self, pointer, swap.guard == newest);
         }
@@ -90,7 +123,8 @@ impl World {
             self.tally.runs += 1;
         }
         let mut answer = self.meta.clone();
-        if self.has(Mutant::ReadBeforeFence) && swap.change == Change::BeginRun {
+        let reads_early = self.has(Mutant::ReadBeforeFence) || self.has(Mutant::BaseOfReign);
+        if reads_early && swap.change == Change::BeginRun {
             answer.completed.clone_from(&self.nodes[node].read_first);
         }
         Swapped::Done(answer)

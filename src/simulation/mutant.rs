@@ -44,11 +44,53 @@ pub enum Mutant {
     CountersRestored,
     /// Shared state: a task does not wait for what the writer of its record had seen (B5).
     NoWaits,
+    /// Shared state: a task that hears frames of an epoch that it has not begun stays in its own.
+    OwnEpochKept,
+    /// Sessions: a token of an older run is taken for one of this run (B6, R4).
+    NoTranslation,
+    /// Sessions: a node answers before it has what the token names (B5).
+    ReadDoesNotWait,
+    /// Sessions: an update is called durable where a later epoch is complete, of whichever run (B6, R5).
+    DurableByNumber,
+    /// Sessions: a replica takes what a complete checkpoint has for applied when it hears of it (B5).
+    CompletedTakenForApplied,
+    /// Sessions: an update goes into the epoch of the node's tasks, though its writer has seen a later one (B3).
+    ClientWritesBehind,
+    /// Quarantine: a panic is taken for the fault of the first record of its batch.
+    BatchBlamed,
+    /// Quarantine: what is to be left out is told by its time alone.
+    LeftOutByTime,
+    /// Quarantine: a record is left out, and nobody gets its dead letter.
+    LetterDropped,
+    /// Other parallelism: a sink sweeps only what subtasks of its own number have prepared (FLINK-34554).
+    OrphansLeft,
+    /// Other parallelism: a subtask loads all that a snapshot has, not only its own key groups.
+    WholeStateLoaded,
+    /// Agreement: the meta store decides what it is asked to, and compares nothing.
+    AgreementUnguarded,
+    /// Agreement: a swap of which nobody has heard counts as not done.
+    AgreementGuessed,
+    /// Election: a node whose coordinator was deposed while it is elected makes no other one.
+    DeposedStaysDown,
+    /// Shared state: a replica hears what those of other runs say (R1).
+    AnyRunHeard,
+    /// A subtask works as soon as it is restored, and does not wait for the others.
+    WorkBeforeBegin,
+    /// What is said to be durable is written and not synced: it goes with its writer (K2).
+    SyncForgotten,
+    /// A run goes on from what was decided when its coordinator campaigned, though more has been since (R1').
+    BaseOfReign,
+    /// A source that is restored reads its splits from their beginnings.
+    SplitsReadAgain,
+    /// What the last checkpoint has staged is called committed, and is not (FLINK-2491).
+    LastCommitSkipped,
+    /// A source promises that the record is past which it reads next.
+    PromisedTooMuch,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Mutant; 19] = [
+    pub const ALL: [Mutant; 40] = [
         Mutant::CommitBeforeDecision,
         Mutant::UnguardedDecision,
         Mutant::RecoveryTakesEverythingBack,
@@ -68,5 +110,58 @@ impl Mutant {
         Mutant::NoEpochFilter,
         Mutant::CountersRestored,
         Mutant::NoWaits,
+        Mutant::OwnEpochKept,
+        Mutant::NoTranslation,
+        Mutant::ReadDoesNotWait,
+        Mutant::DurableByNumber,
+        Mutant::CompletedTakenForApplied,
+        Mutant::ClientWritesBehind,
+        Mutant::BatchBlamed,
+        Mutant::LeftOutByTime,
+        Mutant::LetterDropped,
+        Mutant::OrphansLeft,
+        Mutant::WholeStateLoaded,
+        Mutant::AgreementUnguarded,
+        Mutant::AgreementGuessed,
+        Mutant::DeposedStaysDown,
+        Mutant::AnyRunHeard,
+        Mutant::WorkBeforeBegin,
+        Mutant::SyncForgotten,
+        Mutant::BaseOfReign,
+        Mutant::SplitsReadAgain,
+        Mutant::LastCommitSkipped,
+        Mutant::PromisedTooMuch,
     ];
+
+    /// Whether it is seen only where the job shares anything.
+    pub(crate) fn needs_sharing(self) -> bool {
+        self.is_of_clients() || matches!(self, Mutant::OwnEpochKept | Mutant::AnyRunHeard)
+    }
+
+    /// Whether it is a rule of sessions that is broken.
+    pub(crate) fn is_of_clients(self) -> bool {
+        matches!(
+            self,
+            Mutant::NoTranslation
+                | Mutant::ReadDoesNotWait
+                | Mutant::DurableByNumber
+                | Mutant::CompletedTakenForApplied
+                | Mutant::ClientWritesBehind
+        )
+    }
+
+    /// Whether it is a rule of going on with other parallelism that is broken.
+    pub(crate) fn is_of_shapes(self) -> bool {
+        matches!(self, Mutant::OrphansLeft | Mutant::WholeStateLoaded)
+    }
+
+    /// Whether it is a rule of agreement that is broken.
+    pub(crate) fn is_of_agreement(self) -> bool {
+        matches!(self, Mutant::AgreementUnguarded | Mutant::AgreementGuessed)
+    }
+
+    /// Whether it is a rule of the quarantine that is broken.
+    pub(crate) fn is_of_quarantine(self) -> bool {
+        matches!(self, Mutant::BatchBlamed | Mutant::LeftOutByTime | Mutant::LetterDropped)
+    }
 }

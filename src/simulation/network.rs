@@ -32,7 +32,8 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    fn is_cut(&self, from: usize, to: usize) -> bool {
+    /// Whether nothing gets from one node to another.
+    pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
         self.cuts.get(&(from, to)).is_some_and(|cuts| *cuts > 0)
     }
 }

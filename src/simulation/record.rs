@@ -15,6 +15,8 @@ pub(crate) struct Record {
     pub(crate) way: u8,
     /// How many records of its key had been counted with it.
     pub(crate) count: u32,
+    /// Whether it is the dead letter of a record that could not be borne.
+    pub(crate) dead: bool,
 }
 
 /// The name of a record at a sink, where it may be once.

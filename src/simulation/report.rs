@@ -1,47 +1,11 @@
-//! What a simulation comes to: what was counted, and how long the job took to be well again.
+//! What a simulation comes to, one seed and many of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::faults::Fault;
 use crate::properties::Broken;
-
-/// What is counted while a world runs.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// How many records the sources have read, those that were read again too.
-    pub records: u64,
-    /// How many checkpoints were decided.
-    pub checkpoints: u64,
-    /// How many were given up.
-    pub given_up: u64,
-    /// How many runs there were.
-    pub runs: u64,
-    /// How many runs ended before the job did.
-    pub roll_backs: u64,
-    /// How many messages were sent.
-    pub messages: u64,
-    /// How often a subtask waited for its replica of shared state.
-    pub waits: u64,
-    /// How often a machine found an event unexpected.
-    pub unexpected: u64,
-    /// When the job came to its end.
-    pub finished_at: Option<u64>,
-    /// From each fault to the next decision, by kind.
-    pub recoveries: Vec<(&'static str, u64)>,
-    struck: Vec<(&'static str, u64)>,
-}
-
-impl Tally {
-    pub(crate) fn struck(&mut self, kind: &'static str, at: u64) {
-        self.struck.push((kind, at));
-    }
-
-    pub(crate) fn decided(&mut self, now: u64) {
-        self.checkpoints += 1;
-        self.recoveries.extend(self.struck.drain(..).map(|(kind, at)| (kind, now - at)));
-    }
-}
+use crate::tally::Tally;
 
 /// What became of one seed.
 #[derive(Clone, Debug)]
@@ -87,29 +51,54 @@ pub struct Summary {
     lost: u64,
     doubled: u64,
     failed: u64,
-    recoveries: BTreeMap<&'static str, Vec<u64>>,
 }
 
 impl Summary {
+    /// What was counted over all seeds.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
     /// Adds a seed.
     pub fn add(&mut self, report: &Report) {
         self.seeds += 1;
         self.expected += report.expected;
-        self.tally.records += report.tally.records;
-        self.tally.checkpoints += report.tally.checkpoints;
-        self.tally.given_up += report.tally.given_up;
-        self.tally.runs += report.tally.runs;
-        self.tally.roll_backs += report.tally.roll_backs;
-        self.tally.messages += report.tally.messages;
-        for &(kind, ticks) in &report.tally.recoveries {
-            self.recoveries.entry(kind).or_default().push(ticks);
-        }
+        self.tally.add(&report.tally);
         match report.broken {
             None => {}
-            Some((Broken::I2 | Broken::D11, _)) => self.lost += 1,
+            Some((Broken::I2 | Broken::D11 | Broken::C7 | Broken::C8, _)) => self.lost += 1,
             Some((Broken::I1 | Broken::State, _)) => self.doubled += 1,
             Some(_) => self.failed += 1,
         }
+    }
+}
+
+impl Summary {
+    fn write_recoveries(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally { faults, struck, recoveries, .. } = &self.tally;
+        let times = |of: &BTreeMap<_, u64>| of.values().sum::<u64>();
+        writeln!(
+            f,
+            "{} faults, of which {} struck; from each to the decision of a checkpoint behind it, in ticks:",
+            times(faults),
+            times(struck)
+        )?;
+        let mut by_kind: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for &(kind, ticks) in recoveries {
+            by_kind.entry(kind).or_default().push(ticks);
+        }
+        for (kind, mut ticks) in by_kind {
+            ticks.sort_unstable();
+            let at = |percent: usize| ticks[(ticks.len() - 1) * percent / 100];
+            let (all, drawn, recovered) = (struck.get(kind).unwrap_or(&0), &faults[kind], ticks.len());
+            let (median, most, last) = (at(50), at(99), at(100));
+            writeln!(
+                f,
+                "  {kind:<30} {drawn:>6} drawn, {all:>6} struck, {recovered:>6} recovered from, \
+                 median {median:>5}, p99 {most:>5}, max {last:>5}"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -122,19 +111,35 @@ impl fmt::Display for Summary {
             f,
             "{checkpoints} checkpoints decided, {given_up} given up, {runs} runs, {roll_backs} roll-backs;"
         )?;
+        let Tally { savepoints, suspended, forks, panics, letters, .. } = tally;
+        writeln!(
+            f,
+            "{savepoints} savepoints, {suspended} times suspended, {forks} times back; {panics} panics, {letters} dead letters;"
+        )?;
+        let Tally { answered, durable, rebased, rolled_back, forked, .. } = tally;
+        let Tally { unavailable, not_running, older, unanswered, .. } = tally;
+        writeln!(
+            f,
+            "clients: {answered} answers ({durable} durable updates, {rebased} without what was undone), refused: \
+             {rolled_back} rolled back, {forked} forked, {unavailable} unavailable, {not_running} not running, \
+             {older} older runs; {unanswered} unanswered;"
+        )?;
+        let Tally { agreed, registers_read, not_agreed, not_known, .. } = tally;
+        writeln!(
+            f,
+            "agreements: {agreed} decided, {registers_read} read, {not_agreed} refused, {not_known} unknown;"
+        )?;
         writeln!(f, "seeds with records lost {lost}, doubled {doubled}, with another failure {failed}")?;
-        writeln!(f, "from a fault to the next decision, in ticks:")?;
-        for (kind, ticks) in &self.recoveries {
-            let mut sorted = ticks.clone();
-            sorted.sort_unstable();
-            let at = |percent: usize| sorted[(sorted.len() - 1) * percent / 100];
-            let (median, most, last) = (at(50), at(99), at(100));
-            writeln!(
-                f,
-                "  {kind:<30} {:>6} times, median {median:>5}, p99 {most:>5}, max {last:>5}",
-                ticks.len()
-            )?;
+        let Tally { skewed, distrusted, late_decisions, .. } = tally;
+        writeln!(
+            f,
+            "refused: {skewed} writers and {distrusted} updates with clocks ahead, {late_decisions} late decisions;"
+        )?;
+        let Tally { elections, elected_under, .. } = tally;
+        writeln!(f, "{elections} elections, by what was going wrong then or just before:")?;
+        for (kind, times) in elected_under {
+            writeln!(f, "  {kind:<44} {times:>6}")?;
         }
-        Ok(())
+        self.write_recoveries(f)
     }
 }

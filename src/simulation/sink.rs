@@ -18,12 +18,12 @@ use crate::world::World;
 /// What a sink subtask does outside, one deed at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// Refuse older runs of this subtask from now on.
-    Fence(Authority),
+    /// Refuse older runs of this subtask from now on, and of those whose heir it is among so many.
+    Fence(Authority, u32),
     /// Make what is staged visible.
     Commit(Staged),
-    /// Take back what earlier runs have prepared, but for these.
-    Sweep(Authority, Vec<Xid>),
+    /// Take back what earlier runs of them have prepared, but for these.
+    Sweep(Authority, u32, Vec<Xid>),
     /// Prepare a transaction.
     Prepare(Authority, Xid, Vec<Record>),
     /// Take back what will never be decided.
@@ -51,8 +51,8 @@ pub(crate) struct Outside {
     /// The transactions that were committed.
     pub(crate) markers: BTreeSet<Xid>,
     pub(crate) taken_back: BTreeSet<Xid>,
-    /// Older runs than these are refused.
-    owners: BTreeMap<SubtaskId, Authority>,
+    /// Older runs than these are refused, of all subtasks whose heir the owner is among so many.
+    owners: BTreeMap<(SubtaskId, u32), Authority>,
     /// How long a deed takes, at most, and how many of a hundred fail.
     pub(crate) slowness: u64,
     pub(crate) failures: u64,
@@ -136,8 +136,14 @@ impl Outside {
     }
 
     fn is_refused(&self, subtask: SubtaskId, authority: Authority) -> bool {
-        self.owners.get(&subtask).is_some_and(|owner| authority < *owner)
+        let is_heir = |heir: SubtaskId, parallelism| inherits(heir, parallelism, subtask);
+        self.owners.iter().any(|(&(heir, among), owner)| is_heir(heir, among) && authority < *owner)
     }
+}
+
+/// Whether what a subtask has left, which may be no more, is for this one to settle.
+fn inherits(heir: SubtaskId, parallelism: u32, subtask: SubtaskId) -> bool {
+    subtask.index % parallelism == heir.index
 }
 
 impl World {
@@ -174,11 +180,11 @@ impl World {
         let mutant = self.mutant;
         let outside = self.outside.get_mut(&subtask.vertex).expect("a sink has its system");
         match deed {
-            Deed::Fence(authority) => {
-                let owner = outside.owners.entry(subtask).or_insert(*authority);
+            Deed::Fence(authority, parallelism) => {
+                let owner = outside.owners.entry((subtask, *parallelism)).or_insert(*authority);
                 *owner = authority.max(owner).to_owned();
                 self.outside_changed = true;
-                return if *authority < self.outside[&subtask.vertex].owners[&subtask] {
+                return if self.outside[&subtask.vertex].is_refused(subtask, *authority) {
                     Done::Refused
                 } else {
                     Done::Well
@@ -188,14 +194,16 @@ impl World {
                 let committed = outside.commit(staged, mutant);
                 properties::output::committed(self, subtask, staged, committed);
             }
-            Deed::Sweep(authority, listed) => {
+            Deed::Sweep(authority, parallelism, listed) => {
                 if outside.is_refused(subtask, *authority) {
                     return Done::Refused;
                 }
                 let everything = mutant == Some(Mutant::RecoveryTakesEverythingBack);
                 let reused = mutant == Some(Mutant::EpochsReused);
+                let own_only = mutant == Some(Mutant::OrphansLeft);
                 let orphans = outside.prepared.keys().filter(|xid| {
-                    xid.subtask == subtask
+                    inherits(subtask, *parallelism, xid.subtask)
+                        && (xid.subtask == subtask || !own_only)
                         && (xid.run < authority.run || reused)
                         && (everything || !listed.contains(xid))
                 });

@@ -66,6 +66,9 @@ impl World {
         let is_full = self.nodes[node].disk_full > 0;
         if !is_early && !is_full {
             self.objects.insert(object.path.clone(), bytes);
+            if self.has(Mutant::SyncForgotten) {
+                self.nodes[node].written.push(object.path.clone());
+            }
         }
         let result = if is_full && !is_early { Err("no space is left") } else { Ok(object) };
         match waiter {
@@ -77,6 +80,9 @@ impl World {
 
     /// What a node was writing when it died.
     pub(crate) fn lose_unsynced(&mut self, node: usize) {
+        for path in std::mem::take(&mut self.nodes[node].written) {
+            self.objects.remove(&path);
+        }
         let lost = std::mem::take(&mut self.nodes[node].writing);
         for Put { object, bytes, .. } in lost.into_values() {
             if self.chance.hit(30) {

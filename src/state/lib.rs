@@ -81,6 +81,9 @@ pub mod inspect;
 mod limits;
 pub mod meta;
 mod msgpack;
+#[cfg(test)]
+#[path = "../../tests/conditions/need.rs"]
+mod need;
 pub mod retention;
 pub mod snapshot;
 pub mod store;

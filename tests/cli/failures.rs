@@ -22,6 +22,23 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 #[test]
+fn a_process_ends_that_takes_more_memory_than_it_may() {
+    let place = Place::new();
+    // Nobody waits for the end of this job.
+    let run = ["run", "two-phase-commit", "--quiet", "--set", "rate=10"];
+    let node = ["node", "--name", "n1", "--listen", "127.0.0.1:0", "--http", "none", "--data", "data"];
+    for arguments in [&run[..], &node] {
+        let ended = place.run(&[arguments, &["--memory-limit-mib", "1"]].concat());
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {ended:?}");
+        assert!(ended.err.contains(" MiB of memory, of 1 MiB that it may take"), "{arguments:?}: {ended:?}");
+    }
+    let ended = place.run_with(&[("WATERSHED_MEMORY_LIMIT_MIB", "1")], &[&run[..], &["--json"]].concat());
+    assert_eq!((ended.code, &ended.json()["exit_code"]), (Some(1), &1.into()), "{ended:?}");
+    let why = refused(&place, &[&run[..], &["--memory-limit-mib", "much"]].concat());
+    assert!(why.contains("--memory-limit-mib"), "{why}");
+}
+
+#[test]
 fn an_answer_that_cannot_be_written_is_a_failure() {
     for arguments in
         [&["pipelines"][..], &["plan", "hello"], &["plan", "hello", "--json"], &["--help"], &["--version"]]
@@ -63,9 +80,8 @@ fn settings_without_an_end_are_refused() {
     let place = Place::new();
     let begun = Instant::now();
     let error = refused(&place, &["run", "hello", "--config", "/dev/zero"]);
-    let wanted = "/dev/zero cannot be read: it is longer than 1048576 bytes, and no settings file";
-    assert_eq!(error, format!("error: {wanted}\n"));
-    assert!(begun.elapsed() < Duration::from_secs(20));
+    assert_eq!(error, "error: /dev/zero cannot be read: it is longer than 1048576 bytes\n");
+    assert!(begun.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
@@ -104,7 +120,7 @@ fn a_second_run_into_one_directory_is_refused_and_says_what_to_do() {
     let mut first = place.command(&endless).stderr(Stdio::null()).spawn().expect(STARTS);
     let begun = Instant::now();
     while !place.path().join("out/.inprogress/statistics.jsonl-00000.lock").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the first run does not begin");
+        assert!(begun.elapsed() < Duration::from_secs(120), "the first run does not begin");
         std::thread::sleep(Duration::from_millis(5));
     }
     let error = refused(&place, &["run", "sensor-statistics", "--set", "readings=10", "--set", "output=out"]);

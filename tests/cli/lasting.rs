@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::place::{Ended, Place, STARTS, refused};
 
 /// How long a job is given to get somewhere.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(120);
 
 /// The examples' pipeline over real data, slowed down so that it can be met on the way.
 pub(crate) struct Flights(pub(crate) Place);
@@ -33,9 +33,9 @@ impl Flights {
         self.0.command(&[run.as_slice(), more].concat())
     }
 
-    /// Starts it slowly, with a state directory and short intervals.
+    /// Starts it slowly, so that it lasts for minutes, with a state directory and short intervals.
     pub(crate) fn start(&self, more: &[&str]) -> Child {
-        let slow = ["--state-dir", "state", "--checkpoint-interval", "50ms", "--set", "rate=1000"];
+        let slow = ["--state-dir", "state", "--checkpoint-interval", "50ms", "--set", "rate=100"];
         let mut command = self.command(&[slow.as_slice(), more].concat());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(STARTS)
     }

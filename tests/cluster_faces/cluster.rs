@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,8 +10,15 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "../conditions/ports.rs"]
+mod ports;
+
 /// How long anything may take that has to come.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How long commands ask a cluster again that elects a leader, and how they say that they do.
+const WITHIN: &str = "120s";
+const AGAIN: &str = "; it is asked again for up to 120s";
 
 /// What a command said, and its exit code.
 #[derive(Debug)]
@@ -36,6 +43,8 @@ pub(crate) struct Cluster {
     links: Vec<SocketAddr>,
     /// Where each answers by HTTP.
     http: Vec<SocketAddr>,
+    /// How many slots each has.
+    slots: u32,
     nodes: Vec<Option<Child>>,
 }
 
@@ -56,27 +65,25 @@ impl Drop for Cluster {
     }
 }
 
-/// Ports that were free just now. All are held at once, so that none is given twice.
-fn free_ports(count: usize) -> Vec<SocketAddr> {
-    let listeners: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind("127.0.0.1:0").expect("loopback has ports")).collect();
-    listeners.iter().map(|listener| listener.local_addr().expect("it is bound")).collect()
-}
-
 impl Cluster {
-    /// Starts three nodes, and waits until all take part.
+    /// Starts three nodes with two slots each, and waits until all take part.
     pub(crate) fn start() -> Cluster {
-        let ports = free_ports(6);
-        let (links, http) = ports.split_at(3);
+        Cluster::with_slots(2)
+    }
+
+    /// Starts three nodes with so many slots each, and waits until all take part. With one, a job of three subtasks has one
+    /// on each, however busy one of them is.
+    pub(crate) fn with_slots(slots: u32) -> Cluster {
+        let three = || (0..3).map(|_| ports::free()).collect();
         let place = TempDir::new().expect("a temporary directory can be made");
-        let mut cluster =
-            Cluster { place, links: links.to_vec(), http: http.to_vec(), nodes: vec![None, None, None] };
+        let nodes = vec![None, None, None];
+        let mut cluster = Cluster { place, links: three(), http: three(), slots, nodes };
         for number in 1..=3 {
             cluster.nodes[number - 1] = Some(cluster.node(number, &format!("data/n{number}")));
         }
         cluster.wait_for("three nodes", &["nodes"], |told| {
             let nodes = told["nodes"].as_array().map_or(0, |nodes| {
-                nodes.iter().filter(|node| node["alive"] == true && node["slots"] == 2).count()
+                nodes.iter().filter(|node| node["alive"] == true && node["slots"] == slots).count()
             });
             nodes == 3
         });
@@ -98,7 +105,7 @@ impl Cluster {
             self.links.iter().enumerate().map(|(index, link)| format!("n{}={link}", index + 1));
         let coordinators = coordinators.collect::<Vec<_>>().join(",");
         let (link, http) = (self.links[number - 1].to_string(), self.http[number - 1].to_string());
-        let name = format!("n{number}");
+        let (name, slots) = (format!("n{number}"), self.slots.to_string());
         let flags = [
             ("--name", name.as_str()),
             ("--listen", &link),
@@ -106,7 +113,7 @@ impl Cluster {
             ("--coordinators", &coordinators),
             ("--checkpoints", "shared"),
             ("--data", data),
-            ("--slots", "2"),
+            ("--slots", &slots),
             ("--leave-within", "5s"),
         ];
         let flags = flags.iter().flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]);
@@ -122,7 +129,7 @@ impl Cluster {
             }
         }
         let urls: Vec<String> = self.http.iter().map(|http| format!("http://{http}")).collect();
-        command.env("WATERSHED_NODE_URL", urls.join(","));
+        command.env("WATERSHED_NODE_URL", urls.join(",")).env("WATERSHED_NODE_WITHIN", WITHIN);
         command.current_dir(self.path()).args(arguments.iter().map(AsRef::as_ref));
         command
     }
@@ -137,7 +144,7 @@ impl Cluster {
     fn twin(&self, number: usize, data: &str) -> Vec<String> {
         let mut arguments = self.arguments(number, data);
         let listen = arguments.iter().position(|one| one == "--listen").expect("a node listens");
-        arguments[listen + 1] = free_ports(1)[0].to_string();
+        arguments[listen + 1] = ports::free().to_string();
         let http = arguments.iter().position(|one| one == "--http").expect("a node answers");
         arguments[http + 1] = "none".to_owned();
         arguments
@@ -183,7 +190,11 @@ impl Cluster {
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         let output = self.command(arguments).stdin(Stdio::null()).output().expect("the binary starts");
         let text = |bytes| String::from_utf8(bytes).expect("what it says is UTF-8");
-        Ended { out: text(output.stdout), err: text(output.stderr), code: output.status.code() }
+        // Nothing is wrong where somebody has to be elected first.
+        let err = text(output.stderr);
+        let err: String =
+            err.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(AGAIN)).collect();
+        Ended { out: text(output.stdout), err, code: output.status.code() }
     }
 
     /// Runs what has to succeed, and returns what it says on standard output.
@@ -200,15 +211,15 @@ impl Cluster {
         ended.err
     }
 
-    /// Asks until that fails with an exit code, and returns what is said.
-    pub(crate) fn wait_to_fail(&self, code: i32, arguments: &[&str]) -> String {
+    /// Asks until that fails with an exit code and a word.
+    pub(crate) fn wait_to_fail(&self, code: i32, word: &str, arguments: &[&str]) {
         let until = Instant::now() + PATIENCE;
         loop {
             let ended = self.run(arguments);
-            if ended.code == Some(code) {
-                return ended.err;
+            if ended.code == Some(code) && ended.err.contains(word) {
+                return;
             }
-            assert!(Instant::now() < until, "{arguments:?} still succeed: {ended:?}");
+            assert!(Instant::now() < until, "{arguments:?} do not fail so: {ended:?}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -230,10 +241,17 @@ impl Cluster {
 
     /// Asks a node by HTTP, and returns the head and the body of its answer.
     pub(crate) fn http(&self, number: usize, request: &str) -> (String, String) {
+        self.http_with(number, request, "")
+    }
+
+    /// As [`http`](Cluster::http), with a body.
+    pub(crate) fn http_with(&self, number: usize, request: &str, body: &str) -> (String, String) {
         let address = self.http[number - 1];
         let mut stream = TcpStream::connect(address).expect("the node listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("it can be set");
-        let request = format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let of_body = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        let request =
+            format!("{request} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{of_body}\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).expect("the node reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the node answers");
@@ -241,14 +259,27 @@ impl Cluster {
         (head.to_owned(), body.to_owned())
     }
 
-    /// Submits a job that goes on for a while.
+    /// Asks a node by HTTP until the answer begins as is wanted.
+    pub(crate) fn wait_for_http(&self, number: usize, request: &str, begin: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (head, body) = self.http(number, request);
+            if head.starts_with(begin) {
+                return;
+            }
+            assert!(Instant::now() < until, "{request}: {head}: {body}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Submits a job that goes on for longer than any test takes.
     pub(crate) fn submit_slow(&self, name: &str, more: &[&str]) -> String {
         let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data");
         let input = format!("input={examples}/flights-2013-01.csv.gz");
         let weather = format!("weather={examples}/weather-2013-01.csv.gz");
         let output = format!("output={}/out", self.path().display());
         let slow = ["submit", "flight-delays", "--name", name, "--checkpoint-interval", "200ms"];
-        let sets = ["--set", &input, "--set", &weather, "--set", &output, "--set", "rate=200"];
+        let sets = ["--set", &input, "--set", &weather, "--set", &output, "--set", "rate=20"];
         self.told(&slow.iter().chain(&sets).chain(more).copied().collect::<Vec<_>>())
     }
 }

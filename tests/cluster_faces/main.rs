@@ -1,5 +1,6 @@
 //! A cluster as people meet it: three processes, asked on the command line and by HTTP.
 
+mod agreed;
 mod cluster;
 mod states;
 
@@ -12,25 +13,47 @@ fn is_under_way(job: &Value) -> bool {
     job["state"] == "running" && job["checkpoints"]["newest"].as_u64() > Some(1)
 }
 
+fn words(command: &str) -> Vec<&str> {
+    command.split(' ').collect()
+}
+
+/// Demands that a job of three subtasks is shown as it is by `status`, `jobs` and `nodes`.
+fn expect_shown(job: &Value, [status, jobs, nodes]: &[String; 3]) {
+    // Where a node has more to do than the others at the moment, it gets fewer.
+    let slots = job["slots"].as_object().expect("it runs").clone();
+    let of = |node: &str| slots.get(node).and_then(Value::as_u64).unwrap_or_default();
+    assert_eq!(slots.values().filter_map(Value::as_u64).sum::<u64>(), 3, "{job}");
+    assert_eq!(job["settings"], json!({ "checkpoint_interval": "200ms" }));
+    assert!(status.starts_with("flights (number 1): running, run "), "{status}");
+    let places: Vec<String> = slots.iter().map(|(node, slots)| format!("{node} {slots}")).collect();
+    assert!(status.contains(&format!("\n  slots: {}\n", places.join(", "))), "{status}");
+    assert!(
+        jobs.starts_with("JOB      NUMBER  STATE    PARALLELISM  CHECKPOINT  RECORDS READ  WHY\nflights"),
+        "{jobs}"
+    );
+    assert_eq!(nodes.matches(" leader ").count(), 1, "{nodes}");
+    for node in ["n1", "n2", "n3"] {
+        let line = nodes.lines().find(|line| line.starts_with(node)).expect("it is listed");
+        assert!(line.contains(&format!("{} of 2", of(node))), "{nodes}");
+    }
+}
+
 #[test]
 fn a_job_is_followed_from_its_submission_to_its_end() {
     let cluster = Cluster::start();
     assert_eq!(cluster.told(&["jobs"]), "no jobs; `submit` makes one\n");
     let told = cluster.submit_slow("flights", &["--parallelism", "3"]);
     assert_eq!(told, "flights (number 1) is submitted; `status flights` shows how it gets on\n");
-    let job = cluster.wait_for("the job", &["status", "flights"], is_under_way);
-    assert_eq!(job["slots"], json!({ "n1": 1, "n2": 1, "n3": 1 }), "{job}");
-    assert_eq!(job["settings"], json!({ "checkpoint_interval": "200ms" }));
-    let status = cluster.told(&["status", "flights"]);
-    assert!(status.starts_with("flights (number 1): running, run "), "{status}");
-    assert!(status.contains("\n  slots: n1 1, n2 1, n3 1\n"), "{status}");
-    let jobs = cluster.told(&["jobs"]);
-    assert!(
-        jobs.starts_with("JOB      NUMBER  STATE    PARALLELISM  CHECKPOINT  RECORDS READ  WHY\nflights"),
-        "{jobs}"
-    );
-    let nodes = cluster.told(&["nodes"]);
-    assert_eq!((nodes.matches(" leader ").count(), nodes.matches("1 of 2").count()), (1, 3), "{nodes}");
+    // Where a busy machine begins another run meanwhile, it is looked again.
+    let job = loop {
+        let job = cluster.wait_for("the job", &["status", "flights"], is_under_way);
+        let told = ["status flights", "jobs", "nodes"].map(|asked| cluster.told(&words(asked)));
+        let after = cluster.wait_for("the job", &["status", "flights"], is_under_way);
+        if job["run"] == after["run"] {
+            expect_shown(&job, &told);
+            break job;
+        }
+    };
 
     let taken = cluster.told(&["savepoint", "flights"]);
     let words: Vec<&str> = taken.split(' ').collect();
@@ -50,6 +73,9 @@ fn a_job_is_followed_from_its_submission_to_its_end() {
     let told = cluster.told(&["cancel", "flights", "--with-savepoint"]);
     assert!(told.starts_with("flights is suspended at checkpoint "), "{told}");
     cluster.wait_for("its end", &["status", "flights"], |job| job["state"] == "suspended");
+    let told = cluster.told(&["cancel", "flights"]);
+    assert!(told.starts_with("flights is cancelled; its newest is checkpoint "), "{told}");
+    cluster.wait_for("its end", &["status", "flights"], |job| job["state"] == "cancelled");
 }
 
 #[test]
@@ -70,8 +96,15 @@ fn what_is_asked_wrongly_is_told_with_what_to_do() {
             .contains("--checkpoint-interval")
     );
     assert!(cluster.fails(2, &["jobs", "--node", "ftp://n1"]).contains("write http://HOST:PORT"));
-    let told = cluster.fails(3, &["jobs", "--node", "http://127.0.0.1:1"]);
+    let told = cluster.fails(3, &["jobs", "--node", "http://127.0.0.1:1", "--within", "0s"]);
     assert!(told.starts_with("error: no node answers at http://127.0.0.1:1"), "{told}");
+    // A busy machine may have no time for a second try.
+    let asks_again = ["300ms", "3s", "30s"].into_iter().any(|within| {
+        let told = cluster.fails(3, &["jobs", "--node", "http://127.0.0.1:1", "--within", within]);
+        let again = format!("; it is asked again for up to {within}\nerror: no node answers");
+        told.starts_with("no node answers at http://127.0.0.1:1") && told.contains(&again)
+    });
+    assert!(asks_again, "nothing is asked again");
     let ended = cluster.run(&["status", "flights", "--json"]);
     assert_eq!((ended.json()["exit_code"].clone(), ended.code), (json!(2), Some(2)));
 
@@ -80,13 +113,12 @@ fn what_is_asked_wrongly_is_told_with_what_to_do() {
     let problem: Value = serde_json::from_str(&body).expect("a problem is JSON");
     assert_eq!((&problem["status"], &problem["title"]), (&json!(404), &json!("Not Found")));
     assert!(cluster.http(1, "GET /..%2f..%2fetc/passwd").0.starts_with("HTTP/1.1 404 "));
-    assert!(cluster.http(3, "GET /readyz").0.starts_with("HTTP/1.1 200 "));
+    cluster.wait_for_http(3, "GET /readyz", "HTTP/1.1 200 ");
 
     cluster.kill(2);
     cluster.kill(3);
     // A leader that has lost its majority says so as soon as it has noticed.
-    let told = cluster.wait_to_fail(3, &["nodes"]);
-    assert!(told.contains("leads the cluster"), "{told}");
+    cluster.wait_to_fail(3, "leads the cluster", &["nodes", "--within", "0s"]);
     assert!(cluster.http(1, "GET /healthz").0.starts_with("HTTP/1.1 200 "));
 }
 
@@ -99,10 +131,16 @@ fn a_job_waits_for_room_and_is_waited_for() {
     let reason = waiting["reason"].as_str().expect("it says why");
     assert!(reason.contains("asks for 9 slots, and 6 are free on 3 nodes"), "{reason}");
     assert!(cluster.told(&["jobs"]).contains("9 slots"));
+    let told = cluster.fails(3, &["wait", "wide", "--timeout", "300ms", "--quiet"]);
+    assert_eq!(told, "error: wide has not ended within 300ms: it is waiting\n");
+    assert!(cluster.fails(2, &["wait", "narrow"]).contains("there is no job \"narrow\""));
 
     let done = cluster.run(&["submit", "hello", "--wait"]);
     assert_eq!((done.code, done.out.as_str()), (Some(0), ""), "{done:?}");
     assert!(done.err.contains("hello (number 2): finished after "), "{done:?}");
+    let ended = cluster.run(&["wait", "hello"]);
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{ended:?}");
+    assert!(ended.err.starts_with("hello (number 2): finished\n"), "{ended:?}");
     let lost = cluster.run(&["submit", "word-count", "--set", "input=not/there.txt", "--wait"]);
     assert_eq!((lost.code, lost.out.as_str()), (Some(1), ""), "{lost:?}");
     assert!(lost.err.contains("not/there.txt"), "{lost:?}");

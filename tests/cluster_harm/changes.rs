@@ -1,13 +1,13 @@
 //! Nodes that leave when they are asked to, and nodes that come.
 
 use crate::job::{Job, alone};
-use crate::kills::rate;
+use crate::kills::{SLOTS, leash};
 use crate::nodes::Nodes;
 
 /// Asks a node to leave, and demands that the job has moved and is not seen as one that failed.
 fn leave(nodes: &mut Nodes, job: &Job, what: &str, name: &str) {
     let leads = nodes.leader() == name;
-    let before = job.standing(nodes).unwrap();
+    let before = job.wait_for(nodes, "a run", |standing| standing.run > 0);
     job.harm(nodes, what, |nodes| nodes.node(name).leave());
     let status = nodes.node(name).ended();
     assert!(status.success(), "{what}: {status}\n{}", nodes.said());
@@ -21,12 +21,13 @@ fn leave(nodes: &mut Nodes, job: &Job, what: &str, name: &str) {
 #[test]
 fn a_job_grows_onto_a_node_that_comes() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(1));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(1));
     let new = nodes.add();
     nodes.expect_alive(4);
     job.harm(&mut nodes, "a node more, and the job rescaled", |nodes| {
-        nodes.command(&["rescale", "flight-delays", "--parallelism", "6"]);
+        // One more than the three had slots for.
+        nodes.command(&["rescale", "flight-delays", "--parallelism", "7"]);
     });
     job.wait_for(&nodes, "a place on the new node", |standing| standing.nodes.contains(&new));
     job.judge(&nodes, "on a node more");
@@ -35,8 +36,8 @@ fn a_job_grows_onto_a_node_that_comes() {
 #[test]
 fn a_job_moves_away_from_a_worker_that_leaves() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(1));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(1));
     let worker = job.worker(&nodes);
     leave(&mut nodes, &job, "SIGTERM of a worker", &worker);
     job.judge(&nodes, "behind a worker that left");
@@ -46,8 +47,8 @@ fn a_job_moves_away_from_a_worker_that_leaves() {
 #[ignore = "takes a quarter of a minute"]
 fn a_job_moves_away_from_a_leader_that_leaves() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(1));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(1));
     let leader = nodes.leader();
     leave(&mut nodes, &job, "SIGTERM of the leader", &leader);
     job.judge(&nodes, "behind a leader that left");

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long a node may think: it waits for a leader where none is known.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+/// How long a node may think: where no leader is known it waits for one for 5 s, and then says so.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a node answers; none where it does not, or refuses.
 pub(crate) fn get(node: SocketAddr, path: &str) -> Option<String> {

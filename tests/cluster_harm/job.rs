@@ -1,20 +1,27 @@
-//! `flight-delays` on a cluster, slow enough to be harmed, and what it has to write.
+//! `flight-delays` on a cluster, on a leash until it was harmed, and what it has to write.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
+use watershed::core::Run;
 use watershed::core::checkpoint::Manifest;
-use watershed_protocol::checkpoint::certify_manifest;
 use watershed_state::CheckpointStore;
 use watershed_state::inspect::Offline;
 
+use crate::cuts;
 use crate::nodes::Nodes;
 use crate::process::{Process, watershed};
 
 const OUTPUTS: [&str; 5] = ["hourly", "carriers", "rotations", "weather", "top_routes"];
+
+/// The file that keeps a job from its end as long as it is there, see [`Node`](crate::node::Node).
+const LEASH: &str = "leash";
 
 /// One job at a time, so that what is measured is not another test's work.
 static ONE: Mutex<()> = Mutex::new(());
@@ -50,6 +57,8 @@ fn undisturbed() -> &'static Vec<Vec<String>> {
 
 /// A job that has been submitted.
 pub(crate) struct Job {
+    /// Its pipeline, after which it is called.
+    pub(crate) name: &'static str,
     parallelism: u32,
 }
 
@@ -61,6 +70,8 @@ pub(crate) struct Standing {
     pub(crate) restarts: u64,
     /// The nodes that have subtasks of it.
     pub(crate) nodes: Vec<String>,
+    /// How many slots they give it.
+    pub(crate) slots: u64,
     /// When its newest checkpoint was completed, where the node that leads has seen it.
     pub(crate) completed_at: Option<Instant>,
     /// What it waits for, or why it failed.
@@ -68,33 +79,62 @@ pub(crate) struct Standing {
 }
 
 impl Job {
-    /// Submits it, and waits until it has checkpoints. It reads so many flights a second, of 27,004.
-    pub(crate) fn submit(nodes: &Nodes, parallelism: u32, rate: u32) -> Job {
-        Job::submit_with(nodes, parallelism, rate, &["--checkpoint-interval", "200ms"])
+    /// Submits it, and waits until it has checkpoints. Until it is [let go](Job::let_go), it reads fewer than so many flights
+    /// in a run, of 27,004.
+    pub(crate) fn submit(nodes: &Nodes, parallelism: u32, leash: u32) -> Job {
+        Job::submit_with(nodes, parallelism, leash, &["--checkpoint-interval", "200ms"])
     }
 
     /// As [`Job::submit`], with these settings alone.
-    pub(crate) fn submit_with(nodes: &Nodes, parallelism: u32, rate: u32, settings: &[&str]) -> Job {
-        let (parallel, rate) = (parallelism.to_string(), format!("rate={rate}"));
-        let mut arguments = vec!["submit", "flight-delays", "--parallelism", &parallel, "--set", &rate];
-        arguments.extend(["--set", "output=out"]);
+    pub(crate) fn submit_with(nodes: &Nodes, parallelism: u32, leash: u32, settings: &[&str]) -> Job {
+        Job::submit_pipeline(nodes, "flight-delays", parallelism, leash, settings)
+    }
+
+    /// Submits any pipeline with these settings, and waits until it has checkpoints. Until it is [let go](Job::let_go), each
+    /// subtask of a source reads fewer than so many records in a run.
+    pub(crate) fn submit_pipeline(
+        nodes: &Nodes,
+        name: &'static str,
+        parallelism: u32,
+        leash: u32,
+        settings: &[&str],
+    ) -> Job {
+        // All are kept, so that what each run went on from can be looked at in the end.
+        fs::write(nodes.folder().join("watershed.toml"), "[checkpoints]\nretain = 100000\n").unwrap();
+        fs::write(nodes.folder().join(LEASH), leash.to_string()).unwrap();
+        let parallel = parallelism.to_string();
+        let mut arguments = vec!["submit", name, "--parallelism", &parallel, "--set", "output=out"];
         arguments.extend(settings);
         nodes.command(&arguments);
-        let job = Job { parallelism };
+        let job = Job { name, parallelism };
         job.wait_for(nodes, "a checkpoint", |standing| standing.completed_at.is_some());
         job
+    }
+
+    /// Lets it read as fast as it can, and waits for its end.
+    #[track_caller]
+    pub(crate) fn let_go(&self, nodes: &Nodes) {
+        if let Err(error) = fs::remove_file(nodes.folder().join(LEASH)) {
+            assert_eq!(error.kind(), io::ErrorKind::NotFound, "only a job that was let go has no leash");
+        }
+        self.wait_for(nodes, "the end", |standing| standing.state == "finished");
+    }
+
+    fn path(&self) -> String {
+        format!("/api/v1/jobs/{}", self.name)
     }
 
     /// How it stands, if anybody can say.
     pub(crate) fn standing(&self, nodes: &Nodes) -> Option<Standing> {
         let asked = Instant::now();
-        let said = nodes.ask("/api/v1/jobs/flight-delays")?;
+        let said = nodes.ask(&self.path())?;
         let completed_at = said["checkpoints"]["age_seconds"].as_f64();
         Some(Standing {
             state: said["state"].as_str()?.to_owned(),
             run: said["run"].as_u64().unwrap_or_default(),
             restarts: said["checkpoints"]["restarts"].as_u64()?,
             nodes: said["slots"].as_object()?.keys().cloned().collect(),
+            slots: said["slots"].as_object()?.values().filter_map(Value::as_u64).sum(),
             // Not later than it was.
             completed_at: completed_at.and_then(|age| asked.checked_sub(Duration::from_secs_f64(age))),
             reason: said["reason"].as_str().unwrap_or_default().to_owned(),
@@ -128,16 +168,18 @@ impl Job {
     /// run had been seen.
     #[track_caller]
     pub(crate) fn harm(&self, nodes: &mut Nodes, what: &str, harm: impl FnOnce(&mut Nodes)) -> Duration {
-        let before = self.wait_for(nodes, what, |standing| standing.run > 0);
-        assert_eq!(before.state, "running", "{what}: it comes too late");
-        let begun = Instant::now();
-        harm(nodes);
         let in_time = |standing: &Standing| {
             assert_ne!(
                 standing.state, "finished",
                 "{what}: the job has ended, and there was no run behind it"
             );
         };
+        let before = self.wait_for(nodes, what, |standing| {
+            in_time(standing);
+            standing.run > 0 && standing.state == "running"
+        });
+        let begun = Instant::now();
+        harm(nodes);
         self.wait_for(nodes, &format!("a run behind {what}"), |standing| {
             in_time(standing);
             standing.run > before.run
@@ -155,34 +197,48 @@ impl Job {
         recovery
     }
 
-    /// Waits for its end, and demands that it has written what an undisturbed run writes, and kept only sound checkpoints.
+    /// Lets it go, and demands that it has written what an undisturbed run writes, and kept only sound checkpoints.
     #[track_caller]
     pub(crate) fn judge(&self, nodes: &Nodes, what: &str) {
-        self.wait_for(nodes, "the end", |standing| standing.state == "finished");
+        self.let_go(nodes);
         let found = outputs(nodes.folder());
         for ((output, expected), found) in OUTPUTS.iter().zip(undisturbed()).zip(&found) {
             let (rows, there) = (expected.len(), found.len());
             assert!(expected == found, "{what}: {output} has {there} lines, of {rows}, or others");
         }
-        let proved = self.prove(nodes, what);
-        assert!(proved > 0, "{what}: no checkpoint is left");
+        let proved = self.prove(nodes, what).len();
         println!("{what}: same output at parallelism {}, {proved} checkpoints proved", self.parallelism);
     }
 
-    /// Proves every checkpoint that is there, and returns how many there are.
-    fn prove(&self, nodes: &Nodes, what: &str) -> usize {
-        let certify = |manifest: &Manifest, base: Option<&Manifest>| {
-            certify_manifest(manifest, base).err().iter().map(ToString::to_string).collect()
-        };
-        let number = nodes.ask("/api/v1/jobs/flight-delays").unwrap()["number"].to_string();
-        let store = nodes.folder().join("checkpoints").join(format!("flight-delays-{number}"));
+    /// Proves every checkpoint that is there, by the engine's own rules and by others, and returns all of them.
+    #[track_caller]
+    pub(crate) fn prove(&self, nodes: &Nodes, what: &str) -> Vec<Manifest> {
+        let said = nodes.wait_for("word of the job", || nodes.ask(&self.path()));
+        let number = said["number"].to_string();
+        let store = nodes.folder().join("checkpoints").join(format!("{}-{number}", self.name));
         let offline = Offline::of(CheckpointStore::at(&store, None).unwrap(), None);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let (reports, unread) = runtime.block_on(offline.verify_all(&certify)).unwrap();
-        assert_eq!(unread, [] as [String; 0], "{what}");
-        for report in &reports {
-            assert!(report.is_sound(), "{what}: {report}");
-        }
-        reports.len()
+        let manifests = runtime.block_on(cuts::prove(&offline, what));
+        self.demand_restored(nodes, &manifests, what);
+        manifests
+    }
+
+    /// Demands that each later run has gone on from a checkpoint of an earlier one. The same output would come of a job that
+    /// began anew each time.
+    #[track_caller]
+    fn demand_restored(&self, nodes: &Nodes, manifests: &[Manifest], what: &str) {
+        assert!(!manifests.is_empty(), "{what}: no checkpoint is left");
+        let runs: BTreeSet<Run> = manifests.iter().map(|manifest| manifest.run).collect();
+        let restored: BTreeSet<Run> =
+            cuts::restored(manifests).iter().map(|(manifest, _)| manifest.run).collect();
+        let later: BTreeSet<Run> = runs.iter().skip(1).copied().collect();
+        assert_eq!(
+            restored,
+            later,
+            "{what}: runs that have gone on, and those that should\n{}",
+            nodes.said()
+        );
+        let runs_of = self.wait_for(nodes, "the last run", |_| true).run;
+        assert!(runs_of == 1 || !later.is_empty(), "{what}: {runs_of} runs, and checkpoints of {runs:?}");
     }
 }

@@ -5,9 +5,13 @@ use std::time::Duration;
 use crate::job::{Job, alone};
 use crate::nodes::Nodes;
 
-/// How many flights are read a second, where they are to last for this many harms.
-pub(crate) fn rate(harms: u32) -> u32 {
-    27_004 / (6 + 7 * harms)
+/// How many slots a node has: too few for the three of a job, so that no node has all of it, however busy the others are.
+pub(crate) const SLOTS: u32 = 2;
+
+/// How long the leash is of a job that is to last for this many harms: each begins a run, or two where the machine does
+/// harm of its own.
+pub(crate) fn leash(harms: u32) -> u32 {
+    27_004 / (4 + 2 * harms)
 }
 
 /// Kills nodes, and starts them again where a majority is gone.
@@ -37,9 +41,9 @@ pub(crate) fn harm(nodes: &mut Nodes, job: &Job, what: &str, names: &[String]) -
 #[test]
 fn a_job_outlives_a_worker_and_the_leader() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
+    let mut nodes = Nodes::start(3, SLOTS);
     let settings = ["--checkpoint-interval", "200ms", "--state-backend", "disk"];
-    let job = Job::submit_with(&nodes, 3, rate(2), &settings);
+    let job = Job::submit_with(&nodes, 3, leash(2), &settings);
     let worker = job.worker(&nodes);
     harm(&mut nodes, &job, "kill -9 of a worker", &[worker]);
     let leader = nodes.leader();
@@ -51,8 +55,8 @@ fn a_job_outlives_a_worker_and_the_leader() {
 #[ignore = "takes a quarter of a minute"]
 fn a_job_outlives_the_leader_and_a_worker_at_once() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(1));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(1));
     let both = [nodes.leader(), job.worker(&nodes)];
     harm(&mut nodes, &job, "kill -9 of the leader and a worker", &both);
     job.judge(&nodes, "behind the leader and a worker");
@@ -62,8 +66,8 @@ fn a_job_outlives_the_leader_and_a_worker_at_once() {
 #[ignore = "takes a quarter of a minute"]
 fn a_job_outlives_both_followers_at_once() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(1));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(1));
     let leader = nodes.leader();
     let followers: Vec<String> = nodes.names().into_iter().filter(|name| *name != leader).collect();
     harm(&mut nodes, &job, "kill -9 of both followers", &followers);
@@ -74,8 +78,8 @@ fn a_job_outlives_both_followers_at_once() {
 #[ignore = "takes half a minute"]
 fn a_job_outlives_all_nodes() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(2));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(2));
     for what in ["kill -9 of all", "kill -9 of all, again"] {
         let all = nodes.names();
         harm(&mut nodes, &job, what, &all);
@@ -87,8 +91,8 @@ fn a_job_outlives_all_nodes() {
 #[ignore = "takes a minute"]
 fn a_job_outlives_leader_after_leader() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit(&nodes, 3, rate(6));
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit(&nodes, 3, leash(6));
     for kill in 1..=6 {
         let leader = nodes.leader();
         harm(&mut nodes, &job, &format!("kill -9 of leader {kill}"), &[leader]);
@@ -103,8 +107,8 @@ const MEASURED_KILLS: u32 = 50;
 #[ignore = "takes a quarter of an hour"]
 fn recovery_from_many_kills_with_default_settings() {
     let _alone = alone();
-    let mut nodes = Nodes::start(3, 4);
-    let job = Job::submit_with(&nodes, 3, rate(2 * MEASURED_KILLS), &[]);
+    let mut nodes = Nodes::start(3, SLOTS);
+    let job = Job::submit_with(&nodes, 3, leash(2 * MEASURED_KILLS), &[]);
     let (mut workers, mut leaders) = (Vec::new(), Vec::new());
     for kill in 1..=MEASURED_KILLS {
         if let Some(worker) = job.worker_now(&nodes) {

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`kills`] | SIGKILL of a worker, of the leader, of two nodes at once, of all, which are started again |
 //! | [`stills`] | SIGSTOP of a worker and of the leader, and SIGCONT when others have taken over |
+//! | [`steps`] | SIGKILL, SIGSTOP or sleep of one node alone or of all, exactly at a step of a checkpoint |
 //! | [`changes`] | SIGTERM of a worker and of the leader; a node more, and a job that grows onto it |
 //! | [`sizes`] | clusters of 3, 5 and 8 nodes: the job, and what membership costs each node |
 //!
@@ -23,13 +24,17 @@
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
 mod changes;
+#[path = "../harm/cuts.rs"]
+mod cuts;
 mod http;
 mod job;
 mod kills;
 mod node;
 mod nodes;
+mod order;
 #[path = "../harm/process.rs"]
 #[expect(dead_code, reason = "a process that is one job is killed elsewhere")]
 mod process;
 mod sizes;
+mod steps;
 mod stills;

@@ -33,11 +33,17 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// Starts as many nodes, each with so many slots, and waits until all see each other.
     pub(crate) fn start(count: usize, slots: u32) -> Self {
+        Self::start_as(count, slots, |_| {})
+    }
+
+    /// The same with nodes that are made otherwise before they begin.
+    pub(crate) fn start_as(count: usize, slots: u32, make: impl FnOnce(&mut [Node])) -> Self {
         let folder = TempDir::new().unwrap();
         certify(folder.path());
-        let nodes: Vec<Node> =
+        let mut nodes: Vec<Node> =
             (1..=count).map(|number| Node::new(&format!("n{number}"), folder.path())).collect();
-        let named = nodes.iter().take(COORDINATORS).map(|node| format!("{}={}", node.name, node.links));
+        make(&mut nodes);
+        let named = nodes.iter().take(COORDINATORS).map(|node| format!("{}={}", node.name, node.reached()));
         let coordinators = named.collect::<Vec<_>>().join(",");
         let mut nodes = Nodes { nodes, folder, coordinators, slots };
         for index in 0..count {
@@ -94,7 +100,9 @@ impl Nodes {
             .map(|node| format!("http://{}", node.http))
             .collect();
         let mut command = crate::process::watershed(self.folder(), arguments);
-        let output = command.args(["--node", &urls.join(",")]).output().expect("the program starts");
+        // Who leads may be elected only now, and that takes its time on a busy machine.
+        command.args(["--node", &urls.join(","), "--within", "120s"]);
+        let output = command.output().expect("the program starts");
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {said}\n{}", self.said());
         said.into_owned()
@@ -141,6 +149,11 @@ impl Nodes {
     /// What all nodes have said last.
     pub(crate) fn said(&self) -> String {
         self.nodes.iter().map(Node::said).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// All that a node has said, in all its lives.
+    pub(crate) fn all_said(&self, name: &str) -> String {
+        self.nodes.iter().find(|node| node.name == name).unwrap().all_said()
     }
 
     /// What a node shows of itself to whoever measures.

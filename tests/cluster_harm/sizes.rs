@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::job::{Job, alone};
+use crate::kills::leash;
 use crate::nodes::Nodes;
 
 /// How long an idle cluster is looked at.
@@ -32,7 +33,8 @@ fn spent(nodes: &mut Nodes) -> (f64, f64, Duration) {
 /// Measures an idle cluster, runs the job at full speed, and demands its output.
 fn run(count: usize) {
     let begun = Instant::now();
-    let mut nodes = Nodes::start(count, 4);
+    // With one slot each, a node that is busy at the moment gets its part of the job all the same.
+    let mut nodes = Nodes::start(count, 1);
     let up = begun.elapsed();
     std::thread::sleep(Duration::from_secs(1));
     let (begun, before) = (Instant::now(), spent(&mut nodes));
@@ -46,12 +48,16 @@ fn run(count: usize) {
         (after.2 - before.2).as_secs_f64() * 100.0 / each
     );
     assert!(after.1 > before.1, "nodes that are linked talk to each other");
+    let job = Job::submit(&nodes, count as u32, leash(1));
+    let on_all = job.wait_for(&nodes, "a place on every node", |standing| standing.nodes.len() == count);
     let begun = Instant::now();
-    let job = Job::submit(&nodes, count as u32, 5000);
-    let standing = job.standing(&nodes).expect("the cluster answers");
+    job.let_go(&nodes);
+    println!(
+        "{count} nodes: the rest of the job took {:.1?} on {}",
+        begun.elapsed(),
+        on_all.nodes.join(", ")
+    );
     job.judge(&nodes, &format!("{count} nodes"));
-    println!("{count} nodes: the job took {:.1?} on {}", begun.elapsed(), standing.nodes.join(", "));
-    assert!(standing.nodes.len() == count || standing.state == "finished", "{standing:?}");
 }
 
 #[test]

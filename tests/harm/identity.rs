@@ -1,6 +1,6 @@
 //! A state directory that is somebody else's, or in use.
 
-use std::time::{Duration, Instant};
+use nix::sys::signal::Signal;
 
 use crate::ledger::Ledger;
 use crate::process::{Process, watershed};
@@ -29,14 +29,13 @@ fn a_state_directory_of_another_job_or_key_group_count_is_refused_and_stays_as_i
 #[test]
 fn a_second_process_on_a_directory_is_refused_and_harms_the_first_in_nothing() {
     let mut ledger = Ledger::new();
-    ledger.events = 12_000;
-    let first = Process::start(&mut ledger.command("", 2));
-    let begun = Instant::now();
-    while !ledger.state().join("meta.log").exists() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the first process does not begin");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    ledger.events = 3000;
+    // It stops itself, and so has the directory for as long as it takes.
+    let stops = "coordinator::after_decision=1*return(stop)->off";
+    let mut first = Process::start(&mut ledger.command(stops, 2));
+    first.wait_until("it stands still", Process::stands_still);
     let said = refused(&mut ledger.command("", 2));
+    first.signal(Signal::SIGCONT);
     assert!(said.contains("is in use by another process"), "{said}");
     first.end().expect_done("the first process");
     ledger.judge("behind the second process");

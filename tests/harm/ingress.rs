@@ -6,12 +6,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::ports;
 use crate::process::{Process, watershed};
 use crate::state::{newest_if_any, prove};
 
@@ -88,6 +89,13 @@ fn statistics(folder: &Path) -> Vec<String> {
     lines
 }
 
+/// Whether somebody has bound this for UDP. To try it by binding would keep the job out meanwhile.
+fn is_bound(address: SocketAddr) -> bool {
+    let sockets = fs::read_to_string("/proc/net/udp").unwrap();
+    let port = format!(":{:04X}", address.port());
+    sockets.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|local| local.ends_with(&port))
+}
+
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -125,7 +133,7 @@ fn survive(job: &Listening, send: impl Fn(&Listening, &[String])) {
 
 #[test]
 fn what_comes_over_tcp_counts_once_whenever_the_job_is_killed() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = ports::free();
     survive(&Listening::on("tcp", address), |job, part| {
         let mut peer = None;
         wait_for("the listener", || {
@@ -139,11 +147,11 @@ fn what_comes_over_tcp_counts_once_whenever_the_job_is_killed() {
 
 #[test]
 fn what_comes_over_udp_and_was_logged_counts_once_whenever_the_job_is_killed() {
-    let address = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = ports::free();
     survive(&Listening::on("udp", address), |job, part| {
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         // The system drops what comes before anybody listens, and what finds no room.
-        wait_for("the listener", || UdpSocket::bind(address).is_err());
+        wait_for("the listener", || is_bound(address));
         for few in part.chunks(50) {
             few.iter().for_each(|line| drop(peer.send_to(line.as_bytes(), address)));
             job.wait_for_logged(&few[few.len() - 1]);

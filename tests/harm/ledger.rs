@@ -8,6 +8,13 @@ use tempfile::TempDir;
 use crate::process::{Ended, Process, watershed};
 use crate::state::prove;
 
+/// How many events a second are booked: the rates that are tried, in turn, until a job lives long enough to be harmed where it
+/// is to be. How many checkpoints it has time for is the machine's affair. At the last it lives for four minutes.
+pub(crate) const RATES: [u64; 4] = [6000, 1200, 240, 25];
+
+/// How many events a second are booked by a job that goes on behind its harm.
+pub(crate) const RATE_BEHIND: u64 = 20_000;
+
 /// A place for a ledger, its state, and what is to be booked there.
 pub(crate) struct Ledger {
     folder: TempDir,
@@ -23,7 +30,17 @@ impl Ledger {
     pub(crate) fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let state = folder.path().join("state");
-        Ledger { folder, events: 6000, rate: 6000, interval: "50ms", state }
+        Ledger { folder, events: 6000, rate: RATES[0], interval: "50ms", state }
+    }
+
+    /// A ledger whose job was harmed as `harm` says, which tells whether it could; ever slower ones are tried.
+    pub(crate) fn harmed(harm: impl Fn(&mut Ledger) -> bool) -> Option<Self> {
+        RATES.into_iter().find_map(|rate| {
+            let mut ledger = Ledger { rate, ..Ledger::new() };
+            let is_harmed = harm(&mut ledger);
+            println!("{rate} events a second: {}", if is_harmed { "harmed" } else { "it was over before" });
+            is_harmed.then(|| Ledger { rate: RATE_BEHIND, ..ledger })
+        })
     }
 
     /// Keeps its checkpoints in a directory elsewhere.
@@ -66,6 +83,17 @@ impl Ledger {
         Process::start(&mut self.command(failpoints, parallelism)).end()
     }
 
+    /// Lets a process book until it is killed at a failpoint; whether it was, before it came to its end.
+    #[track_caller]
+    pub(crate) fn dies(&self, failpoints: &str, parallelism: u32) -> bool {
+        let ended = self.book(failpoints, parallelism);
+        if ended.code == Some(0) {
+            return false;
+        }
+        assert!(ended.is_killed() && ended.said.contains("harm: killed at "), "{failpoints}: {ended:?}");
+        true
+    }
+
     /// Demands that every event was booked once, in order, in the table and in the files alike, and that all
     /// checkpoints that are left are sound.
     #[track_caller]
@@ -79,7 +107,7 @@ impl Ledger {
             .expect("python3 judges the results: install it (`.ci/run` does), and see that it is in PATH");
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{what}: {said}");
-        assert!(prove(&self.state, what) > 0, "{what}: no checkpoint is left");
+        assert!(!prove(&self.state, what).is_empty(), "{what}: no checkpoint is left");
         assert_eq!(self.drafts(), [] as [String; 0], "{what}: drafts are left over");
     }
 }

@@ -18,15 +18,21 @@ use crate::process::{Ended, Process};
 
 /// Names the folder of the job to the process that is it.
 const FOLDER: &str = "POISONED_JOB_FOLDER";
+/// Names to it for how many microseconds it rests after each 16 records.
+const REST: &str = "POISONED_JOB_REST";
+
+/// The rests that are tried, in turn, until a job is killed at all: how many checkpoints a job has time for is the
+/// machine's affair, and the longest makes the job take half a minute.
+const RESTS: [u64; 4] = [400, 2_500, 25_000, 160_000];
 
 const COUNT: u64 = 3000;
 const POISON: [u64; 2] = [1400, 2700];
 
 /// Keeps its letters twice: in files that are staged, and in the file that shows them at once.
-fn describe(pipeline: &Pipeline, folder: &Path) {
-    let numbers = pipeline.source(Numbers::up_to(COUNT)).uid("numbers").map(|n| {
+fn describe(pipeline: &Pipeline, folder: &Path, rest: Duration) {
+    let numbers = pipeline.source(Numbers::up_to(COUNT)).uid("numbers").map(move |n| {
         if n % 16 == 0 {
-            std::thread::sleep(Duration::from_micros(400));
+            std::thread::sleep(rest);
         }
         n
     });
@@ -46,23 +52,36 @@ fn describe(pipeline: &Pipeline, folder: &Path) {
 fn the_job() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let folder = Path::new(&folder);
+    let rest = Duration::from_micros(std::env::var(REST).unwrap().parse().unwrap());
     let checkpoints =
         CheckpointConfig { interval: Some(Duration::from_millis(10)), ..CheckpointConfig::default() };
     let poison = PoisonConfig { policy: PoisonPolicy::Quarantine, ..PoisonConfig::default() };
     let config =
         Config { checkpoints, poison, arbiters: 2, parallelism: 2, poll_records: 16, ..Config::default() };
     let job = Job::describe("poisoned", |pipeline| {
-        describe(pipeline, folder);
+        describe(pipeline, folder, rest);
         Ok(())
     });
     job.unwrap().config(config).state_directory(folder.join("state")).run().unwrap();
 }
 
-fn live(folder: &Path, failpoints: &str) -> Ended {
+fn live(folder: &Path, rest: u64, failpoints: &str) -> Ended {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["poison::the_job", "--exact", "--ignored", "--nocapture"]);
-    command.env(FOLDER, folder).env("FAILPOINTS", failpoints);
+    command.env(FOLDER, folder).env(REST, rest.to_string()).env("FAILPOINTS", failpoints);
     Process::start(&mut command).end()
+}
+
+/// Starts the job again and again until it is done; how often it was killed.
+fn live_until_done(folder: &Path, rest: u64, failpoints: &str) -> u32 {
+    for life in 0..30 {
+        let ended = live(folder, rest, if life < 12 { failpoints } else { "" });
+        if !ended.is_killed() {
+            ended.expect_done(failpoints);
+            return life;
+        }
+    }
+    panic!("{failpoints}: the job does not get on");
 }
 
 /// The values of all lines of a file, or of all files of a folder.
@@ -86,22 +105,16 @@ fn a_job_that_is_killed_around_a_quarantine_has_one_letter_of_each_record() {
         "coordinator::after_decision=2*off->return(kill)",
         "sink::before_commit=14*off->return(kill)",
     ] {
-        let folder = TempDir::new().unwrap();
-        let (mut lives, mut killed) = (0, 0);
-        loop {
-            lives += 1;
-            assert!(lives < 30, "{failpoints}: the job does not get on");
-            let ended = live(folder.path(), if lives <= 12 { failpoints } else { "" });
-            if ended.is_killed() {
-                killed += 1;
-                continue;
-            }
-            ended.expect_done(failpoints);
-            break;
-        }
-        println!("{failpoints}: killed {killed} times");
-        // How often depends on how many checkpoints the machine finds time for.
-        assert!(killed >= 1, "{failpoints}: never killed");
+        let (folder, _) = RESTS
+            .into_iter()
+            .map(|rest| {
+                let folder = TempDir::new().unwrap();
+                let killed = live_until_done(folder.path(), rest, failpoints);
+                println!("{failpoints}: killed {killed} times, resting for {rest} us");
+                (folder, killed)
+            })
+            .find(|(_, killed)| *killed > 0)
+            .unwrap_or_else(|| panic!("{failpoints}: never killed"));
         let numbers = values(&folder.path().join("out"));
         let mut counts: BTreeMap<u64, u32> = (0..COUNT).map(|n| (n, 0)).collect();
         numbers.iter().for_each(|n| *counts.get_mut(&n.as_u64().unwrap()).unwrap() += 1);

@@ -1,20 +1,21 @@
-//! What clients did and were told, in its order, and in formats that checkers read.
+//! What clients did and were told in one run of the job, in its order.
 
-use std::fmt::Write;
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use serde_json::{Value, json};
+use crate::lists::Part;
+use crate::told::Told;
 
 /// One step of a transaction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     Append {
-        list: u64,
+        part: Part,
         element: u64,
     },
     /// None before it is known.
     Read {
-        list: u64,
+        part: Part,
         elements: Option<Vec<u64>>,
     },
 }
@@ -30,90 +31,108 @@ pub(crate) enum Fate {
     Open,
 }
 
-struct Entry {
-    fate: Fate,
-    process: u64,
-    steps: Vec<Step>,
+/// A transaction, as it begins or as it ends.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) fate: Fate,
+    pub(crate) process: u64,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What a run has found of the one before it.
+#[derive(Debug)]
+pub(crate) struct Heritage {
+    /// The run before it.
+    pub(crate) run: u64,
+    /// All parts of its lists, as they will be as long as this run lasts: nobody appends to them any more.
+    pub(crate) parts: BTreeMap<Part, Vec<u64>>,
 }
 
 /// The history of one run of the job.
 #[derive(Default)]
-pub(crate) struct History(Mutex<Vec<Entry>>);
+pub(crate) struct History {
+    entries: Mutex<Vec<Entry>>,
+    heritage: OnceLock<Heritage>,
+}
+
+/// Where processes begin that stand for what a run before has left undone: behind all others.
+const UNDONE: u64 = 1 << 40;
 
 impl History {
     /// Notes something at the moment at which it is called.
     pub(crate) fn note(&self, process: u64, fate: Fate, steps: Vec<Step>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Entry { fate, process, steps });
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).push(Entry { fate, process, steps });
     }
 
-    /// How many transactions were done.
-    pub(crate) fn done(&self) -> usize {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.iter().filter(|entry| entry.fate == Fate::Done).count()
+    /// Notes what the run has found of the one before it.
+    pub(crate) fn inherit(&self, heritage: Heritage) {
+        self.heritage.set(heritage).expect("a run begins once");
     }
 
-    /// As Elle reads it: one operation a line, `list-append`.
-    pub(crate) fn elle(&self) -> String {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let step = |step: &Step| match step {
-            Step::Append { list, element } => json!(["append", list, element]),
-            Step::Read { list, elements } => json!(["r", list, elements]),
-        };
-        let line = |(index, entry): (usize, &Entry)| {
-            let fate = match entry.fate {
-                Fate::Invoked => "invoke",
-                Fate::Done => "ok",
-                Fate::Failed => "fail",
-                Fate::Open => "info",
-            };
-            let value: Vec<Value> = entry.steps.iter().map(step).collect();
-            let process = entry.process;
-            json!({ "index": index, "type": fate, "f": "txn", "process": process, "value": value })
-                .to_string()
-                + "\n"
-        };
-        entries.iter().enumerate().map(line).collect()
+    /// What the run has found of the one before it, if there was one.
+    pub(crate) fn heritage(&self) -> Option<&Heritage> {
+        self.heritage.get()
     }
 
-    /// As Plume reads it: `w(key,value,session,transaction)` and `r(..)`. A register of one value has the last element of the
-    /// list; what may have happened is written, and what has failed is left out.
-    pub(crate) fn plume(&self) -> String {
-        let entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut text = String::new();
-        for (number, entry) in entries.iter().enumerate() {
-            let is_told = entry.fate == Fate::Done;
-            let is_written = is_told || entry.fate == Fate::Open;
-            for step in &entry.steps {
-                match step {
-                    Step::Append { list, element } if is_written => {
-                        writeln!(text, "w({list},{element},{},{number})", entry.process).unwrap();
-                    }
-                    Step::Read { list, elements: Some(elements) } if is_told && !elements.is_empty() => {
-                        let last = elements[elements.len() - 1];
-                        writeln!(text, "r({list},{last},{},{number})", entry.process).unwrap();
-                    }
-                    Step::Append { .. } | Step::Read { .. } => {}
+    /// All that was done, and what the run before it has left undone: that must not come back.
+    pub(crate) fn told(&self, before: Option<&History>) -> Told {
+        let undone = self.heritage().zip(before);
+        let mut entries: Vec<Entry> = undone.map(|(found, before)| before.undone(found)).unwrap_or_default();
+        entries.extend(self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        Told(entries)
+    }
+
+    /// What has been appended in this run and is not found by the next one. SUBTLE: of what a session does not know to have
+    /// been appended it may come yet, in the next run.
+    fn undone(&self, found: &Heritage) -> Vec<Entry> {
+        let mut fates = BTreeMap::new();
+        for Entry { fate, steps, .. } in self.entries.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            for step in steps {
+                if let Step::Append { part, element } = step
+                    && part.run() == found.run
+                {
+                    let fate = match fate {
+                        Fate::Invoked | Fate::Open => Fate::Open,
+                        Fate::Done | Fate::Failed => Fate::Failed,
+                    };
+                    fates.insert((*part, *element), fate);
                 }
             }
         }
-        text
+        fates.retain(|(part, element), _| {
+            found.parts.get(part).is_none_or(|elements| !elements.contains(element))
+        });
+        let entries = fates.into_iter().zip(UNDONE..).flat_map(|(((part, element), fate), process)| {
+            [Fate::Invoked, fate].map(|fate| {
+                let steps = vec![Step::Append { part, element }];
+                Entry { fate, process, steps }
+            })
+        });
+        entries.collect()
     }
 }
 
-#[test]
-fn a_history_is_told_in_both_formats() {
-    let history = History::default();
-    let append = |element| vec![Step::Append { list: 7, element }];
-    history.note(1, Fate::Invoked, append(1));
-    history.note(1, Fate::Done, append(1));
-    history.note(2, Fate::Invoked, vec![Step::Read { list: 7, elements: None }]);
-    history.note(2, Fate::Done, vec![Step::Read { list: 7, elements: Some(vec![1]) }]);
-    history.note(1, Fate::Failed, append(2));
-    history.note(1, Fate::Open, append(3));
-    let lines: Vec<Value> = history.elle().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let expected = json!({ "index": 3, "type": "ok", "f": "txn", "process": 2, "value": [["r", 7, [1]]] });
-    assert_eq!((lines.len(), &lines[3]), (6, &expected));
-    assert_eq!(lines[2]["value"], json!([["r", 7, null]]));
-    assert_eq!(history.plume(), "w(7,1,1,1)\nr(7,1,2,3)\nw(7,3,1,5)\n");
-    assert_eq!(history.done(), 2);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lists::List;
+
+    #[test]
+    fn what_a_run_does_not_find_of_the_one_before_has_failed_or_may_come_yet() {
+        let part = List::of(1, 0, 8).part(0);
+        let append = |element| vec![Step::Append { part, element }];
+        let before = History::default();
+        for (element, fate) in [(1, Fate::Done), (2, Fate::Done), (3, Fate::Failed), (4, Fate::Open)] {
+            before.note(7, Fate::Invoked, append(element));
+            before.note(7, fate, append(element));
+        }
+        let after = History::default();
+        after.inherit(Heritage { run: 1, parts: BTreeMap::from([(part, vec![1])]) });
+        let Told(entries) = after.told(Some(&before));
+        let ends = entries.iter().filter(|entry| entry.fate != Fate::Invoked);
+        let ends: Vec<_> = ends.map(|entry| (entry.fate, entry.steps.clone())).collect();
+        assert_eq!(ends, [(Fate::Failed, append(2)), (Fate::Failed, append(3)), (Fate::Open, append(4))]);
+        assert_eq!(entries.len(), 6);
+        assert_eq!(History::default().told(Some(&before)).0.len(), 0, "the first run of all finds nothing");
+    }
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import compare
 import cross_check
+import cuts
 import flight_delays
 import inventory
 import ledger
@@ -328,6 +329,14 @@ class LiveRules(unittest.TestCase):
         self.check([self.decision(0, 0, 1), self.decision(0, 0, 0), self.decision(1, 0, 0)], doubled=1, backwards=1)
 
 
+# As the job has written them, by default settings.
+FIRST_ORDERS = [
+    {"id": "0", "article": "7", "pieces": "4", "kind": "cancelled"},
+    {"id": "1", "article": "3", "pieces": "4", "kind": "sold"},
+    {"id": "2", "article": "15", "pieces": "2", "kind": "collected"},
+]
+
+
 class Inventory(unittest.TestCase):
     ORDERS = [
         {"id": "0", "article": "7", "pieces": "5", "kind": "delivered"},
@@ -341,9 +350,9 @@ class Inventory(unittest.TestCase):
         {"article": "8", "orders": "1", "stock": "-3", "reserved": ""},
     ]
 
-    def check(self, orders, report, count=5, **wrong):
-        found = inventory.compare(orders, report, count)
-        nothing = dict(orders=len(orders), reserved=1, lost=0, doubled=0, different=0)
+    def check(self, orders, report, due=ORDERS, **wrong):
+        found = inventory.compare(due, orders, report)
+        nothing = dict(orders=len(orders), reserved=1, lost=0, doubled=0, extra=0, different=0)
         self.assertEqual(found, {**nothing, **wrong})
 
     def test_a_report_that_adds_up_is_right(self):
@@ -356,8 +365,93 @@ class Inventory(unittest.TestCase):
         self.check(self.ORDERS, self.REPORT + self.REPORT[:1], different=1)
 
     def test_an_order_that_is_missing_or_there_twice_is_found(self):
-        self.check(self.ORDERS, self.REPORT, count=6, lost=1)
-        self.check(self.ORDERS + self.ORDERS[3:4], self.REPORT, doubled=1, different=1)
+        self.check(self.ORDERS[:3] + self.ORDERS[4:], self.REPORT, lost=1)
+        self.check(self.ORDERS + self.ORDERS[3:4], self.REPORT, doubled=1)
+
+    def test_orders_and_a_report_that_are_wrong_alike_are_found(self):
+        changed = [{**self.ORDERS[0], "pieces": "6"}, *self.ORDERS[1:]]
+        self.check(changed, [{**self.REPORT[0], "stock": "4"}, self.REPORT[1]], extra=1, different=1)
+        report = [{**self.REPORT[0], "orders": "3", "stock": "-2"}, self.REPORT[1]]
+        self.check(self.ORDERS[1:], report, lost=1, different=1)
+
+    def test_orders_are_those_of_the_seed(self):
+        options = argparse.Namespace(articles=20, customers=500, seed=1)
+        self.assertEqual([inventory.order(number, options) for number in range(3)], FIRST_ORDERS)
+
+
+class Cuts(unittest.TestCase):
+    """A source of one split, which sends to two subtasks that own four key groups."""
+
+    def manifest(self, epoch=2, run=1, base=None, position=9):
+        def vote(vertex, index, **said):
+            nothing = dict(key_groups=None, received=[], sent=[], in_flight=[], splits=[])
+            return {**nothing, "subtask": {"vertex": vertex, "index": index}, **said}
+
+        def end(index, records):
+            channel = {"to": {"vertex": 1, "index": index}, "channel": 0}
+            return {"channel": channel, "records": records, "batches": 1, "sum": (1 << 64) - 1}
+
+        votes = [
+            vote(0, 0, sent=[end(0, 4), end(1, 5)], splits=[{"split": 0, "position": position, "ended": False}]),
+            vote(1, 0, received=[end(0, 4)], key_groups={"start": 0, "end": 2}),
+            vote(1, 1, received=[end(1, 5)], key_groups={"start": 2, "end": 4}),
+        ]
+        return dict(lineage=0, epoch=epoch, run=run, base=base, key_groups=4, votes=votes)
+
+    def check(self, *manifests, **found):
+        nothing = dict(cuts=len(manifests), restored=0, unbalanced=0, uncovered=0, backwards=0)
+        self.assertEqual(cuts.compare(manifests), {**nothing, **found})
+
+    def test_a_consistent_cut_is_one(self):
+        self.check(self.manifest())
+
+    def test_what_was_sent_has_to_be_received_or_recorded(self):
+        for measure in cuts.MEASURES:
+            broken = self.manifest()
+            broken["votes"][1]["received"][0][measure] -= 1
+            self.check(broken, unbalanced=1)
+        recorded = self.manifest()
+        end = recorded["votes"][1]["received"][0]
+        recorded["votes"][1]["in_flight"] = [{"cut": {**end, "records": 3, "batches": 2, "sum": 4}}]
+        end.update(records=1, batches=(1 << 64) - 1, sum=(1 << 64) - 5)
+        self.check(recorded)
+
+    def test_each_end_of_a_channel_is_told_once_and_by_its_own_subtask(self):
+        silent, twice, stranger = self.manifest(), self.manifest(), self.manifest()
+        silent["votes"][1]["received"] = []
+        self.check(silent, unbalanced=1)
+        twice["votes"][0]["sent"].append(twice["votes"][0]["sent"][0])
+        self.check(twice, unbalanced=1)
+        stranger["votes"][1]["received"], stranger["votes"][2]["received"] = (
+            stranger["votes"][2]["received"],
+            stranger["votes"][1]["received"],
+        )
+        self.check(stranger, unbalanced=2)
+
+    def test_each_key_group_is_owned_once_and_each_subtask_votes_once(self):
+        for start, end in ((1, 2), (0, 3), (0, 1)):
+            broken = self.manifest()
+            broken["votes"][1]["key_groups"] = {"start": start, "end": end}
+            self.check(broken, uncovered=1)
+        absent = self.manifest()
+        del absent["votes"][1]
+        self.check(absent, unbalanced=1, uncovered=2)
+
+    def test_splits_go_forward_and_are_not_forgotten(self):
+        before = self.manifest()
+        self.check(before, self.manifest(epoch=3, base=2))
+        self.check(before, self.manifest(epoch=3, base=2, position=8), backwards=1)
+        forgotten = self.manifest(epoch=3, base=2)
+        forgotten["votes"][0]["splits"] = []
+        self.check(before, forgotten, backwards=1)
+        before["votes"][0]["splits"][0]["ended"] = True
+        self.check(before, forgotten)
+
+    def test_a_later_run_that_goes_on_is_seen_and_one_that_begins_anew_is_not(self):
+        before = self.manifest()
+        self.check(before, self.manifest(epoch=3, run=2, base=2), restored=1)
+        self.check(before, self.manifest(epoch=3, run=2))
+        self.check(self.manifest(run=3), self.manifest(epoch=3, run=2, base=2), backwards=1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 //! A ledger that is booked by the stock binary, with its checkpoints in a bucket.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -12,10 +12,14 @@ use tempfile::TempDir;
 use crate::server::{BUCKET, Server, client};
 
 /// How long a job is given to get somewhere.
-const WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const WITHIN: Duration = Duration::from_secs(300);
 
 /// How many events are booked.
 const EVENTS: &str = "4000";
+
+/// The file that keeps a job from its end as long as it is there (`src/runtime/harm/leash.rs`), and how many events are
+/// booked at most in a run until then.
+const LEASH: (&str, &str) = ("leash", "600");
 
 static JOBS: AtomicU32 = AtomicU32::new(0);
 
@@ -40,6 +44,20 @@ impl From<Output> for Ended {
         let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
         assert!(!said.contains("hush"), "a secret is printed: {said}");
         Ended { said: said.into_owned(), code: output.status.code() }
+    }
+}
+
+impl Ended {
+    /// How a process ends; one that does not is killed, and has no exit code.
+    pub(crate) fn in_time(mut process: Child) -> Ended {
+        let until = Instant::now() + WITHIN;
+        while process.try_wait().unwrap().is_none() {
+            if Instant::now() > until {
+                process.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        process.wait_with_output().unwrap().into()
     }
 }
 
@@ -74,6 +92,7 @@ impl Job {
             .env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "tester").env("AWS_SECRET_ACCESS_KEY", "hush-hush");
         command.env("WATERSHED_CHECKPOINT_STORE", &self.address).env("WATERSHED_STATE_DIR", "state");
+        command.env("HARM_LEASH", LEASH.0);
         for (name, value) in variables {
             // Set to nothing is not set.
             if value.is_empty() {
@@ -95,9 +114,19 @@ impl Job {
         command
     }
 
+    /// Keeps the job from its end, also one that is yet to be started.
+    pub(crate) fn hold(&self) {
+        self.write(LEASH.0, LEASH.1);
+    }
+
+    /// Lets it come to its end.
+    pub(crate) fn let_go(&self) {
+        std::fs::remove_file(self.place.path().join(LEASH.0)).unwrap();
+    }
+
     /// Runs the job as it ends, whichever way.
     pub(crate) fn run(&self, variables: &[(&str, &str)]) -> Ended {
-        self.booking(variables).output().unwrap().into()
+        Ended::in_time(self.booking(variables).spawn().unwrap())
     }
 
     /// Runs the job to its end.
@@ -111,6 +140,7 @@ impl Job {
     /// Runs the job until it has taken another checkpoint or two, and kills it.
     #[track_caller]
     pub(crate) fn is_killed_behind_a_checkpoint(&self) {
+        self.hold();
         let before = self.newest();
         let mut process = self.booking(&[]).spawn().unwrap();
         let until = Instant::now() + WITHIN;
@@ -124,6 +154,7 @@ impl Job {
         }
         process.kill().unwrap();
         process.wait().unwrap();
+        self.let_go();
         assert!(self.newest() >= before + 2, "no checkpoint in {WITHIN:?}");
     }
 

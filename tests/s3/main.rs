@@ -1,12 +1,16 @@
 //! Whole jobs whose checkpoints are in S3: killed, cut off and slowed down, against a real server that the tests start.
 //!
-//! Where there is no moto (`pip install 'moto[server]'`, in the Python that `TEST_PYTHON` names), each test prints its name
-//! and that it was skipped.
+//! Where there is no moto (`pip install 'moto[server]'`, in the Python that `TEST_PYTHON` names), each test passes over
+//! itself, unless `REQUIRE=moto` is set.
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
 mod job;
+#[path = "../conditions/need.rs"]
+mod need;
 mod outages;
+#[path = "../conditions/ports.rs"]
+mod ports;
 #[path = "../../src/state/store/tests/server.rs"]
 mod server;
 
@@ -64,8 +68,7 @@ fn an_object_that_is_gone_is_found_by_the_proof_and_by_the_job() {
 #[test]
 fn what_is_wrong_with_the_store_is_told_before_anything_runs() {
     let Some(job) = Job::new("what_is_wrong_with_the_store_is_told_before_anything_runs") else { return };
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let closed = format!("http://127.0.0.1:{closed}");
+    let closed = format!("http://{}", ports::free());
     let wrong = [
         (("WATERSHED_CHECKPOINT_STORE", "s3://absent/a"), "create the bucket, or correct the address"),
         (("WATERSHED_CHECKPOINT_STORE", "s3://me:hush@host/a"), "write s3://bucket/prefix"),

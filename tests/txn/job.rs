@@ -19,12 +19,18 @@ pub(crate) const NUMBERS: u64 = 2000;
 
 const DATABASE: &str = "TXN_TEST_DATABASE";
 const STATE: &str = "TXN_TEST_STATE";
+const RATE: &str = "TXN_TEST_RATE";
+
+/// How many of the numbers come a second: the rates that are tried, in turn, until a job lives long enough to die where it is
+/// to. How many checkpoints it has time for is the machine's affair.
+const RATES: [u32; 4] = [4000, 800, 160, 20];
 
 /// A job, its database and its state directory.
 pub(crate) struct Job {
     server: Arc<Server>,
     pub(crate) database: String,
     place: TempDir,
+    rate: u32,
 }
 
 /// What a command said, and how it ended.
@@ -47,8 +53,9 @@ fn the_job_that_the_other_tests_run() {
     let checkpoints =
         CheckpointConfig { interval: Some(Duration::from_millis(100)), ..CheckpointConfig::default() };
     let config = Config { parallelism: 1, checkpoints, ..Config::default() };
+    let rate = std::env::var(RATE).unwrap().parse().unwrap();
     let job = watershed::Job::describe("numbers", |pipeline: &Pipeline| {
-        let numbers = Generator::new(1, |n, _| n).take(NUMBERS).per_second(4000.0);
+        let numbers = Generator::new(1, |n, _| n).take(NUMBERS).per_second(rate);
         let table =
             PostgresTable::new(database.to_str().unwrap(), "numbers").columns(["n"]).mode(Mode::Prepared);
         let rows = pipeline.source(numbers).uid("numbers").map(|n| (n,));
@@ -64,11 +71,39 @@ fn the_job_that_the_other_tests_run() {
 impl Job {
     /// A job with a database of its own; none, and a word about it, where there is no PostgreSQL.
     pub(crate) fn new(test: &str) -> Option<Job> {
-        let Some(server) = Server::shared() else {
+        Job::on(Server::shared(), test, RATES[0])
+    }
+
+    /// A job whose server is no other test's, at so many numbers a second.
+    pub(crate) fn apart(test: &str, rate: u32) -> Option<Job> {
+        Job::on(Server::start(&["max_prepared_transactions=50"]).map(Arc::new), test, rate)
+    }
+
+    fn on(server: Option<Arc<Server>>, test: &str, rate: u32) -> Option<Job> {
+        let Some(server) = server else {
             skip(test);
             return None;
         };
-        Some(Job { database: server.create_database(), server, place: TempDir::new().unwrap() })
+        Some(Job { database: server.create_database(), server, place: TempDir::new().unwrap(), rate })
+    }
+
+    /// A job that has died at a point, on its way. Ever slower ones are tried.
+    #[track_caller]
+    pub(crate) fn died(test: &str, failpoints: &str) -> Option<Job> {
+        for rate in RATES {
+            let job = Job::on(Server::shared(), test, rate)?;
+            let output = job.process(failpoints);
+            if !output.status.success() {
+                assert_eq!(output.status.signal(), Some(9), "{}", said(&output));
+                return Some(job);
+            }
+            println!("{rate} numbers a second: it was over before");
+        }
+        panic!("{failpoints}: it does not die, however long it lives");
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -80,18 +115,27 @@ impl Job {
         url(self.server.port(), &self.database).replace("owner@", "owner:hush-hush@")
     }
 
-    fn process(&self, failpoints: &str) -> Output {
+    fn command(&self) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["job::the_job_that_the_other_tests_run", "--exact", "--nocapture"]);
-        command.env(DATABASE, self.url()).env(STATE, self.state()).env("FAILPOINTS", failpoints);
-        command.stdin(Stdio::null()).output().unwrap()
+        command.env(DATABASE, self.url()).env(STATE, self.state()).env(RATE, self.rate.to_string());
+        command.stdin(Stdio::null());
+        command
     }
 
-    /// Runs the job until it dies at a point.
+    fn process(&self, failpoints: &str) -> Output {
+        self.command().env("FAILPOINTS", failpoints).output().unwrap()
+    }
+
+    /// Lets the job run, and whoever asks do something meanwhile; it has to come to its end.
     #[track_caller]
-    pub(crate) fn dies(&self, failpoints: &str) {
-        let output = self.process(failpoints);
-        assert_eq!(output.status.signal(), Some(9), "{}", said(&output));
+    pub(crate) fn ends_though<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        let mut command = self.command();
+        let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let done = meanwhile();
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        done
     }
 
     /// Runs the job to its end.

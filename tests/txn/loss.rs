@@ -4,8 +4,7 @@ use crate::job::{Job, NUMBERS};
 
 /// A job whose decided transaction somebody has rolled back; its name and its rows.
 fn lossy(test: &str) -> Option<(Job, String, u64)> {
-    let job = Job::new(test)?;
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let job = Job::died(test, "sink::before_commit=1*off->return(kill)")?;
     let listed = job.txn(&["list"]).json();
     let one = &listed["transactions"][0];
     let (gid, rows) = (one["gid"].as_str().unwrap().to_owned(), one["rows"].as_u64().unwrap());
@@ -56,8 +55,8 @@ fn an_accepted_loss_costs_its_own_rows_and_no_other() {
 
 #[test]
 fn what_is_still_there_or_was_committed_is_no_loss() {
-    let Some(job) = Job::new("what_is_still_there_or_was_committed_is_no_loss") else { return };
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let test = "what_is_still_there_or_was_committed_is_no_loss";
+    let Some(job) = Job::died(test, "sink::before_commit=1*off->return(kill)") else { return };
     let gid = job.txn(&["list"]).json()["transactions"][0]["gid"].as_str().unwrap().to_owned();
     for step in ["it is prepared", "it was committed by hand"] {
         assert!(job.txn(&["list"]).json()["lost"].as_array().unwrap().is_empty(), "{step}");

@@ -1,10 +1,11 @@
 //! Transactions in doubt, as jobs that die leave them in a database, and what a person does about them at the command line.
 //!
 //! A job with a PostgreSQL table is killed at a step of a checkpoint; the stock binary's `txn` is asked; the job goes on;
-//! and the table is counted. Where PostgreSQL is not installed, each test prints its name and that it was skipped.
+//! and the table is counted. Where PostgreSQL is not installed, each test passes over itself, unless `REQUIRE=postgres` is set.
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
+mod down;
 mod job;
 mod loss;
 mod secrets;
@@ -25,8 +26,8 @@ fn only(listing: &Value, verdict: &str) -> String {
 
 #[test]
 fn what_was_decided_is_committed_by_hand_and_never_again() {
-    let Some(job) = Job::new("what_was_decided_is_committed_by_hand_and_never_again") else { return };
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let test = "what_was_decided_is_committed_by_hand_and_never_again";
+    let Some(job) = Job::died(test, "sink::before_commit=1*off->return(kill)") else { return };
     let before = job.count();
     let listing = job.txn(&["list"]);
     let gid = only(&listing.json(), "decided");
@@ -57,8 +58,8 @@ fn what_was_decided_is_committed_by_hand_and_never_again() {
 
 #[test]
 fn what_nobody_decided_is_rolled_back_by_hand_and_written_again() {
-    let Some(job) = Job::new("what_nobody_decided_is_rolled_back_by_hand_and_written_again") else { return };
-    job.dies("sink::after_prepare=1*off->return(kill)");
+    let test = "what_nobody_decided_is_rolled_back_by_hand_and_written_again";
+    let Some(job) = Job::died(test, "sink::after_prepare=1*off->return(kill)") else { return };
     let gid = only(&job.txn(&["list"]).json(), "undecided");
     let refused = job.txn(&["commit", &gid]);
     assert_eq!(refused.code, Some(1));
@@ -78,10 +79,8 @@ fn what_nobody_decided_is_rolled_back_by_hand_and_written_again() {
 
 #[test]
 fn against_the_log_it_takes_force_and_the_answer_says_what_was_broken() {
-    let Some(job) = Job::new("against_the_log_it_takes_force_and_the_answer_says_what_was_broken") else {
-        return;
-    };
-    job.dies("sink::after_prepare=1*off->return(kill)");
+    let test = "against_the_log_it_takes_force_and_the_answer_says_what_was_broken";
+    let Some(job) = Job::died(test, "sink::after_prepare=1*off->return(kill)") else { return };
     let rows = job.txn(&["list"]).json()["transactions"][0]["rows"].as_u64().unwrap();
     let forced = job.txn(&["commit", "--all", "--force"]);
     assert_eq!(forced.code, Some(0), "{forced:?}");
@@ -93,8 +92,8 @@ fn against_the_log_it_takes_force_and_the_answer_says_what_was_broken() {
 
 #[test]
 fn without_the_log_nothing_is_known_and_nothing_done() {
-    let Some(job) = Job::new("without_the_log_nothing_is_known_and_nothing_done") else { return };
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let test = "without_the_log_nothing_is_known_and_nothing_done";
+    let Some(job) = Job::died(test, "sink::before_commit=1*off->return(kill)") else { return };
     let url = job.url();
     let listing = job.run(&["txn", "list", "--json", "--database", &url]);
     let gid = only(&listing.json(), "unknown");
@@ -110,8 +109,8 @@ fn without_the_log_nothing_is_known_and_nothing_done() {
 
 #[test]
 fn nothing_is_resolved_while_a_job_has_the_directory() {
-    let Some(job) = Job::new("nothing_is_resolved_while_a_job_has_the_directory") else { return };
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let test = "nothing_is_resolved_while_a_job_has_the_directory";
+    let Some(job) = Job::died(test, "sink::before_commit=1*off->return(kill)") else { return };
     let held = watershed_state::FileMetaStore::hold(&job.state()).unwrap();
     let refused = job.txn(&["commit", "--all"]);
     assert_eq!(refused.code, Some(1));
@@ -126,8 +125,8 @@ fn nothing_is_resolved_while_a_job_has_the_directory() {
 
 #[test]
 fn a_transaction_of_another_job_is_left_alone() {
-    let Some(job) = Job::new("a_transaction_of_another_job_is_left_alone") else { return };
-    job.dies("sink::before_commit=1*off->return(kill)");
+    let test = "a_transaction_of_another_job_is_left_alone";
+    let Some(job) = Job::died(test, "sink::before_commit=1*off->return(kill)") else { return };
     let other = format!("watershed/{}/another/sink/0/0/1/1/1", job.database);
     job.execute(&format!("BEGIN; CREATE TABLE of_another (a int); PREPARE TRANSACTION '{other}'"));
     let refused = job.txn(&["abort", &other]);

@@ -121,8 +121,13 @@ impl Layout {
 
     /// The subtasks, numbers and names of all parts that lie there.
     pub(super) fn parts(&self) -> Result<Vec<(u32, u32, String)>, SinkError> {
+        list(&self.folder(), |name| self.numbers_of(name))
+    }
+
+    /// The subtask and the number in the name of a part.
+    pub(super) fn numbers_of(&self, part: &str) -> Option<(u32, u32)> {
         let ending = if self.stem == self.name { String::new() } else { format!(".{}", self.extension) };
-        list(&self.folder(), |name| numbers(name.strip_prefix("part-")?.strip_suffix(&ending)?))
+        numbers(part.strip_prefix("part-")?.strip_suffix(&ending)?)
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod draft;
 mod layout;
+mod reached;
 mod staged;
 #[cfg(test)]
 mod tests;

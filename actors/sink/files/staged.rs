@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use watershed_core::{Data, SinkError};
+use watershed_core::{Data, Lineage, SinkError};
 
 use crate::sink::failure;
 use crate::sink::files::draft::{create_directory, hash_of, sync_directory};
@@ -21,6 +21,9 @@ pub struct StagedFiles {
     pub(super) files: Vec<StagedFile>,
     /// What an earlier job left in the same place.
     pub(super) replaced: Vec<Replaced>,
+    /// The history that it belongs to. What was staged before this was written down does not say it.
+    #[serde(default)]
+    pub(super) lineage: Option<Lineage>,
 }
 
 impl Data for StagedFiles {}
@@ -32,6 +35,11 @@ pub(super) struct Replaced {
     length: u64,
     /// Since the Unix epoch.
     modified: Option<Duration>,
+    /// The file's number in its file system. A file that takes the place of another is made while that is there, and has
+    /// another number, be it as long and made in the same tick of the clock. What was staged before this was written
+    /// down does not say it.
+    #[serde(default)]
+    number: Option<u64>,
 }
 
 impl Replaced {
@@ -41,16 +49,35 @@ impl Replaced {
         let found = fs::metadata(&path).map_err(failure::at(&path))?;
         let modified =
             found.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-        Ok(Replaced { target, length: found.len(), modified })
+        Ok(Replaced { target, length: found.len(), modified, number: number_of(&found) })
     }
 
     fn remove(&self, layout: &Layout) -> Result<(), SinkError> {
         let path = layout.target(&self.target)?;
         match Replaced::at(self.target.clone(), layout) {
-            Ok(found) if found == *self => remove(&path),
+            Ok(found) if found.is(self) => remove(&path),
             _ => Ok(()),
         }
     }
+
+    fn is(&self, other: &Replaced) -> bool {
+        let numbered = self.number.is_some() && other.number.is_some();
+        let same_number = !numbered || self.number == other.number;
+        same_number && (self.length, self.modified) == (other.length, other.modified)
+    }
+}
+
+/// The number of a file in its file system.
+#[cfg(unix)]
+fn number_of(found: &fs::Metadata) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(found.ino())
+}
+
+/// The number of a file in its file system.
+#[cfg(not(unix))]
+fn number_of(_found: &fs::Metadata) -> Option<u64> {
+    None
 }
 
 /// One durable draft.

@@ -130,6 +130,22 @@ fn a_repeated_job_replaces_its_output_at_any_parallelism() {
     assert_eq!(tree(place.path()), [file("hourly.csv", ALL)]);
 }
 
+/// As where the clock of the file system has not gone on between two short jobs.
+#[test]
+fn an_output_as_long_and_as_old_as_the_one_it_replaces_is_not_taken_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("hourly.csv");
+    run(&path, 1, |files| files);
+    let made = fs::metadata(&path).unwrap().modified().unwrap();
+    let mut harness = SinkHarness::new(Files::csv(&path));
+    (0..4).for_each(|number| harness.write(row(number), 0));
+    let staged = harness.prepare();
+    let draft = place.path().join(".inprogress/hourly.csv-00000-00001-00000");
+    fs::File::options().write(true).open(draft).unwrap().set_modified(made).unwrap();
+    harness.commit(&staged);
+    assert_eq!(fs::read_to_string(&path).unwrap(), ALL);
+}
+
 #[test]
 fn an_earlier_output_stays_until_the_next_is_committed() {
     let place = tempfile::tempdir().unwrap();
@@ -321,6 +337,38 @@ fn a_resumed_subtask_leaves_the_drafts_of_others_to_them() {
     first.write(row(2), 0);
     second.commit(&staged);
     assert_eq!(visible(place.path()), ["r1,1"]);
+}
+
+#[test]
+fn a_job_does_not_go_on_from_before_what_is_committed() {
+    for in_parts in [false, true] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("hourly.csv");
+        let sink = || if in_parts { Files::csv(&path).in_parts() } else { Files::csv(&path) };
+        let mut harness = SinkHarness::new(sink());
+        harness.write(row(1), 0);
+        let first = harness.prepare();
+        harness.commit(&first);
+        harness.write(row(2), 0);
+        let second = harness.prepare();
+        harness.crash();
+        harness.commit(&first);
+        harness.try_resume().expect("the second was not committed");
+        harness.crash();
+        // Somebody knows of the second decision, and the next one only of the first.
+        harness.commit(&second);
+        harness.crash();
+        harness.commit(&first);
+        let why = harness.try_resume().unwrap_err().to_string();
+        assert!(
+            why.contains("was committed behind the newest checkpoint that is known to be decided"),
+            "{why}"
+        );
+        harness.crash();
+        harness.commit(&first);
+        harness.commit(&second);
+        harness.try_resume().expect("both are known");
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 
-use watershed_core::{Data, Epoch, EventTime, Run, SinkError, SinkPlace, Writer};
+use watershed_core::{Data, Epoch, EventTime, Lineage, Run, SinkError, SinkPlace, Writer};
 
 use crate::sink::claim::Claim;
 use crate::sink::files::Files;
 use crate::sink::files::draft::{Draft, sync_directory};
 use crate::sink::files::layout::{Layout, Target};
+use crate::sink::files::reached::Reached;
 use crate::sink::files::staged::{Replaced, StagedFile, StagedFiles, remove};
 use crate::sink::{Encode, failure};
 
@@ -23,7 +24,10 @@ pub struct FilesWriter<T, E> {
     in_parts: bool,
     subtask: u32,
     run: Run,
+    lineage: Lineage,
     parallelism: u32,
+    /// How far the checkpoint reaches that the job goes on from, until it does.
+    reached: Reached,
     resumed: bool,
     /// Whether the place has been looked at.
     begun: bool,
@@ -55,7 +59,9 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
             in_parts,
             subtask: place.subtask.index,
             run: place.run,
+            lineage: place.lineage,
             parallelism: place.parallelism,
+            reached: Reached::default(),
             resumed: false,
             begun: false,
             staged_any: false,
@@ -179,7 +185,7 @@ impl<T: Data, E: Encode<T>> FilesWriter<T, E> {
             self.staged_any = true;
         }
         let files = std::mem::take(&mut self.ended);
-        Ok(Some(StagedFiles { files, replaced: self.replaced.clone() }))
+        Ok(Some(StagedFiles { files, replaced: self.replaced.clone(), lineage: Some(self.lineage) }))
     }
 
     /// Does something unless an earlier attempt has failed, and remembers if it does.
@@ -199,7 +205,7 @@ impl<T: Data, E: Encode<T>> Writer for FilesWriter<T, E> {
 
     fn resume(&mut self) -> Result<(), SinkError> {
         self.resumed = true;
-        Ok(())
+        self.reached.demand_last(&self.layout)
     }
 
     #[inline]
@@ -218,6 +224,9 @@ impl<T: Data, E: Encode<T>> Writer for FilesWriter<T, E> {
     fn commit(&mut self, staged: StagedFiles) -> Result<(), SinkError> {
         staged.commit(&self.layout, self.in_parts)?;
         self.replaced.clear();
+        if !self.resumed && !self.begun {
+            self.reached.note(&staged, self.lineage, &self.layout);
+        }
         Ok(())
     }
 

@@ -36,6 +36,19 @@ impl Fences {
         Ok(Ok(newest.get::<_, Option<i64>>(0).map(run)))
     }
 
+    /// The furthest that any subtask has come in this history.
+    pub(super) fn furthest(&self, client: &mut impl GenericClient) -> Done<Option<Epoch>> {
+        let furthest = format!(
+            "SELECT max(epoch) FROM {fence} WHERE target = $1 AND job = $2 AND operator = $3 AND lineage = $4
+             AND owner <> $5",
+            fence = self.table.fence
+        );
+        let SinkPlace { job, operator, .. } = &self.place;
+        let [lineage, ..] = self.numbers();
+        let row = client.query_one(&furthest, &[&self.table.target, job, operator, &lineage, &NOBODY])?;
+        Ok(row.get::<_, Option<i64>>(0).map(|epoch| Epoch(epoch.unsigned_abs())))
+    }
+
     /// Whether a job has begun here.
     pub(super) fn has_begun(&self, client: &mut impl GenericClient) -> Done<bool> {
         let Table { fence, target, .. } = &self.table;

@@ -308,10 +308,11 @@ mod tests {
 
     #[test]
     fn a_database_that_is_not_there_is_an_error_in_time() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let sink = PostgresTable::new(&format!("postgresql://me@127.0.0.1:{port}/db"), "t");
+        // Of its own, since the system gives the port of `127.0.0.1` to whoever asks next for one.
+        let address = std::net::TcpListener::bind("127.1.2.1:0").unwrap().local_addr().unwrap();
+        let sink = PostgresTable::new(&format!("postgresql://me@{address}/db"), "t");
         let error = refused(sink.retry_for(Duration::from_millis(50)));
-        let place = format!("table \"t\" of 127.0.0.1:{port}/db: error connecting to server: ");
+        let place = format!("table \"t\" of {address}/db: error connecting to server: ");
         assert!(error.starts_with(&place) && error.contains("onnection refused"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use crate::sink::postgres::fence::Fences;
 use crate::sink::postgres::prepared::Prepared;
 use crate::sink::postgres::session::Session;
 use crate::sink::postgres::table::{Table, Target};
-use crate::sink::row::fence::{FENCE, Fence, Verdict, admit, judge, succeed};
+use crate::sink::row::fence::{FENCE, Fence, Verdict, admit, agree, judge, succeed};
 use crate::sink::row::packed::Packed;
 use crate::sink::row::staged::StagedRows;
 
@@ -96,7 +96,9 @@ impl Work {
                 return Err(target.refused(why).into());
             }
             let newest = fences.newest(&mut transaction)?.map_err(|why| target.refused(why))?;
+            let furthest = fences.furthest(&mut transaction)?;
             succeed(newest, place.run).map_err(|why| target.refused(why))?;
+            agree(furthest, place.base).map_err(|why| SinkError::lost(&target.about, why))?;
             let fence = fences.go_on(&mut transaction)?;
             transaction.commit()?;
             Ok(fence)

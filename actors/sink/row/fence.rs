@@ -86,6 +86,22 @@ pub(crate) fn succeed(newest: Option<Run>, run: Run) -> Result<(), String> {
     }
 }
 
+/// Whether a run may go on from the checkpoint `base` in a place that has come to `furthest` in this history, as the fences of
+/// all subtasks say.
+///
+/// A fence is raised by what was decided and by nothing else, and a run begins behind the newest decision. So a
+/// fence beyond that decision is a decision that was lost.
+pub(crate) fn agree(furthest: Option<Epoch>, base: Option<Epoch>) -> Result<(), String> {
+    match (furthest, base) {
+        (Some(furthest), Some(base)) if furthest > base => Err(format!(
+            "epoch {furthest} is committed here, and {base} is the newest checkpoint that is known to be decided: the \
+             decision log has lost its end, or is an older copy, and what follows would be written a second time. Bring the \
+             newest log back, or begin anew"
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Why a job is refused where another has its fence.
 pub(crate) fn taken(job: &str, operator: &str, target: &str) -> String {
     format!(
@@ -139,6 +155,15 @@ mod tests {
         admit(Some(Run(1)), Run(2), false).unwrap();
         admit(Some(Run(2)), Run(2), false).unwrap_err();
         admit(None, Run(1), false).unwrap_err();
+    }
+
+    #[test]
+    fn a_run_does_not_go_on_from_before_what_is_committed() {
+        agree(None, Some(Epoch(2))).unwrap();
+        agree(Some(Epoch(2)), Some(Epoch(2))).unwrap();
+        agree(Some(Epoch(1)), Some(Epoch(2))).unwrap();
+        let why = agree(Some(Epoch(3)), Some(Epoch(2))).unwrap_err();
+        assert!(why.starts_with("epoch 3 is committed here, and 2 is the newest checkpoint"), "{why}");
     }
 
     #[test]

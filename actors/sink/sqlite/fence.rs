@@ -42,6 +42,17 @@ impl Fences {
         connection.query_row(&newest, [&self.target], |row| Ok(Ok(row.get::<_, Option<u32>>(0)?.map(Run))))
     }
 
+    /// The furthest that any subtask has come in this history.
+    pub(super) fn furthest(&self, connection: &Connection) -> rusqlite::Result<Option<Epoch>> {
+        let furthest = format!(
+            "SELECT max(epoch) FROM {FENCE} WHERE target = ?1 AND job = ?2 AND operator = ?3 AND lineage = ?4"
+        );
+        let SinkPlace { job, operator, lineage, .. } = &self.place;
+        let epoch = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
+        let found = connection.query_row(&furthest, params![self.target, job, operator, lineage.0], epoch)?;
+        Ok(found.map(|epoch| Epoch(epoch.unsigned_abs())))
+    }
+
     /// Begins a job: what earlier ones have left, as far as this subtask cleans it away, is forgotten. Gives the new mark.
     pub(super) fn begin(&self, connection: &Connection) -> rusqlite::Result<Fence> {
         let (subtask, parallelism) = (self.place.subtask.index, self.place.parallelism);

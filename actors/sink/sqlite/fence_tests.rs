@@ -111,6 +111,29 @@ fn a_run_that_is_paused_and_comes_back_changes_nothing() {
 }
 
 #[test]
+fn a_run_does_not_go_on_from_before_what_is_committed() {
+    let site = Site::new();
+    let mut old: Vec<_> = (0..2).map(|index| site.open(&run(1).of(index, 2)).unwrap()).collect();
+    let first: Vec<_> = old.iter_mut().map(|writer| stage(writer, "a", 1)).collect();
+    let second = stage(&mut old[1], "b", 2);
+    old[1].commit(first[1].clone()).unwrap();
+    old[1].commit(second.clone()).unwrap();
+    drop(old);
+    // The log says that the first is the newest. Who goes on is not who had committed the second.
+    let mut next = site.open(&run(2).going_on_from(1)).unwrap();
+    first.iter().for_each(|staged| next.commit(staged.clone()).unwrap());
+    let error = refused(next.resume());
+    assert!(error.contains("epoch 2 is committed here, and 1 is the newest checkpoint"), "{error}");
+    assert_eq!(site.words(), ["a", "a", "b"]);
+    let mut forked = site.open(&SinkPlace { lineage: Lineage(1), ..run(3).going_on_from(1) }).unwrap();
+    forked.resume().expect("another history begins before it");
+    drop(forked);
+    let mut next = site.open(&run(4).going_on_from(2)).unwrap();
+    next.commit(second).unwrap();
+    next.resume().expect("the log is whole");
+}
+
+#[test]
 fn a_second_job_is_refused_whatever_its_name() {
     let site = Site::new();
     let mut first = site.open(&run(1)).unwrap();

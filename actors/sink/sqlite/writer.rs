@@ -9,7 +9,7 @@ use watershed_core::{Data, Epoch, EventTime, SinkError, SinkPlace, Writer};
 
 use crate::sink::SqliteTable;
 use crate::sink::claim::Claim;
-use crate::sink::row::fence::{FENCE, Fence, Verdict, admit, judge, succeed};
+use crate::sink::row::fence::{FENCE, Fence, Verdict, admit, agree, judge, succeed};
 use crate::sink::row::gathered::Gathered;
 use crate::sink::row::staged::StagedRows;
 use crate::sink::sqlite::database::{Target, storable, write};
@@ -124,7 +124,7 @@ impl<T: Data> Writer for SqliteWriter<T> {
     type Staged = StagedRows;
 
     fn resume(&mut self) -> Result<(), SinkError> {
-        let run = self.place.run;
+        let SinkPlace { run, base, .. } = self.place;
         let missing =
             || format!("has no row of this job in {FENCE}: it was emptied, or restored from a backup");
         let fence = self.fenced(|fences, connection| {
@@ -133,11 +133,14 @@ impl<T: Data> Writer for SqliteWriter<T> {
                 Err(why) => Err(why),
             };
             match newest.and_then(|newest| succeed(Some(newest), run)) {
-                Ok(()) => fences.go_on(connection).map(Ok),
+                Ok(()) => match agree(fences.furthest(connection)?, base) {
+                    Ok(()) => fences.go_on(connection).map(|fence| Ok(Ok(fence))),
+                    Err(why) => Ok(Ok(Err(why))),
+                },
                 Err(why) => Ok(Err(why)),
             }
         })?;
-        self.fence = Some(fence);
+        self.fence = Some(fence.map_err(|why| SinkError::lost(&self.target.about, why))?);
         Ok(())
     }
 

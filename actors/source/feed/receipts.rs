@@ -21,6 +21,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a peer may leave its receipts unread before it loses the connection.
 pub(super) const UNREAD_MAX: Duration = Duration::from_secs(10);
 
+/// What a peer is told of its rows that are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// How many they are.
+    Rows,
+    /// How many they are, and the position behind them.
+    Positions,
+}
+
 /// What one connection has brought, and how far that has come.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
@@ -58,11 +67,15 @@ impl Receipts {
     }
 
     /// Writes what is durable until all of it is, or nobody wants to know any more.
-    pub(super) fn write_to(&self, peer: &mut TcpStream, log: &dyn LogInput, bell: &Bell) {
+    pub(super) fn write_to(&self, peer: &mut TcpStream, (of, log): (Told, &dyn LogInput), bell: &Bell) {
         let mut told = 0;
         while let Some((rows, behind)) = self.beyond(told, bell) {
             let durable = log.durable_beyond(Position(behind.0 - 1)).is_some();
-            if !durable || writeln!(peer, "{rows}").is_err() {
+            let line = match of {
+                Told::Rows => format!("{rows}\n"),
+                Told::Positions => format!("{rows} {behind}\n"),
+            };
+            if !durable || peer.write_all(line.as_bytes()).is_err() {
                 // A peer that has gone already needs no shutdown.
                 let _ = peer.shutdown(Shutdown::Both);
                 return;

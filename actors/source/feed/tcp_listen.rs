@@ -11,7 +11,7 @@ use watershed_core::spi::{Guarantee, LogInput, SplitLog};
 use watershed_core::{Data, Position, Source, SourceError};
 
 use super::framer::{Framer, Framing, Pumped};
-use super::receipts::{Receipts, UNREAD_MAX};
+use super::receipts::{Receipts, Told, UNREAD_MAX};
 use super::stdin::spawn;
 use super::{
     Address, Bell, Fed, FeedReader, Handed, Handover, Threads, WITHOUT_LOG, lock, queue, rings,
@@ -45,7 +45,7 @@ pub struct TcpListen<D = Text> {
     row_bytes_max: usize,
     connections_max: usize,
     can_log: bool,
-    acknowledges: bool,
+    acknowledges: Option<Told>,
     bound: Arc<Mutex<Option<SocketAddr>>>,
 }
 
@@ -70,7 +70,7 @@ impl<D> TcpListen<D> {
             row_bytes_max: ROW_BYTES_MAX,
             connections_max: CONNECTIONS_MAX,
             can_log: true,
-            acknowledges: false,
+            acknowledges: None,
             bound: Arc::default(),
         }
     }
@@ -115,7 +115,16 @@ impl<D> TcpListen<D> {
     /// is closed. Only for a job whose sources keep logs.
     #[must_use]
     pub fn acknowledge(mut self) -> Self {
-        self.acknowledges = true;
+        self.acknowledges = Some(Told::Rows);
+        self
+    }
+
+    /// As [`acknowledge`](TcpListen::acknowledge), and behind the number, after a space, the position in the source that lies
+    /// behind these rows. A peer that asks the job for its state can then wait for what comes of them, whatever fails
+    /// meanwhile; the source has one split, number 0.
+    #[must_use]
+    pub fn acknowledge_positions(mut self) -> Self {
+        self.acknowledges = Some(Told::Positions);
         self
     }
 
@@ -178,9 +187,9 @@ impl<D: Decode> TcpListen<D> {
             )
         };
         let acknowledges = match (&log, self.acknowledges) {
-            (Some(log), true) => Some(Arc::clone(&log.input)),
-            (_, false) => None,
-            (None, true) => {
+            (Some(log), Some(told)) => Some((told, Arc::clone(&log.input))),
+            (_, None) => None,
+            (None, Some(_)) => {
                 let why = "without a log there is nothing to acknowledge: give the job a state directory, and do not ask \
                            for --guarantee at-most-once";
                 return Err(SourceError::new(&split.0, why));
@@ -228,7 +237,7 @@ struct Server {
     row_bytes_max: usize,
     connections_max: usize,
     /// The log of which peers are told, where they are.
-    acknowledges: Option<Arc<dyn LogInput>>,
+    acknowledges: Option<(Told, Arc<dyn LogInput>)>,
     handover: Handover,
     connections: Vec<(TcpStream, JoinHandle<()>)>,
 }
@@ -262,7 +271,7 @@ impl Server {
         let mut framer = Framer::new(self.framing, self.row_bytes_max, &peer.to_string());
         let mut handover = self.handover.clone();
         let receipts = match &self.acknowledges {
-            Some(log) => Some(acknowledge(&stream, Arc::clone(log), &mut handover)?),
+            Some((told, log)) => Some(acknowledge(&stream, (*told, Arc::clone(log)), &mut handover)?),
             None => None,
         };
         let work = move || {
@@ -288,13 +297,13 @@ impl Server {
 /// Begins to tell a peer what of its rows is durable.
 fn acknowledge(
     stream: &TcpStream,
-    log: Arc<dyn LogInput>,
+    (told, log): (Told, Arc<dyn LogInput>),
     handover: &mut Handover,
 ) -> io::Result<JoinHandle<()>> {
     let (receipts, bell) = (Arc::new(Receipts::default()), Arc::clone(&handover.bell));
     handover.receipts = Some(Arc::clone(&receipts));
     let mut peer = stream.try_clone()?;
     peer.set_write_timeout(Some(UNREAD_MAX))?;
-    let work = move || receipts.write_to(&mut peer, log.as_ref(), &bell);
+    let work = move || receipts.write_to(&mut peer, (told, log.as_ref()), &bell);
     thread::Builder::new().name("tcp-receipts".to_owned()).spawn(work)
 }

@@ -19,8 +19,9 @@ pub struct FileRange {
     pub(super) start: u64,
     /// The byte behind the last; a split that reaches the end of the file has none.
     pub(super) end: Option<u64>,
-    /// Records a second, where the source has a rate.
-    pub(super) per_second: Option<f64>,
+    /// Which part of the source's rate is for it, where that has one: 0 to 1. The rate itself is not saved with the
+    /// range: a job that is started again with another one goes on at that.
+    pub(super) share: f64,
     /// About how many bytes there are to read.
     weight: u64,
 }
@@ -47,7 +48,7 @@ pub(super) fn cut(file: Found, part: Option<u64>, parallelism: u32, ranges: &mut
             gzip: file.gzip,
             start,
             end: (!last).then_some(end),
-            per_second: None,
+            share: 1.0,
             weight: end.min(file.bytes) - start,
         });
         if last {
@@ -57,11 +58,11 @@ pub(super) fn cut(file: Found, part: Option<u64>, parallelism: u32, ranges: &mut
     }
 }
 
-/// Deals a rate out to the ranges in the measure of their size, so that all of them end together.
-pub(super) fn share_rate(per_second: f64, ranges: &mut [FileRange]) {
+/// Deals the source's rate out to the ranges in the measure of their size, so that all of them end together.
+pub(super) fn share_out(ranges: &mut [FileRange]) {
     let total: f64 = ranges.iter().map(|range| range.weight.max(1) as f64).sum();
     for range in ranges {
-        range.per_second = Some(per_second * range.weight.max(1) as f64 / total);
+        range.share = range.weight.max(1) as f64 / total;
     }
 }
 
@@ -95,8 +96,8 @@ mod tests {
     fn the_shares_of_a_rate_add_up() {
         let mut ranges = Vec::new();
         cut(Found { path: "f".to_owned(), bytes: 25, gzip: false }, Some(10), 1, &mut ranges);
-        share_rate(100.0, &mut ranges);
-        let shares: Vec<f64> = ranges.iter().filter_map(|range| range.per_second).collect();
-        assert_eq!(shares, [40.0, 40.0, 20.0]);
+        share_out(&mut ranges);
+        let shares: Vec<f64> = ranges.iter().map(|range| range.share).collect();
+        assert_eq!(shares, [0.4, 0.4, 0.2]);
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use watershed_core::{Position, Source, SourceError};
 
 use super::decode::{CsvRow, Decode, Json, Text};
-use super::pace;
+use super::pace::{self, Pace};
 
 /// The longest row that is read unless told otherwise, in bytes.
 pub const ROW_BYTES_MAX: usize = 1024 * 1024;
@@ -205,14 +205,13 @@ impl<D: Decode> Source for Files<D> {
         for file in files {
             cut::cut(file, part, parallelism, &mut ranges);
         }
-        if let Some(per_second) = self.per_second {
-            cut::share_rate(per_second, &mut ranges);
-        }
+        cut::share_out(&mut ranges);
         Ok(ranges)
     }
 
     fn open(&self, split: &FileRange, from: Option<Position>) -> Result<FileReader<D>, SourceError> {
-        FileReader::open(split, from, self.decoder.clone(), self.row_bytes_max)
+        let pace = self.per_second.map(|rate| Pace::new(rate * split.share));
+        FileReader::open(split, from, self.decoder.clone(), self.row_bytes_max, pace)
     }
 
     fn describe(&self, split: &FileRange) -> String {

@@ -58,6 +58,7 @@ impl<D: Decode> FileReader<D> {
         from: Option<Position>,
         mut decoder: D,
         row_bytes_max: usize,
+        pace: Option<Pace>,
     ) -> Result<Self, SourceError> {
         let mut rows = Rows::open(&range.path, range.gzip)?;
         rows.skip_mark()?;
@@ -90,7 +91,7 @@ impl<D: Decode> FileReader<D> {
             at,
             position,
             lines: LineCount { before, from: position, since: 0 },
-            pace: range.per_second.map(Pace::new),
+            pace,
         })
     }
 

@@ -305,6 +305,17 @@ fn a_rate_holds_over_all_files() {
 }
 
 #[test]
+fn a_job_that_goes_on_at_another_rate_does_so() {
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder, "a", "a\n".repeat(1000));
+    let (slow, unbound) = (Lines::at(&path).per_second(1.0), Lines::at(&path));
+    let saved = slow.splits(1).unwrap();
+    let mut harness = SourceHarness::of(&unbound, &saved).unwrap();
+    harness.run().unwrap();
+    assert_eq!((harness.values().len(), harness.now().as_millis()), (1000, 0));
+}
+
+#[test]
 fn large_files_are_read_in_chunks_and_lose_nothing() {
     let folder = TempDir::new().unwrap();
     let text: String = (0..200_000).map(|n| format!("line {n} {}\n", "-".repeat(n % 97))).collect();

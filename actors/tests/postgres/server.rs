@@ -1,7 +1,11 @@
 //! A PostgreSQL server of the tests' own: on a free port, in a temporary directory, gone with its last test.
 
+#[path = "../../../tests/conditions/need.rs"]
+mod need;
+#[path = "../../../tests/conditions/ports.rs"]
+mod ports;
+
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +19,7 @@ use tempfile::TempDir;
 /// The user that owns the databases.
 const OWNER: &str = "owner";
 /// How long a server may take to start, on a machine that is busy.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A server that runs, unless it has been killed.
 pub(crate) struct Server {
@@ -31,8 +35,9 @@ static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 /// Says that a test cannot be run here.
+#[track_caller]
 pub(crate) fn skip(test: &str) {
-    eprintln!("{test}: skipped: no PostgreSQL");
+    need::pass_over(test, "postgres", "PostgreSQL is not installed");
 }
 
 impl Server {
@@ -59,7 +64,7 @@ impl Server {
             .output()
             .expect("initdb runs");
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = ports::free().port();
         let settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         let server = Server { binaries, directory, port, settings, process: Mutex::default() };
         server.run();
@@ -112,7 +117,7 @@ impl Server {
             // Some have seen already that it is gone.
             let _ = Command::new("kill").arg("-9").args(&children).stderr(Stdio::null()).status();
         }
-        let ended = Instant::now() + Duration::from_secs(10);
+        let ended = Instant::now() + Duration::from_secs(60);
         while children.iter().any(|child| runs(child)) && Instant::now() < ended {
             thread::sleep(Duration::from_millis(5));
         }

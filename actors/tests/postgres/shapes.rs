@@ -17,11 +17,12 @@ fn reading(sensor: &str, value: f64) -> Reading {
     Reading { sensor: sensor.to_owned(), value: Some(value) }
 }
 
-fn write<T: Data>(sink: PostgresTable<T>, records: impl IntoIterator<Item = T>) {
+fn write<T: Data>(site: &Site, sink: PostgresTable<T>, records: impl IntoIterator<Item = T>) {
     let mut harness = SinkHarness::new(sink);
     records.into_iter().for_each(|record| harness.write(record, 0));
     let staged = harness.prepare();
     harness.commit(&staged);
+    site.part_with(harness);
 }
 
 fn refused<T: Data>(sink: &PostgresTable<T>) -> String {
@@ -54,7 +55,11 @@ fn each_kind_of_value_is_stored_as_what_it_is() {
         quality: Quality::Good,
         parts: vec![1, 2],
     };
-    write(PostgresTable::new(&site.url(), "wide"), [wide(7, 0.1), wide(i64::MAX as u64, f64::INFINITY)]);
+    write(
+        &site,
+        PostgresTable::new(&site.url(), "wide"),
+        [wide(7, 0.1), wide(i64::MAX as u64, f64::INFINITY)],
+    );
     let rows = site.query("SELECT to_jsonb(w)::text FROM wide w ORDER BY whole");
     let expected = r#"{"real": 0.1, "text": "tab\t, \\N and 'é'", "parts": "[1,2]", "truth": true, "whole": 7, "missing": null, "quality": "Good"}"#;
     assert_eq!(rows[0], expected);
@@ -78,7 +83,7 @@ fn a_table_that_is_there_keeps_its_own_types() {
         "CREATE SCHEMA s; CREATE TABLE s.events (id serial, at timestamptz, amount numeric, tags jsonb)",
     );
     let event = Event { at: "2024-01-01T00:00:00Z".to_owned(), amount: 12, tags: vec!["x".to_owned()] };
-    write(PostgresTable::new(&site.url(), "events").schema("s"), [event]);
+    write(&site, PostgresTable::new(&site.url(), "events").schema("s"), [event]);
     let rows =
         site.query("SELECT (extract(epoch FROM at)::bigint, amount + 1, tags->>0)::text FROM s.events");
     assert_eq!(rows, ["(1704067200,13,x)"]);
@@ -142,8 +147,8 @@ fn a_value_that_no_column_holds_is_found_when_it_is_written() {
 fn with_a_key_the_last_row_counts_also_within_an_epoch() {
     let Some(site) = Site::new("shapes::with_a_key_the_last_row_counts_also_within_an_epoch") else { return };
     let sink = PostgresTable::new(&site.url(), "readings").primary_key(["sensor"]);
-    write(sink.clone(), [reading("a", 1.0), reading("b", 2.0), reading("a", 3.0)]);
-    write(sink, [reading("b", 4.0)]);
+    write(&site, sink.clone(), [reading("a", 1.0), reading("b", 2.0), reading("a", 3.0)]);
+    write(&site, sink, [reading("b", 4.0)]);
     assert_eq!(site.query("SELECT sensor || value FROM readings ORDER BY sensor"), ["a3", "b4"]);
 }
 
@@ -158,5 +163,6 @@ fn upserts_are_seen_at_once_and_may_be_repeated() {
         harness.flush();
         assert!(harness.prepare().is_none(), "there is nothing left to commit");
         assert_eq!(site.query("SELECT count(*)::text FROM readings"), ["2500"]);
+        site.part_with(harness);
     }
 }

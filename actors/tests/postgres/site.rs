@@ -1,7 +1,7 @@
 //! A database for one test, a sink for it, and what a reader sees.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Client;
 use watershed_actors::sink::{Mode, PostgresTable, PostgresWriter, StagedOutput};
@@ -84,9 +84,33 @@ impl Site {
         format!("watershed/{}/test/sink/{numbers}", self.database)
     }
 
+    /// Gives all connections that are made from now on a setting.
+    pub(crate) fn set(&self, setting: &str) {
+        self.execute(&format!("ALTER DATABASE {} SET {setting}", self.database));
+    }
+
+    /// Lets the only writer go, and waits until the database has noticed: whoever is no newer run finds its place taken
+    /// until then.
+    pub(crate) fn part_with<W>(&self, writer: W) {
+        drop(writer);
+        let held = "SELECT count(*)::text FROM pg_locks JOIN pg_database d ON d.oid = database
+                    WHERE locktype = 'advisory' AND datname = current_database()";
+        until("the database notices that the writer has gone", || self.query(held) == ["0"]);
+    }
+
     /// The names of the prepared transactions.
     pub(crate) fn prepared(&self) -> Vec<String> {
         self.query("SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY gid")
+    }
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "{what}: that has not come about");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

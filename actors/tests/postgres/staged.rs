@@ -55,12 +55,35 @@ fn a_run_that_is_paused_and_comes_back_changes_nothing() {
 }
 
 #[test]
+fn a_run_does_not_go_on_from_before_what_is_committed() {
+    for mode in [Mode::Staged, Mode::Prepared] {
+        let Some(site) = Site::new("staged::a_run_does_not_go_on_from_before_what_is_committed") else {
+            return;
+        };
+        let mut one = site.open(mode, &run(1));
+        let first = stage(&mut one, "a", 1);
+        one.commit(first.clone()).unwrap();
+        let second = stage(&mut one, "b", 2);
+        one.commit(second.clone()).unwrap();
+        drop(one);
+        let mut next = site.open(mode, &run(2).going_on_from(1));
+        next.commit(first).unwrap();
+        let error = refused(next.resume());
+        assert!(error.contains("epoch 2 is committed here, and 1 is the newest checkpoint"), "{error}");
+        let mut next = site.open(mode, &run(3).going_on_from(2));
+        next.commit(second).unwrap();
+        next.resume().expect("the log is whole");
+        assert_eq!(site.seen(), ["a", "b"]);
+    }
+}
+
+#[test]
 fn a_second_job_is_refused_whatever_its_name() {
     let Some(site) = Site::new("staged::a_second_job_is_refused_whatever_its_name") else { return };
     let first = site.open(Mode::Staged, &run(1));
     let error = refused(site.try_open(Mode::Staged, &run(1)));
     assert!(error.contains("another job that is running, or another sink of this one"), "{error}");
-    drop(first);
+    site.part_with(first);
     let other = SinkPlace { job: "other".to_owned(), ..run(1) };
     let error = refused(site.try_open(Mode::Staged, &other));
     assert!(error.contains("belongs to the sink \"sink\" of the job \"test\""), "{error}");
@@ -76,7 +99,7 @@ fn what_an_earlier_job_of_the_same_name_has_staged_is_kept_out() {
     };
     let mut first = site.open(Mode::Staged, &run(4));
     let staged = stage(&mut first, "a", 9);
-    drop(first);
+    site.part_with(first);
     let mut second = site.open(Mode::Staged, &run(1));
     let fresh = stage(&mut second, "b", 1);
     let error = second.commit(staged).unwrap_err();

@@ -1,5 +1,8 @@
 //! Windows without regular times: sessions, and all of time.
 
+use watershed_core::state::{Clock, Glance, LookError, State};
+use watershed_core::{EventTime, KeyGroups, ProcessingTime};
+
 use super::*;
 
 #[test]
@@ -107,4 +110,44 @@ fn global_windows_keep_the_contract() {
             verify_transform(&global.windows::<char, i64, _>(Max, Rules::default()), &rich());
         }
     }
+}
+
+/// What somebody outside the job sees of a key, of state that was saved and is loaded again.
+fn seen<S: State>(saved: &watershed_core::stage::Snapshot, key: char) -> Option<serde_json::Value> {
+    let sections = saved.values().next().expect("it has one stage").get("state");
+    let mut state = S::default();
+    state.load(sections).expect("it was saved by this type");
+    let key = rmp_serde::to_vec(&key).expect("a key can be written");
+    assert!(S::group_of(&key, KeyGroups::default()).is_some_and(|group| group.is_ok()));
+    let time = EventTime::from_millis(0);
+    let clock = Clock { time, reached: time, now: ProcessingTime::from_millis(0) };
+    let refused = state.look(Glance { piece: None, key: &[0x07], clock });
+    assert!(matches!(refused, Err(LookError::Key { .. })), "{refused:?}");
+    let looked = state.look(Glance { piece: None, key: &key, clock }).expect("it can be looked at");
+    looked.map(|bytes| rmp_serde::from_slice(&bytes).expect("it is MessagePack"))
+}
+
+type SumOf<W> = <<W as Assigner>::Windows<char, i64, Sum> as Transform>::State;
+
+#[test]
+fn the_open_sessions_of_a_key_are_seen_from_outside() {
+    let mut harness = Harness::transform(windows(Session::with_gap(ms(10)), Sum));
+    harness.run([at(0, 'a', 1), at(5, 'a', 2), at(30, 'a', 4), at(5, 'b', 8), Input::watermark(16)]);
+    let saved = harness.snapshot();
+    let open = serde_json::json!([
+        { "first": 30, "latest": 30, "closed": false, "said": false, "fresh": 1, "kept": 4 },
+    ]);
+    assert_eq!(seen::<SumOf<Session>>(&saved, 'a'), Some(open));
+    assert_eq!(seen::<SumOf<Session>>(&saved, 'b'), None, "its session is over");
+}
+
+#[test]
+fn what_a_global_window_has_of_a_key_is_seen_from_outside() {
+    let mut harness = Harness::transform(windows(Global::every(Every::records(3)), Sum));
+    harness.run([at(0, 'a', 1), at(5, 'a', 2)]);
+    harness.run([at(0, 'b', 1), at(5, 'b', 2), at(5, 'b', 4)]);
+    let saved = harness.snapshot();
+    let kept = serde_json::json!({ "fresh": 2, "kept": 3 });
+    assert_eq!(seen::<SumOf<Global>>(&saved, 'a'), Some(kept));
+    assert_eq!(seen::<SumOf<Global>>(&saved, 'b'), None, "it has begun anew");
 }

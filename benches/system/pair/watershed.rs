@@ -15,7 +15,8 @@ use watershed_core::{EventTime, KeyGroups, Pipeline};
 use watershed_link::{LinkConfig, Security};
 use watershed_runtime::Config;
 use watershed_runtime::cluster::{
-    Answer, Depots, JobSpec, JobState, NodeHandle, NodeSettings, Planned, Programs, Request, run_node,
+    Answer, Depots, JobSpec, JobState, NodeHandle, NodeSettings, Planned, Programs, Request, Timings,
+    run_node,
 };
 
 use super::Place;
@@ -126,5 +127,6 @@ fn settings(place: &Place) -> NodeSettings {
         http: None,
         leave_within: Duration::ZERO,
         links: LinkConfig::default(),
+        timings: Timings::default(),
     }
 }

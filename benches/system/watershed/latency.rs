@@ -99,7 +99,8 @@ struct Timed {
 }
 
 struct TimedWriter {
-    sink: Option<TimedSink>,
+    pace: Pace,
+    sink: TimedSink,
     sinks: Arc<Mutex<Vec<TimedSink>>>,
     fresh: bool,
 }
@@ -110,7 +111,7 @@ impl Sink for Timed {
     type Writer = TimedWriter;
 
     fn open(&self, _: &SinkPlace) -> Result<TimedWriter, SinkError> {
-        Ok(TimedWriter { sink: Some(self.pace.sink()), sinks: self.sinks.clone(), fresh: true })
+        Ok(TimedWriter { pace: self.pace, sink: self.pace.sink(), sinks: self.sinks.clone(), fresh: true })
     }
 }
 
@@ -119,11 +120,10 @@ impl Writer for TimedWriter {
     type Staged = ();
 
     fn write(&mut self, result: Windowed<u64, u64>, _: EventTime) -> Result<(), SinkError> {
-        let sink = self.sink.as_mut().expect("nothing is written after the end");
         if std::mem::take(&mut self.fresh) {
-            sink.read_clock();
+            self.sink.read_clock();
         }
-        sink.add(result.key, result.window.start.as_millis(), result.value);
+        self.sink.add(result.key, result.window.start.as_millis(), result.value);
         Ok(())
     }
 
@@ -133,7 +133,8 @@ impl Writer for TimedWriter {
     }
 
     fn prepare(&mut self, _: Epoch) -> Result<Option<()>, SinkError> {
-        self.sinks.lock().expect("no sink panics").extend(self.sink.take());
+        let noted = std::mem::replace(&mut self.sink, self.pace.sink());
+        self.sinks.lock().expect("no sink panics").push(noted);
         Ok(None)
     }
 

@@ -1,6 +1,6 @@
 //! Asks a node over HTTP.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,7 +15,13 @@ const DONE_WITHIN: Duration = Duration::from_secs(10);
 /// How large an answer may be.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
-/// Asks nodes.
+/// Whether a node listens for whoever asks it.
+pub(super) fn listens(node: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&node, ANSWER_WITHIN).is_ok()
+}
+
+/// Asks nodes. A clone asks as the same.
+#[derive(Clone)]
 pub(super) struct Asker(Agent);
 
 /// Why a node does not do what it is asked.

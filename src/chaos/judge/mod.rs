@@ -6,7 +6,7 @@ mod proof;
 
 use serde::Serialize;
 
-pub(crate) use audit::audited;
+pub(crate) use audit::{Unjudged, audited};
 pub(crate) use outputs::Outputs;
 pub(crate) use proof::prove;
 

@@ -1,7 +1,7 @@
 //! Where a node is reached by the others.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -24,9 +24,9 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    /// Opens a door to the node of a name that listens there, or will.
-    pub(crate) fn open(node: &str, listens: SocketAddr, ways: Arc<Ways>) -> io::Result<Door> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// Opens a door at an address of this machine to the node of a name that listens there, or will.
+    pub(crate) fn open(node: &str, at: IpAddr, listens: SocketAddr, ways: Arc<Ways>) -> io::Result<Door> {
+        let listener = TcpListener::bind((at, 0))?;
         let address = listener.local_addr()?;
         let node = node.to_owned();
         thread::Builder::new().name(format!("door of {node}")).spawn(move || {

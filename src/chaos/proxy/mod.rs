@@ -22,15 +22,16 @@ mod way;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 pub(crate) use door::Door;
-pub(crate) use way::{Once, Order, Trouble, Way};
+pub(crate) use way::{Harmed, Once, Order};
+pub use way::{Trouble, Way};
 
 /// The doors of all nodes, and the ways between them.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     ways: Arc<Ways>,
     doors: Vec<Door>,
 }
@@ -51,35 +52,46 @@ impl Ways {
 }
 
 impl Proxy {
-    /// Opens a door for each node, by its name and where it will listen.
+    /// Opens a door on this machine's loopback for each node, by its name and where it will listen.
     ///
     /// # Errors
     ///
     /// Where there is no port left.
-    pub(crate) fn open(nodes: &[(String, SocketAddr)]) -> io::Result<Proxy> {
-        let names: Vec<String> = nodes.iter().map(|(name, _)| name.clone()).collect();
+    pub fn open(nodes: &[(String, SocketAddr)]) -> io::Result<Proxy> {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let nodes: Vec<_> = nodes.iter().map(|(name, listens)| (name.clone(), here, *listens)).collect();
+        Proxy::open_at(&nodes)
+    }
+
+    /// Opens a door for each node, by its name, the address of the door, and where the node will listen.
+    pub(crate) fn open_at(nodes: &[(String, IpAddr, SocketAddr)]) -> io::Result<Proxy> {
+        let names: Vec<String> = nodes.iter().map(|(name, ..)| name.clone()).collect();
         let ways = Arc::new(Ways::new(&names));
-        let doors = nodes.iter().map(|(name, listens)| Door::open(name, *listens, ways.clone()));
+        let doors = nodes.iter().map(|(name, at, listens)| Door::open(name, *at, *listens, ways.clone()));
         Ok(Proxy { doors: doors.collect::<io::Result<_>>()?, ways })
     }
 
-    /// Where a node is reached.
-    pub(crate) fn address(&self, node: usize) -> SocketAddr {
+    /// Where a node is reached, by its place among those that the proxy was opened for.
+    ///
+    /// # Panics
+    ///
+    /// When there were not so many.
+    pub fn address(&self, node: usize) -> SocketAddr {
         self.doors[node].address()
     }
 
     /// The way from one node to another.
-    pub(crate) fn way(&self, from: &str, to: &str) -> Option<Arc<Way>> {
+    pub fn way(&self, from: &str, to: &str) -> Option<Arc<Way>> {
         self.ways.get(from, to)
     }
 
     /// All ways that begin or end at a node.
-    pub(crate) fn ways_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Arc<Way>> {
+    pub fn ways_of<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Arc<Way>> {
         self.ways.0.iter().filter(move |((from, to), _)| from == node || to == node).map(|(_, way)| way)
     }
 
     /// Opens all ways, and forgets what was still to be done on them.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.ways.0.values().for_each(|way| way.heal());
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::frames::{Frames, Raw};
-use super::way::{Once, Trouble, Way};
+use super::way::{Once, Taken, Trouble, Way};
 
 /// How much may wait to be passed on before nothing more is read.
 const WAITING_BYTES_MAX: usize = 256 << 10;
@@ -16,8 +16,8 @@ const WAITING_BYTES_MAX: usize = 256 << 10;
 /// How often it is looked whether a way has become open, or blocked.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long a frame is held for the next of its channel to overtake it.
-const OVERTAKEN_WITHIN: Duration = Duration::from_millis(500);
+/// How long a frame must wait for that to be felt: less is what the machine takes anyway.
+const FELT_FROM: Duration = Duration::from_millis(10);
 
 /// How long the sender's end of a connection stays open that is gone for its receiver: longer than any silence is borne.
 const GONE_FOR: Duration = Duration::from_secs(30);
@@ -28,11 +28,14 @@ pub(super) struct Pump {
     to: TcpStream,
     way: Arc<Way>,
     frames: Frames,
-    /// What is to be written, and when.
+    /// What is to be written, and since when. When it may go is asked of the way each time, so that nothing waits any
+    /// more for a trouble that is over.
     waiting: VecDeque<(Instant, Vec<u8>)>,
     waiting_bytes: usize,
-    /// A frame that waits to be overtaken, and until when.
-    overtaken: Option<(Raw, Instant)>,
+    /// Since when a narrow way has room for the next frame.
+    free_since: Instant,
+    /// A frame that waits to be overtaken, until when, and by which order.
+    overtaken: Option<(Raw, Instant, Taken)>,
     /// How the connection ends behind what waits, where it was ordered to.
     end: Option<End>,
     /// Whether the other direction of the connection is to keep from its receiver that it has ended.
@@ -56,13 +59,28 @@ impl Pump {
         frames: Frames,
         is_secret: Arc<AtomicBool>,
     ) -> Self {
-        let (waiting, waiting_bytes) = (VecDeque::new(), 0);
-        Pump { from, to, way, frames, waiting, waiting_bytes, overtaken: None, end: None, is_secret }
+        let (waiting, waiting_bytes, free_since) = (VecDeque::new(), 0, Instant::now());
+        Pump {
+            from,
+            to,
+            way,
+            frames,
+            waiting,
+            waiting_bytes,
+            free_since,
+            overtaken: None,
+            end: None,
+            is_secret,
+        }
     }
 
     /// Passes on until one of the ends closes the connection.
     pub(super) fn run(mut self) {
-        if self.work().is_err() && !self.is_secret.load(Relaxed) {
+        let worked = self.work();
+        if let Some((_, _, taken)) = self.overtaken {
+            self.way.give_back(taken);
+        }
+        if worked.is_err() && !self.is_secret.load(Relaxed) {
             // One that has gone is gone for the other as well.
             let _ = self.from.shutdown(Shutdown::Both);
             let _ = self.to.shutdown(Shutdown::Both);
@@ -109,16 +127,20 @@ impl Pump {
         {
             match self.way.take_order(&raw) {
                 None => self.pass(raw),
-                Some(once) => self.harm(once, raw),
+                Some(taken) => self.harm(taken, raw),
             }
         }
         Ok(())
     }
 
     /// Does what was ordered to one frame.
-    fn harm(&mut self, once: Once, mut raw: Raw) {
-        match once {
-            Once::Reorder => self.overtaken = Some((raw, Instant::now() + OVERTAKEN_WITHIN)),
+    fn harm(&mut self, taken: Taken, mut raw: Raw) {
+        let kind = raw.header.kind;
+        match taken.once {
+            // It is harmed when it is overtaken.
+            Once::Reorder(within) => {
+                return self.overtaken = Some((raw, Instant::now() + within, taken));
+            }
             Once::Duplicate => {
                 self.pass(raw.clone());
                 self.pass(raw);
@@ -138,58 +160,68 @@ impl Pump {
                 self.end = Some(End::Receiver);
             }
         }
+        self.way.has_harmed(taken, kind);
     }
 
     /// Puts a frame behind those that wait, and the one that it overtakes behind it.
     pub(super) fn pass(&mut self, raw: Raw) {
         let of = |raw: &Raw| (raw.header.kind, raw.header.channel);
-        let overtakes = self.overtaken.as_ref().is_some_and(|(held, _)| of(held) == of(&raw));
+        let overtakes = self.overtaken.as_ref().is_some_and(|(held, ..)| of(held) == of(&raw));
         self.queue(raw.bytes);
-        if overtakes && let Some((held, _)) = self.overtaken.take() {
+        if overtakes && let Some((held, _, taken)) = self.overtaken.take() {
+            self.way.has_harmed(taken, held.header.kind);
             self.queue(held.bytes);
         }
     }
 
     fn queue(&mut self, bytes: Vec<u8>) {
-        let now = Instant::now();
-        let last = self.waiting.back().map_or(now, |(due, _)| (*due).max(now));
-        let due = match self.way.trouble_now() {
-            Some(Trouble::Late(by)) => last.max(now + by),
-            Some(Trouble::Narrow(in_a_second)) => {
-                last + Duration::from_secs_f64(bytes.len() as f64 / in_a_second.max(1) as f64)
-            }
-            Some(Trouble::Blocked) | None => last,
-        };
         self.waiting_bytes += bytes.len();
-        self.waiting.push_back((due, bytes));
+        self.waiting.push_back((Instant::now(), bytes));
     }
 
-    /// Lets a frame go that nothing has overtaken in time, or that nothing follows.
+    /// Lets a frame go that nothing has overtaken in time, or that nothing follows. Another is to be harmed in its place.
     fn let_go_overtaken(&mut self, at_once: bool) {
-        if let Some((held, until)) = self.overtaken.take() {
-            if at_once || Instant::now() >= until {
-                self.queue(held.bytes);
-            } else {
-                self.overtaken = Some((held, until));
-            }
+        let is_late = |(_, until, _): &mut (Raw, Instant, Taken)| at_once || Instant::now() >= *until;
+        if let Some((held, _, taken)) = self.overtaken.take_if(is_late) {
+            self.way.give_back(taken);
+            self.queue(held.bytes);
         }
+    }
+
+    /// When the first frame that waits may go in such a trouble.
+    fn due(&self, trouble: Option<Trouble>) -> Option<Instant> {
+        let (since, bytes) = self.waiting.front()?;
+        Some(match trouble {
+            Some(Trouble::Late(by)) => *since + by,
+            Some(Trouble::Narrow(in_a_second)) => {
+                let takes = Duration::from_secs_f64(bytes.len() as f64 / in_a_second.max(1) as f64);
+                self.free_since.max(*since) + takes
+            }
+            Some(Trouble::Blocked) | None => *since,
+        })
     }
 
     fn write_due(&mut self) -> io::Result<()> {
-        while let Some((due, bytes)) = self.waiting.front() {
-            if *due > Instant::now() {
-                break;
+        loop {
+            let trouble = self.way.trouble_now();
+            let Some(due) = self.due(trouble) else { return Ok(()) };
+            if due > Instant::now() {
+                let waits = self.waiting.front().map(|(since, _)| due.duration_since(*since));
+                if let Some(trouble) = trouble.filter(|_| waits >= Some(FELT_FROM)) {
+                    self.way.feel(trouble);
+                }
+                return Ok(());
             }
-            self.to.write_all(bytes)?;
+            let Some((_, bytes)) = self.waiting.pop_front() else { return Ok(()) };
+            self.to.write_all(&bytes)?;
             self.waiting_bytes -= bytes.len();
-            self.waiting.pop_front();
+            self.free_since = due;
         }
-        Ok(())
     }
 
     /// How long until there may be something to do.
     fn pause(&self) -> Duration {
-        let due = self.waiting.front().map(|(due, _)| due.saturating_duration_since(Instant::now()));
+        let due = self.due(self.way.trouble_now()).map(|due| due.saturating_duration_since(Instant::now()));
         due.unwrap_or(LOOK).clamp(Duration::from_millis(1), LOOK)
     }
 

@@ -10,6 +10,12 @@ use watershed_wire::{Draft, Header, Kind};
 
 use super::*;
 
+/// How long anything may take that has to come.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Longer than any test takes.
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// A way from n1 to n2, with both ends of a connection that has been introduced.
 struct Line {
     proxy: Proxy,
@@ -40,7 +46,7 @@ impl Line {
         Draft::write(&header, &hello, &mut bytes);
         near.write_all(&bytes).expect("the door takes it");
         let (mut far, _) = node.accept().expect("the door leads here");
-        far.set_read_timeout(Some(Duration::from_secs(20))).expect("20 s are a time");
+        far.set_read_timeout(Some(PATIENCE)).expect("it is a time");
         let mut arrived = vec![0; bytes.len()];
         far.read_exact(&mut arrived).expect("the introduction comes through");
         assert_eq!(arrived, bytes);
@@ -74,7 +80,17 @@ impl Line {
     fn expect_silence(&mut self, lasts: Duration) {
         self.far.set_read_timeout(Some(lasts)).expect("it is a time");
         assert!(self.far.read(&mut [0]).is_err(), "something came through");
-        self.far.set_read_timeout(Some(Duration::from_secs(20))).expect("20 s are a time");
+        self.far.set_read_timeout(Some(PATIENCE)).expect("it is a time");
+    }
+
+    /// Waits until something is so of the way.
+    #[track_caller]
+    fn wait_until(&self, what: &str, is_so: impl Fn(&Way) -> bool) {
+        let (begun, way) = (Instant::now(), self.way());
+        while !is_so(&way) {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -110,7 +126,7 @@ fn a_frame_comes_twice() {
 #[test]
 fn a_frame_is_overtaken_by_the_next_of_its_kind() {
     let mut line = Line::new();
-    line.way().order(once(Once::Reorder));
+    line.way().order(once(Once::Reorder(HOUR)));
     let ping = frame(Kind::Ping, 9);
     line.send(&[&records(&[0])[..], std::slice::from_ref(&ping), &records(&[1, 2])].concat());
     line.expect(&[&[ping][..], &records(&[1, 0, 2])].concat());
@@ -119,7 +135,7 @@ fn a_frame_is_overtaken_by_the_next_of_its_kind() {
 #[test]
 fn a_frame_that_nothing_overtakes_comes_all_the_same() {
     let mut line = Line::new();
-    line.way().order(once(Once::Reorder));
+    line.way().order(once(Once::Reorder(Duration::from_millis(50))));
     line.send(&records(&[0]));
     line.expect(&records(&[0]));
 }
@@ -148,11 +164,14 @@ fn one_bit_of_a_frame_is_turned_over() {
 #[test]
 fn only_the_frame_that_is_meant_is_harmed_unless_none_comes() {
     let mut line = Line::new();
-    line.way().order(Order { once: Once::Duplicate, kind: Some(Kind::Credit) });
+    let order = Order { once: Once::Duplicate, kind: Some(Kind::Credit) };
+    line.way().order_since(order, Instant::now() + HOUR);
     line.send(&records(&[0]));
     line.expect(&records(&[0]));
     assert_eq!(line.way().harmed(), None);
-    std::thread::sleep(Order::PATIENCE + Duration::from_millis(50));
+    let long_ago =
+        Instant::now().checked_sub(Order::PATIENCE).expect("the machine runs for longer than that");
+    line.way().order_since(order, long_ago);
     line.send(&records(&[1]));
     line.expect(&records(&[1, 1]));
 }
@@ -209,4 +228,72 @@ fn a_narrow_way_takes_its_time() {
     line.send(&frames);
     line.expect(&frames);
     assert!(begun.elapsed() >= takes, "{:?} and not {takes:?}", begun.elapsed());
+}
+
+#[test]
+fn what_waits_on_a_narrow_or_late_way_flows_at_once_when_it_is_healed() {
+    for trouble in [Trouble::Narrow(1), Trouble::Late(Duration::from_secs(600))] {
+        let mut line = Line::new();
+        line.way().trouble(trouble);
+        let frames = records(&[0, 1, 2, 3]);
+        line.send(&frames[..3]);
+        line.expect_silence(Duration::from_millis(100));
+        line.proxy.heal();
+        let begun = Instant::now();
+        line.send(&frames[3..]);
+        line.expect(&frames);
+        // A frame of some dozen bytes takes a minute and more on the narrow way.
+        assert!(begun.elapsed() < Duration::from_secs(60), "{trouble:?}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_trouble_is_felt_only_where_something_is_held_up() {
+    let troubles = [Trouble::Blocked, Trouble::Narrow(1), Trouble::Late(HOUR)];
+    for trouble in troubles {
+        let mut line = Line::new();
+        let (there, nobody) = (line.way(), Arc::<Way>::default());
+        nobody.trouble(trouble);
+        there.trouble(trouble);
+        line.send(&records(&[0]));
+        line.wait_until("it is felt", Way::is_felt);
+        line.expect_silence(Duration::from_millis(50));
+        assert!(!nobody.is_felt(), "{trouble:?}");
+        there.trouble(Trouble::Narrow(1 << 20));
+        line.expect(&records(&[0]));
+        line.send(&records(&[1]));
+        line.expect(&records(&[1]));
+        assert!(!there.is_felt(), "what comes about as soon as it would is not harmed");
+    }
+}
+
+#[test]
+fn a_frame_counts_as_reordered_only_when_it_is_overtaken() {
+    let mut line = Line::new();
+    line.way().order(once(Once::Reorder(Duration::from_millis(50))));
+    line.send(&records(&[0]));
+    line.expect(&records(&[0]));
+    assert_eq!(line.way().harmed(), None, "it was held back, and that is all");
+    line.send(&records(&[1, 2, 3]));
+    line.expect(&records(&[2, 1, 3]));
+    assert_eq!(line.way().harmed().map(|harmed| harmed.kind), Some(Kind::Records));
+}
+
+#[test]
+fn an_order_that_was_called_off_is_not_taken_for_the_next() {
+    let mut line = Line::new();
+    line.way().order(once(Once::Reorder(HOUR)));
+    line.send(&records(&[0]));
+    line.wait_until("it is held back", Way::is_taken);
+    line.expect_silence(Duration::from_millis(50));
+    line.way().heal();
+    let order = Order { once: Once::Duplicate, kind: Some(Kind::Credit) };
+    line.way().order_since(order, Instant::now() + HOUR);
+    line.send(&records(&[1]));
+    line.expect(&records(&[1, 0]));
+    assert_eq!(line.way().harmed(), None, "it was done for the order before");
+    let credit = frame(Kind::Credit, 0);
+    line.send(std::slice::from_ref(&credit));
+    line.expect(&[credit.clone(), credit]);
+    assert_eq!(line.way().harmed().map(|harmed| harmed.kind), Some(Kind::Credit));
 }

@@ -9,7 +9,7 @@ use super::frames::Raw;
 
 /// The way from one node to another. It is the same over all connections that there ever are between them.
 #[derive(Debug, Default)]
-pub(crate) struct Way {
+pub struct Way {
     state: Mutex<State>,
     opened: Condvar,
 }
@@ -17,13 +17,35 @@ pub(crate) struct Way {
 #[derive(Debug, Default)]
 struct State {
     trouble: Option<Trouble>,
-    order: Option<(Order, Instant)>,
+    /// Whether the last trouble has held anything up.
+    is_felt: bool,
+    order: Option<Placed>,
+    /// How many orders there have been.
+    orders: u64,
     harmed: Option<Harmed>,
+}
+
+/// An order that is to be carried out.
+#[derive(Debug)]
+struct Placed {
+    order: Order,
+    number: u64,
+    since: Instant,
+    /// Whether a frame has been taken for it, and it is not known yet whether that can be harmed.
+    is_taken: bool,
+}
+
+/// An order that was taken for a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) once: Once,
+    /// It may be called off meanwhile, and another come in its place.
+    number: u64,
 }
 
 /// What is wrong with a way while it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// Nothing passes.
     Blocked,
     /// All that passes comes so much later.
@@ -35,8 +57,8 @@ pub(crate) enum Trouble {
 /// What is done to one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Once {
-    /// The next of its channel goes first.
-    Reorder,
+    /// The next of its channel goes first, if it comes within this time.
+    Reorder(Duration),
     /// It goes twice.
     Duplicate,
     /// Half of it goes, and the connection ends.
@@ -76,23 +98,42 @@ impl Way {
     }
 
     /// Makes trouble until [`Way::heal`].
-    pub(crate) fn trouble(&self, trouble: Trouble) {
-        self.state().trouble = Some(trouble);
+    pub fn trouble(&self, trouble: Trouble) {
+        let mut state = self.state();
+        (state.trouble, state.is_felt) = (Some(trouble), false);
+    }
+
+    /// Whether the last trouble has held anything up: where nobody sends or calls, it does no harm.
+    pub(crate) fn is_felt(&self) -> bool {
+        self.state().is_felt
     }
 
     /// Orders a harm to one frame, in the place of one that has not been done.
     pub(crate) fn order(&self, order: Order) {
-        let mut state = self.state();
-        (state.order, state.harmed) = (Some((order, Instant::now())), None);
+        self.order_since(order, Instant::now());
     }
 
-    /// What has come of the last order.
+    /// The same, as if it had been ordered at some time: it is waited from there for a frame of the right kind.
+    pub(super) fn order_since(&self, order: Order, since: Instant) {
+        let mut state = self.state();
+        state.orders += 1;
+        let number = state.orders;
+        (state.order, state.harmed) = (Some(Placed { order, number, since, is_taken: false }), None);
+    }
+
+    /// Whether a frame was taken for the last order, and is not harmed yet.
+    #[cfg(test)]
+    pub(super) fn is_taken(&self) -> bool {
+        self.state().order.as_ref().is_some_and(|placed| placed.is_taken)
+    }
+
+    /// What has come of the last order: nothing before a frame is harmed.
     pub(crate) fn harmed(&self) -> Option<Harmed> {
         self.state().harmed
     }
 
     /// Opens the way, and forgets what was ordered and not done.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         let mut state = self.state();
         (state.trouble, state.order) = (None, None);
         drop(state);
@@ -104,25 +145,49 @@ impl Way {
         self.state().trouble
     }
 
-    /// Waits until the way is open, or for a while. Whether it is.
+    /// Waits until the way is open, or for a while. Whether it is. Called by whoever wants to pass.
     pub(super) fn wait_open(&self, at_most: Duration) -> bool {
-        let blocked = |state: &mut State| state.trouble == Some(Trouble::Blocked);
+        let blocked = |state: &mut State| {
+            let is_blocked = state.trouble == Some(Trouble::Blocked);
+            state.is_felt |= is_blocked;
+            is_blocked
+        };
         let waited = self.opened.wait_timeout_while(self.state(), at_most, blocked);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         !blocked(&mut state)
     }
 
-    /// What is to be done to this frame. It counts as done.
-    pub(super) fn take_order(&self, raw: &Raw) -> Option<Once> {
+    /// Something is held up by a trouble, which may be over already.
+    pub(super) fn feel(&self, trouble: Trouble) {
         let mut state = self.state();
-        let (Order { once, kind }, since) = state.order?;
+        state.is_felt |= state.trouble == Some(trouble);
+    }
+
+    /// What is to be done to this frame. Whoever takes it [does it](Way::has_harmed) or [gives it back](Way::give_back).
+    pub(super) fn take_order(&self, raw: &Raw) -> Option<Taken> {
+        let mut state = self.state();
+        let Placed { order: Order { once, kind }, number, since, is_taken } = state.order.as_mut()?;
         // A connection that never comes about is another harm.
-        let is_meant = raw.header.kind != Kind::Hello
+        let is_meant = !*is_taken
+            && raw.header.kind != Kind::Hello
             && kind.is_none_or(|kind| kind == raw.header.kind || since.elapsed() > Order::PATIENCE);
-        if !is_meant {
-            return None;
+        *is_taken |= is_meant;
+        is_meant.then_some(Taken { once: *once, number: *number })
+    }
+
+    /// What was ordered has been done to a frame of this kind.
+    pub(super) fn has_harmed(&self, taken: Taken, kind: Kind) {
+        let mut state = self.state();
+        if state.order.take_if(|placed| placed.number == taken.number).is_some() {
+            state.harmed = Some(Harmed { kind, at: Instant::now() });
         }
-        (state.order, state.harmed) = (None, Some(Harmed { kind: raw.header.kind, at: Instant::now() }));
-        Some(once)
+    }
+
+    /// What was ordered could not be done to the frame that was taken for it: it is done to another.
+    pub(super) fn give_back(&self, taken: Taken) {
+        let mut state = self.state();
+        if let Some(placed) = state.order.as_mut().filter(|placed| placed.number == taken.number) {
+            placed.is_taken = false;
+        }
     }
 }

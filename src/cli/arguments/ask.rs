@@ -37,7 +37,7 @@ Examples:
   {binary} savepoint {pipeline} --node http://127.0.0.1:7180
 
 A savepoint is a checkpoint that is kept until you delete its folder. `run --from-savepoint N` goes back to it.
-Exit codes: 0 taken, 1 refused, 3 no job runs on the directory, no node\nanswers, or not in time.";
+Exit codes: 0 taken, 1 refused, 3 no job runs on the directory, no node answers, or not in time.";
 
 pub(super) const CANCEL_HELP: &str = "\
 Examples:
@@ -47,4 +47,4 @@ Examples:
   {binary} cancel {pipeline} --node http://127.0.0.1:7180
 
 Without a flag the job ends at once; on a state directory it goes on from its newest checkpoint when it is started again.
-Exit codes: 0 granted, 1 refused, 3 no job runs on the directory, no node\nanswers, or not in time.";
+Exit codes: 0 granted, 1 refused, 3 no job runs on the directory, no node answers, or not in time.";

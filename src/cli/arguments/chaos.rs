@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use watershed_chaos::Home;
 
 /// What to rehearse.
 #[derive(Subcommand)]
 pub(in crate::cli) enum Chaos {
-    /// Run a pipeline on a cluster of processes on this machine, hurt it, and judge what it writes
+    /// Run a pipeline on a cluster of this machine, hurt it, and judge what it writes
     Run(Rehearse),
 }
 
@@ -19,8 +20,14 @@ pub(in crate::cli) struct Rehearse {
     /// How many nodes there are, 1 to 9
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub(in crate::cli) nodes: usize,
-    /// What is done to them, with commas between: kill, leader, pause, partition, one-way, slow, disk, delay, reorder,
-    /// duplicate, truncate, flip, cut; or `all`
+    /// Where they live: processes, namespaces (a network for each; as root, with ip and nft or iptables) or containers
+    #[arg(long = "in", value_name = "HOME", default_value_t = Home::Processes)]
+    pub(in crate::cli) home: Home,
+    /// The image of nodes that live in containers: one with this program
+    #[arg(long, value_name = "IMAGE", default_value = "watershed:local")]
+    pub(in crate::cli) image: String,
+    /// What is done to them, with commas between: kill, leader, pause, partition, one-way, slow, disk, full-disk, delay,
+    /// reorder, duplicate, truncate, flip, cut; or `all` that can be done there
     #[arg(long, value_name = "LIST", default_value = "all")]
     pub(in crate::cli) faults: String,
     /// Decides which faults come when, and to whom. [default: drawn by lot]
@@ -59,9 +66,11 @@ pub(super) const CHAOS_HELP: &str = "\
 Examples:
   {binary} chaos run {pipeline}
   {binary} chaos run {pipeline} --faults kill,leader,partition --seed 7 --minutes 5 --report chaos.json
+  {binary} chaos run {pipeline} --in namespaces --faults kill,partition,one-way,full-disk --nodes 5
   {binary} chaos run {pipeline} --seed 7 --dry-run
 
 The same seed does the same in the same order, at the same times unless the cluster is not back yet. What the pipeline
 writes must be what it writes undisturbed, in one process: the same lines in any order, or the same words of the pipeline
-PIPELINE-audit where there is one. All checkpoints are proved. Everything stays on this machine.
+PIPELINE-audit where there is one, which must exit with 0 and print something. All checkpoints are proved, nodes may not
+end by themselves, and something must have been harmed. Everything stays on this machine.
 Exit codes: 0 all held, 1 something is wrong, 2 nothing was run.";

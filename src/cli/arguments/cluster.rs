@@ -58,6 +58,10 @@ pub(in crate::cli) struct Node {
     /// How long a node that is told to end waits for its jobs to be moved. [default: 30s]
     #[arg(long, value_name = "DURATION")]
     pub(in crate::cli) leave_within: Option<String>,
+    /// End where the process takes more than N MiB of memory, as if it were killed: what is saved stays as it is.
+    /// [default: any]
+    #[arg(long, value_name = "N")]
+    pub(in crate::cli) memory_limit_mib: Option<String>,
     /// End at once when the process of this number ends, which has started this one
     #[arg(long, value_name = "PID", hide = true)]
     pub(in crate::cli) dies_with: Option<u32>,
@@ -69,6 +73,9 @@ pub(in crate::cli) struct Where {
     /// Nodes of the cluster, tried in turn: http://host:port,.. [default: http://127.0.0.1:7180]
     #[arg(long = "node", value_name = "URLS")]
     pub(in crate::cli) url: Option<String>,
+    /// For how long a cluster is asked again that does not answer yet, or has no leader. [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) within: Option<String>,
     /// A file with the token that the nodes ask for
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) http_token_file: Option<String>,
@@ -81,6 +88,16 @@ pub(in crate::cli) struct OfJob {
     pub(in crate::cli) job: String,
     #[command(flatten)]
     pub(in crate::cli) place: Where,
+}
+
+/// A job whose end is waited for.
+#[derive(Args)]
+pub(in crate::cli) struct Wait {
+    #[command(flatten)]
+    pub(in crate::cli) job: OfJob,
+    /// For how long. [default: until it has ended]
+    #[arg(long, value_name = "DURATION")]
+    pub(in crate::cli) timeout: Option<String>,
 }
 
 /// A job, and with how many subtasks it is to go on.
@@ -172,6 +189,15 @@ Parameters and settings come from watershed.toml, the environment and flags, as 
 looked at, so that all run the same. Relative paths are those of the nodes' working directories.
 Exit codes: 0 accepted (with --wait: finished, or suspended by somebody), 1 refused (with --wait: failed or cancelled),
 2 usage, 3 no node answers or none leads.";
+
+pub(super) const WAIT_HELP: &str = "\
+Examples:
+  {binary} wait {pipeline}
+  {binary} wait {pipeline} --timeout 10m
+
+A line on standard error says every two seconds how it gets on.
+Exit codes: 0 finished, or suspended by somebody, 1 failed or cancelled, 2 usage or no such job, 3 no node answers or
+none leads, or the job has not ended in time.";
 
 pub(super) const ASK_HELP: &str = "\
 Exit codes: 0 done, 1 refused, 2 usage or no such job, 3 no node answers or none leads.";

@@ -75,6 +75,9 @@ pub(in crate::cli) struct Two {
     /// How many keys are named of each kind in each key group
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(in crate::cli) keys: usize,
+    /// Set a parameter with which the job runs, where it decides what kind of thing is shared; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(in crate::cli) set: Vec<String>,
 }
 
 /// A plan, and a checkpoint of another.
@@ -104,9 +107,12 @@ pub(in crate::cli) struct Get {
     /// The number of the checkpoint [default: the newest]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) checkpoint: Option<u64>,
-    /// Only what this operator keeps
-    #[arg(long, value_name = "UID")]
+    /// Only what this operator keeps, or the shared state of this name
+    #[arg(long, value_name = "UID|NAME")]
     pub(in crate::cli) operator: Option<String>,
+    /// Set a parameter with which the job runs, where it decides what kind of thing is shared; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(in crate::cli) set: Vec<String>,
 }
 
 /// All state.
@@ -117,6 +123,9 @@ pub(in crate::cli) struct Export {
     /// The number of the checkpoint [default: the newest]
     #[arg(long, value_name = "N")]
     pub(in crate::cli) checkpoint: Option<u64>,
+    /// Set a parameter with which the job runs, where it decides what kind of thing is shared; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(in crate::cli) set: Vec<String>,
 }
 
 pub(super) const CHECKPOINT_HELP: &str = "\
@@ -136,4 +145,5 @@ Examples:
   {binary} state get state/ EWR
   {binary} state export state/ --checkpoint 42 > state.jsonl
 
-State is MessagePack that describes itself, so it is read without the pipeline's types.";
+State is MessagePack that describes itself, so it is read without the pipeline's types. Shared state is kept as states
+and updates: its values are told where this program has the pipeline, and what was saved where it has not.";

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use watershed_core::{Position, SplitId};
+use watershed_runtime::query::Submitted;
 use watershed_server::view::LevelView;
 
 use super::Where;
@@ -21,6 +23,23 @@ pub(in crate::cli) struct Query {
     /// Where a failure has undone something that the token has seen: go on with what is left
     #[arg(long)]
     pub(in crate::cli) rebase: bool,
+    /// What you have put into a source, by its uid, the number of the split and the position behind your last record; may be
+    /// repeated. The token names it from then on
+    #[arg(long = "input", value_name = "UID:SPLIT:POSITION", value_parser = input)]
+    pub(in crate::cli) inputs: Vec<Submitted>,
+    /// Wait for a complete checkpoint that has worked on all that you have put in, whatever fails meanwhile, and read that
+    #[arg(long)]
+    pub(in crate::cli) await_input: bool,
+}
+
+/// A place in a source. A uid may have any signs, so the numbers are looked for behind it.
+fn input(typed: &str) -> Result<Submitted, String> {
+    let named = typed.rsplit_once(':').and_then(|(split, position)| {
+        let (source, split) = split.rsplit_once(':')?;
+        let (split, position) = (SplitId(split.parse().ok()?), Position(position.parse().ok()?));
+        Some(Submitted { source: source.to_owned(), split, position })
+    });
+    named.ok_or_else(|| "write UID:SPLIT:POSITION, as orders:0:4711".to_owned())
 }
 
 /// A key, and what becomes of it.
@@ -90,6 +109,7 @@ Examples:
   {binary} query state/ limits EWR
   {binary} query {pipeline} limits EWR --level causal --token-file seen --node http://127.0.0.1:7180
   {binary} query {pipeline} limits '[\"EWR\",7]' --as-of latest --json
+  {binary} query {pipeline} limits EWR --input readings:0:4711 --await-input --wait 30s
 
 The value is JSON; so is the key, where it is not plain text. Bytes, maps with other keys than texts, and floats that JSON
 has no word for are written {\"$bytes\":\"00ff\"}, {\"$map\":[[1,2]]}, {\"$float\":\"inf\"}.

@@ -6,14 +6,18 @@ use serde_json::Value;
 use watershed_server::view::ProblemDocument;
 
 use crate::cli::failure::Failure;
-use crate::client::{ClientError, Nodes};
+use crate::client::{ClientError, Nodes, Patience};
 
 /// A cluster that can be asked.
 pub(in crate::cli) struct Client(Nodes);
 
 impl Client {
-    pub(super) fn new(nodes: &[String], token: Option<String>) -> Result<Client, Failure> {
-        let nodes = Nodes::new(nodes, token)?;
+    pub(super) fn new(
+        nodes: &[String],
+        token: Option<String>,
+        patience: Patience,
+    ) -> Result<Client, Failure> {
+        let nodes = Nodes::new(nodes, token)?.with_patience(patience);
         Ok(Client(nodes))
     }
 

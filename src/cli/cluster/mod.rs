@@ -5,6 +5,7 @@ mod client;
 mod show;
 mod state;
 mod submit;
+mod wait;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,11 +16,13 @@ use super::answer;
 use super::arguments::{self, OfJob, Where};
 use super::failure::Failure;
 use super::settings::{NodeOptions, Options, Settings};
-use crate::client::path_of;
+use super::streams;
+use crate::client::{Patience, path_of};
 pub(super) use ask::{cancel, is_local, savepoint};
 pub(super) use client::Client;
 pub(super) use state::{query, update};
 pub(super) use submit::submit;
+pub(super) use wait::wait;
 
 /// The cluster that the settings and flags name.
 pub(super) fn connect(settings: &mut Settings, place: &Where) -> Result<Client, Failure> {
@@ -29,9 +32,14 @@ pub(super) fn connect(settings: &mut Settings, place: &Where) -> Result<Client, 
     if let Some(path) = &place.http_token_file {
         settings.node.set("http_token_file", path, "--http-token-file");
     }
-    let NodeOptions { url, http_token_file, .. } = settings.node.read()?;
+    if let Some(within) = &place.within {
+        settings.node.set("within", within, "--within");
+    }
+    let NodeOptions { url, within, http_token_file, .. } = settings.node.read()?;
     let token = http_token_file.as_deref().map(super::node::token_in).transpose()?;
-    Client::new(&url, token)
+    let Options { quiet, json, .. } = settings.options.read()?;
+    let tell: fn(&str) = if quiet || json { |_| {} } else { streams::tell };
+    Client::new(&url, token, Patience { within, tell })
 }
 
 /// Lists the jobs.

@@ -170,8 +170,11 @@ pub(super) fn checkpoints(found: &Checkpoints) -> String {
             .iter()
             .map(move |problem| format!("checkpoint {}: {}\n", one.checkpoint, one_line(problem)))
     });
+    let let_go = found.let_go.iter().map(|gone| {
+        format!("checkpoint {gone}: the job let it go before it was proved; it keeps newer ones\n")
+    });
     let unread = found.unread.iter().map(|what| format!("cannot be read: {}\n", one_line(what)));
     let table =
         if found.checkpoints.is_empty() { "no checkpoints yet\n".to_owned() } else { table.to_string() };
-    table + &problems.chain(unread).collect::<String>()
+    table + &problems.chain(let_go).chain(unread).collect::<String>()
 }

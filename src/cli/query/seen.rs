@@ -8,6 +8,7 @@ use watershed_server::view::StateView;
 
 use crate::cli::arguments::OfKey;
 use crate::cli::failure::Failure;
+use crate::cli::short_file;
 
 /// How long a file with a token may be, in bytes; the longest token is shorter.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -30,12 +31,9 @@ impl Seen {
         self.token.clone()
     }
 
-    /// Keeps the token of an answer. It is there as a whole or not at all, also where several keep theirs in one file. That
-    /// of a checkpoint names the checkpoint alone: who has seen anything else keeps its own.
-    pub(super) fn keep(&self, StateView { token, checkpoint, .. }: &StateView) -> Result<(), Failure> {
-        let Some(file) = self.file.as_ref().filter(|_| checkpoint.is_none() || self.token.is_none()) else {
-            return Ok(());
-        };
+    /// Keeps the token of an answer. It is there as a whole or not at all, also where several keep theirs in one file.
+    pub(super) fn keep(&self, StateView { token, .. }: &StateView) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
         let mut draft = file.clone().into_os_string();
         draft.push(format!(".{}", std::process::id()));
         let written = fs::write(&draft, format!("{token}\n")).and_then(|()| fs::rename(&draft, file));
@@ -53,15 +51,11 @@ fn read(file: &Path) -> Result<Option<String>, Failure> {
     let failed = |why: &dyn std::fmt::Display| {
         Failure::Usage(format!("the token in {} cannot be read: {why}", file.display()))
     };
-    match fs::metadata(file) {
+    let text = match short_file::text_in(file, FILE_BYTES_MAX) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
-        Ok(about) if about.len() > FILE_BYTES_MAX => {
-            return Err(failed(&format!("it has more than {FILE_BYTES_MAX} bytes")));
-        }
-        Ok(_) => {}
-    }
-    let text = fs::read_to_string(file).map_err(|error| failed(&error))?;
+    };
     let token = text.trim();
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(failed(&"it holds something else than one word"));

@@ -33,6 +33,8 @@ pub(in crate::cli) struct NodeOptions {
     pub(in crate::cli) leave_within: Duration,
     /// Where commands find the cluster.
     pub(in crate::cli) url: Vec<String>,
+    /// For how long commands ask a cluster again that does not answer yet.
+    pub(in crate::cli) within: Duration,
 }
 
 impl Default for NodeOptions {
@@ -56,6 +58,7 @@ impl Default for NodeOptions {
             compress: false,
             leave_within: Duration::from_secs(30),
             url: vec!["http://127.0.0.1:7180".to_owned()],
+            within: Duration::from_secs(10),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::{Value, json};
-use watershed_core::{Epoch, Run};
+use watershed_core::{Epoch, Position, Run, SplitId};
 
 use super::super::*;
 use super::*;
@@ -117,11 +117,28 @@ fn a_checkpoint_of_an_older_run_is_not_older_than_it_says() {
     session.get::<_, u64>("limits", &"EWR", Level::Causal).expect("it answers");
     let read =
         session.read::<_, u64>("limits", &"EWR", Level::AsOf(AsOf::Epoch(Epoch(7)))).expect("it answers");
-    assert_eq!(session.token(), Some("t3"), "what was seen before is not forgotten");
+    assert_eq!(session.token(), Some("t2"), "the node has put together what was seen");
     assert_eq!((read.value, read.checkpoint, read.run), (Some(39), Some(Epoch(7)), Run(2)));
     asked.recv().expect("it was asked");
     let asked = asked.recv().expect("it was asked");
     assert!(asked.contains("?epoch=7&") && asked.contains("&level=as-of&"), "{asked}");
+}
+
+#[test]
+fn what_was_put_in_is_named_until_a_token_names_it() {
+    let (url, asked) = node(vec![view("n1", 3, json!(1)), view("n1", 3, json!(2)), view("n1", 3, json!(2))]);
+    let mut session = session(&[&url]);
+    session.put_in("orders", SplitId(0), Position(5));
+    session.put_in("orders", SplitId(0), Position(9));
+    session.get::<_, u64>("limits", &"EWR", Level::Eventual).expect("it answers");
+    let named = "inputs=%5B%7B%22source%22%3A%22orders%22%2C%22split%22%3A0%2C%22position%22%3A9%7D%5D";
+    let first = asked.recv().expect("it was asked");
+    assert!(first.contains(named) && !first.contains("await_input"), "{first}");
+    let read = session.await_input::<_, u64>("limits", &"EWR").expect("it answers");
+    let second = asked.recv().expect("it was asked");
+    assert!(second.contains("level=as-of&") && second.contains("await_input=true"), "{second}");
+    assert!(!second.contains("inputs=") && second.contains("t3"), "{second}");
+    assert_eq!(read.value, Some(2));
 }
 
 #[test]
@@ -160,8 +177,7 @@ fn a_look_is_taken_elsewhere_and_an_update_is_not_made_twice() {
 
 #[test]
 fn a_node_that_is_not_there_is_passed_over() {
-    let gone = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let gone = format!("http://{gone}");
+    let gone = format!("http://{}", ports::free());
     let (url, _asked) = node(vec![view("n1", 3, Value::Null)]);
     assert!(session(&[&gone, &url]).update("limits", &"EWR", &1).is_ok());
     let error =

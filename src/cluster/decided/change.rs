@@ -27,6 +27,13 @@ pub enum ClusterChange {
         /// What is wanted.
         wanted: Wanted,
     },
+    /// A job that is to be suspended has come to rest.
+    Rest {
+        /// Its name.
+        name: String,
+        /// Its number.
+        number: u32,
+    },
     /// A job goes on with another number of subtasks.
     Rescale {
         /// Its name.
@@ -176,7 +183,19 @@ impl ClusterState {
         match change {
             ClusterChange::Submit { name, spec } => self.submit(name, spec),
             ClusterChange::Want { name, wanted } => {
-                self.living(&name)?.wanted = wanted;
+                let job = self.living(&name)?;
+                job.wanted = wanted;
+                job.rests &= wanted == Wanted::Suspended;
+                Ok(())
+            }
+            ClusterChange::Rest { name, number } => {
+                let job = self.numbered(&name, number)?;
+                lives(job, &name)?;
+                if job.wanted != Wanted::Suspended {
+                    let reason = format!("job {name} is not to be suspended any more");
+                    return Err(Refusal::Job { reason });
+                }
+                job.rests = true;
                 Ok(())
             }
             ClusterChange::Rescale { name, parallelism } => {
@@ -234,7 +253,8 @@ impl ClusterState {
         let number = self.next_job_number.max(1);
         self.next_job_number = number.checked_add(1).ok_or(Refusal::Exhausted)?;
         let (meta, wanted) = (Meta::default(), Wanted::Running);
-        self.jobs.insert(name, JobRecord { number, spec, meta, wanted, outcome: None, lives: 0 });
+        self.jobs
+            .insert(name, JobRecord { number, spec, meta, wanted, outcome: None, lives: 0, rests: false });
         Ok(())
     }
 

@@ -69,6 +69,10 @@ pub struct JobRecord {
     pub outcome: Option<Outcome>,
     /// How often it has been brought to life: once when it was first run, and again after each failure.
     pub lives: u32,
+    /// Whether it stands still, as is wanted: it has taken the savepoint from which it can go on, and all that is decided
+    /// is committed. Until then somebody has to bring it there.
+    #[serde(default)]
+    pub rests: bool,
 }
 
 /// What is to be run, as it was submitted.

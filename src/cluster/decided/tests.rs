@@ -48,6 +48,7 @@ fn a_job_gets_a_number_of_its_own_and_nothing_is_decided_of_it() {
         wanted: Wanted::Running,
         outcome: None,
         lives: 0,
+        rests: false,
     };
     let jobs = [("a".to_owned(), expected(1)), ("b".to_owned(), expected(2))].into();
     assert_eq!(state, ClusterState { jobs, next_job_number: 3, ..ClusterState::default() });
@@ -96,6 +97,27 @@ fn a_job_that_has_ended_by_force_decides_nothing_more() {
         assert_eq!(refusal(&state, want), ended);
         assert_eq!(refusal(&state, ClusterChange::Live { name: "a".to_owned(), number: 1 }), ended);
     }
+}
+
+#[test]
+fn a_job_rests_when_it_is_to_and_until_somebody_wants_something_else_of_it() {
+    let want = |wanted| ClusterChange::Want { name: "a".to_owned(), wanted };
+    let rest = || ClusterChange::Rest { name: "a".to_owned(), number: 1 };
+    let mut state = after([submit("a")]);
+    assert!(matches!(refusal(&state, rest()), Refusal::Job { .. }), "nobody has wanted it to");
+    state.apply(want(Wanted::Suspended)).unwrap();
+    assert!(!state.jobs["a"].rests, "its savepoint is not taken yet");
+    state.apply(rest()).unwrap();
+    state.apply(want(Wanted::Suspended)).unwrap();
+    assert!(state.jobs["a"].rests);
+    for wanted in [Wanted::Running, Wanted::Cancelled] {
+        let mut state = state.clone();
+        state.apply(want(wanted)).unwrap();
+        assert!(!state.jobs["a"].rests, "{wanted:?}");
+        assert!(matches!(refusal(&state, rest()), Refusal::Job { .. }), "{wanted:?}");
+    }
+    state.apply(end("a", 1, Outcome::Cancelled)).unwrap();
+    assert_eq!(refusal(&state, rest()), Refusal::Ended { name: "a".to_owned() });
 }
 
 #[test]

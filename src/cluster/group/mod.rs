@@ -169,6 +169,10 @@ impl Group {
 
     /// Tells what is decided, as of an instant after the question came.
     pub(crate) async fn read(&self) -> Answer {
+        #[cfg(test)]
+        if self.config.is_credulous && self.raft.metrics().borrow().current_leader == Some(self.seat) {
+            return self.decided(None, self.state.borrow().clone());
+        }
         match timeout(self.config.timings.read, self.raft.ensure_linearizable()).await {
             Ok(Ok(_)) => self.decided(None, self.state.borrow().clone()),
             Ok(Err(_)) | Err(_) => Answer::NotLeader(self.other_leader()),

@@ -10,7 +10,7 @@ use crate::{About, Load};
 /// How long is measured.
 const MEASURED: Duration = Duration::from_secs(5);
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_node_of_an_idle_cluster_sends_a_few_dozen_small_messages_a_second() {
     for nodes in [3_u64, 5, 8] {
         let world = World::started(&["a", "b", "c"]).await;

@@ -37,7 +37,7 @@ async fn voting(node: &Cluster, wanted: impl Fn(&BTreeMap<String, u64>) -> bool)
     timeout(IN_THE_END, wait).await.expect("they are taken in in the end")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_killed_leader_is_replaced_and_follows_when_it_comes_back() {
     let world = World::started(&["a", "b", "c"]).await;
     let worker = world.start("w").await;
@@ -61,7 +61,7 @@ async fn a_killed_leader_is_replaced_and_follows_when_it_comes_back() {
     assert_eq!(worker.view().await.unwrap().state.jobs.len(), 4);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_leader_that_is_cut_off_decides_nothing_says_so_and_follows_after_the_healing() {
     let world = World::started(&["a", "b", "c"]).await;
     world.node("a").propose(submit("job")).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_leader_that_is_cut_off_decides_nothing_says_so_and_follows_after_the_
     assert_eq!(decided.burnt, Epoch(32));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn without_a_majority_nothing_is_decided_and_after_the_healing_it_is_again() {
     let world = World::started(&["a", "b", "c"]).await;
     world.cut(&["a"], &["b", "c"]);
@@ -112,7 +112,7 @@ async fn without_a_majority_nothing_is_decided_and_after_the_healing_it_is_again
     assert_eq!(world.node("c").view().await.unwrap().state.jobs["job"].number, 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_coordinator_with_a_lost_disk_is_taken_in_anew_and_founds_no_second_group() {
     // The new disk gets a snapshot, since the log of the others does not reach back to the beginning.
     let world = World::started_with(&["a", "b", "c"], |config| {
@@ -143,7 +143,7 @@ async fn a_coordinator_with_a_lost_disk_is_taken_in_anew_and_founds_no_second_gr
     assert_eq!(view.state.jobs.len(), 41);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn no_group_is_founded_before_all_coordinators_have_met_unless_a_majority_is_to_do() {
     let world = World::new(&["a", "b", "c"]);
     let (a, b) = (world.start("a").await, world.start("b").await);
@@ -170,7 +170,7 @@ async fn no_group_is_founded_before_all_coordinators_have_met_unless_a_majority_
     assert_eq!(late.view().await.unwrap().state.jobs.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_second_life_of_a_node_is_registered_only_where_it_is_newer() {
     let world = World::started(&["a", "b", "c"]).await;
     let register = |incarnation| ClusterChange::Register { node: "w".to_owned(), incarnation };
@@ -182,7 +182,7 @@ async fn a_second_life_of_a_node_is_registered_only_where_it_is_newer() {
     world.node("c").propose(register(3)).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_coordinator_whose_disk_fails_says_so_and_leads_no_more_and_the_others_go_on() {
     let world = World::started(&["a", "b", "c"]).await;
     let leader = world.settled().await;

@@ -12,7 +12,7 @@ pub(super) fn submit(name: &str) -> ClusterChange {
     ClusterChange::Submit { name: name.to_owned(), spec }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn one_coordinator_founds_a_group_alone_and_decides() {
     let world = World::started(&["a"]).await;
     let view = world.node("a").propose(submit("job")).await.unwrap();
@@ -20,7 +20,7 @@ async fn one_coordinator_founds_a_group_alone_and_decides() {
     assert_eq!(view.leader, "a");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn three_coordinators_found_a_group_and_each_node_may_ask_for_a_decision() {
     let world = World::started(&["a", "b", "c"]).await;
     let worker = world.start("w").await;
@@ -35,7 +35,7 @@ async fn three_coordinators_found_a_group_and_each_node_may_ask_for_a_decision()
     assert!(matches!(refused, ProposeError::Refused { refusal: Refusal::InUse { .. }, .. }));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_job_decides_by_its_guard_from_any_node_and_a_later_job_of_its_name_is_another() {
     let world = World::started(&["a", "b", "c"]).await;
     let worker = world.start("w").await;
@@ -63,7 +63,7 @@ async fn a_job_decides_by_its_guard_from_any_node_and_a_later_job_of_its_name_is
     assert_eq!(worker.job("job").read().await.unwrap(), Meta::default());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn what_was_decided_is_there_after_all_nodes_were_down() {
     let nodes = ["a", "b", "c"];
     // More decisions than a snapshot is made after, so that both log and snapshot are read again.

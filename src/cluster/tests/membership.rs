@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 
 use super::world::{World, until};
 use crate::{About, Load};
@@ -13,7 +13,7 @@ fn about(slots: u32) -> About {
     About { address, http: Some("127.0.0.1:80".to_owned()), slots, load, leaving: false }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn each_node_learns_of_all_others_what_they_tell_of_themselves() {
     let world = World::started(&["a", "b", "c"]).await;
     world.start("v").await;
@@ -48,7 +48,7 @@ async fn each_node_learns_of_all_others_what_they_tell_of_themselves() {
     until(world.node("v").members(), |members| members["w"].leaving).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_killed_node_is_seen_dead_by_all_and_alive_again_in_its_next_life() {
     let world = World::started(&["a", "b", "c"]).await;
     world.start("w").await;
@@ -72,8 +72,8 @@ async fn a_killed_node_is_seen_dead_by_all_and_alive_again_in_its_next_life() {
     }
 }
 
-/// All nodes share a thread here, so that all of them stand still at once, as in a machine that is paused.
-#[tokio::test]
+/// The clock goes on and nobody has done anything meanwhile, as in a machine that is paused.
+#[tokio::test(start_paused = true)]
 async fn nobody_is_taken_for_dead_because_the_machine_stood_still() {
     let world = World::started(&["a", "b", "c"]).await;
     let nodes = ["a", "b", "c"];
@@ -83,7 +83,7 @@ async fn nobody_is_taken_for_dead_because_the_machine_stood_still() {
     }
     sleep(Duration::from_secs(1)).await;
     for pause in [1, 3, 5] {
-        std::thread::sleep(Duration::from_secs(pause));
+        advance(Duration::from_secs(pause)).await;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(3) {
             for node in nodes {
@@ -95,7 +95,7 @@ async fn nobody_is_taken_for_dead_because_the_machine_stood_still() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn a_node_that_is_no_coordinator_learns_of_each_new_leader() {
     let world = World::started(&["a", "b", "c"]).await;
     let worker = world.start("w").await;

@@ -1,4 +1,8 @@
 //! Some nodes, and a transport in memory that encodes, can be cut one way, and counts.
+//!
+//! All of it runs in one thread, by a clock that stands still while anybody works and goes on to the next timer when
+//! all wait (`start_paused`). Nor does it go on while something is on its way to the disk. So however slow the machine
+//! and its disk are, no election comes of it; and however long the nodes wait for each other, the tests do not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,11 +14,20 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use watershed_state::durable::{Folder, lock};
 
 use crate::{Cluster, ClusterConfig, Leader, Transport, TransportError};
 
 /// How long anything may take that must happen in the end.
 pub(super) const IN_THE_END: Duration = Duration::from_secs(120);
+
+/// How long a question is under way, and its answer: others work meanwhile.
+const UNDER_WAY: Duration = Duration::from_millis(2);
+
+/// How much slower each coordinator's pulse is than that of the one before. Consensus looks at its clock every one and a
+/// half pulses, and how long a node waits before it stands for election it draws but once: by clocks that are alike to the
+/// last bit, two that stood at one instant would stand against each other at one instant for ever.
+const UNLIKE: Duration = Duration::from_millis(3);
 
 /// What is between the nodes.
 #[derive(Default)]
@@ -77,7 +90,12 @@ impl Transport for End {
         };
         // The peer works on, also where the asker has given up.
         let asker = from.clone();
-        let answer = tokio::spawn(async move { peer.answer(&asker, body).await });
+        let answer = tokio::spawn(async move {
+            sleep(UNDER_WAY).await;
+            let answer = peer.answer(&asker, body).await;
+            sleep(UNDER_WAY).await;
+            answer
+        });
         match timeout(within, answer).await {
             Ok(Ok(Ok(answer))) if wires.passes(&to, &from) => {
                 wires.asked.add(&answer);
@@ -142,7 +160,9 @@ impl World {
         let incarnation = incarnations.entry(node.to_owned()).or_insert(0);
         *incarnation += 1;
         let (coordinators, disk) = (self.coordinators.clone(), self.disk(node));
+        let place = coordinators.iter().position(|name| name == node).unwrap_or_default();
         let mut config = ClusterConfig::new("test", node, *incarnation, coordinators, disk);
+        config.timings.heartbeat += UNLIKE * place as u32;
         (self.settings)(&mut config);
         config
     }
@@ -159,10 +179,18 @@ impl World {
         cluster
     }
 
-    /// The node is gone from one moment to the next.
+    /// The node is gone from one moment to the next, and its disk is free for the next life: a process that has ended
+    /// writes nothing more, but what this one has begun to write comes to its end first.
     pub(super) async fn kill(&self, node: &str) {
         let cluster = self.wires.nodes.lock().unwrap().remove(node).unwrap();
         cluster.close().await;
+        let disk = self.disk(node);
+        let freed = async {
+            while disk.exists() && lock(&Folder::open_or_make(&disk).unwrap(), "cluster.lock").is_err() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(IN_THE_END, freed).await.expect("the disk is free in the end");
     }
 
     pub(super) fn node(&self, node: &str) -> Cluster {

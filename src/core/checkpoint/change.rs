@@ -45,8 +45,6 @@ pub enum Change {
     Complete(Pointer),
     /// The job has come to its end.
     Finish,
-    /// Roll-backs that began runs before this one are forgotten; no token is old enough to need them.
-    Forget(Run),
     /// A round of votes on a register is decided, if it is not closed.
     Agree(Agreement),
 }
@@ -180,7 +178,6 @@ impl Change {
                 }
                 next.finished = true;
             }
-            Change::Forget(run) => next.roll_backs.retain(|roll_back| roll_back.run >= *run),
             Change::Agree(agreement) => {
                 if meta.finished {
                     return Err(Refusal::Finished);
@@ -262,7 +259,6 @@ mod tests {
             Change::Burn(Epoch(128)),
             Change::Complete(pointer(1, 8)),
             Change::Finish,
-            Change::Forget(Run(1)),
             agree(1),
         ];
         for change in changes {

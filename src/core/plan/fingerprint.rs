@@ -62,6 +62,22 @@ impl Fingerprint {
         self.words.lines().filter_map(PlannedOperator::of_line)
     }
 
+    /// The name of the pipeline.
+    pub fn pipeline(&self) -> Option<&str> {
+        let told = self.words.lines().next()?.strip_prefix("watershed plan 1: ")?;
+        told.rsplit_once(", ").map(|(name, _)| name)
+    }
+
+    /// The types of the shared state of a name: equal where one program reads what the other one has saved, and makes the
+    /// same of it.
+    pub fn shared(&self, name: &str) -> Option<&str> {
+        self.words.lines().find_map(|line| {
+            let (_, told) = line.strip_prefix("shared ")?.split_once(": ")?;
+            let (types, _users) = told.strip_prefix(name)?.strip_prefix(' ')?.rsplit_once(", used by ")?;
+            Some(types)
+        })
+    }
+
     /// The lines in which another plan differs from this one: `-` ours, `+` theirs. Empty where equal.
     pub fn difference(&self, other: &Fingerprint) -> String {
         let (ours, theirs): (Vec<&str>, Vec<&str>) =

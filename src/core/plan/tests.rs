@@ -189,6 +189,9 @@ fn a_fingerprint_tells_shared_state_only_where_there_is_any() {
     assert_eq!(none.difference(&one), format!("+ {}", line("rules")));
     assert_eq!(one.difference(&other), format!("- {}+ {}", line("rules"), line("limits")));
     assert_eq!(one.operators().count(), none.operators().count());
+    let types = "Shared<String, u64, Option<u64>, u64> by watershed_core::shared::doubles::Most";
+    assert_eq!([one.shared("rules"), one.shared("limits"), one.shared("rule")], [Some(types), None, None]);
+    assert_eq!(one.pipeline(), Some("test"));
 }
 
 #[test]

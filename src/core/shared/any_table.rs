@@ -35,7 +35,7 @@ pub trait AnyTable: Send + Sync {
 
     /// All that a task at this epoch would see, [as bytes](crate::shared#what-is-saved). Tables that have applied the
     /// same updates of lanes up to this epoch, and settled the same, save the same bytes. The epoch is not before that
-    /// which was settled.
+    /// which was settled. Updates of later epochs may come meanwhile, and hardly wait; nothing settles.
     fn save(&self, at: Epoch) -> Vec<u8>;
 
     /// Takes in what a table of the same name has saved; every task sees it.

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::{BTreeMap, HashSet};
 use std::marker::PhantomData;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering::Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -79,6 +80,19 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
     /// Where the stamp's lane is settled: it has been said that nothing will come of it.
     pub fn update(&self, stamp: &Stamp, key: &K, update: R::Update) -> Result<Vec<u8>, Refusal> {
         let mut writing = self.writing();
+        let (delta, bytes) = self.make(&writing, stamp, key, update)?;
+        self.join(&mut writing, stamp, key.clone(), delta);
+        Ok(bytes)
+    }
+
+    /// What an update comes to, also as bytes, before anything has changed.
+    fn make(
+        &self,
+        writing: &Writing<K>,
+        stamp: &Stamp,
+        key: &K,
+        update: R::Update,
+    ) -> Result<(R::State, Vec<u8>), Refusal> {
         let lane = stamp.dot.lane;
         assert!(!writing.is_settled(stamp), "nothing was to come any more of {lane}");
         self.check_writer(stamp)?;
@@ -89,8 +103,14 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
             Ok(delta)
         })?;
         let bytes = encode_delta(&delta)?;
-        self.join(&mut writing, stamp, key.clone(), delta);
-        Ok(bytes)
+        Ok((delta, bytes))
+    }
+
+    /// Lets the author's code look at what came from elsewhere. Where it panics nothing has changed, and it is refused: who
+    /// has sent it harms nobody else.
+    fn tried<T>(&self, look: impl FnOnce() -> T) -> Result<T, TableError> {
+        panic::catch_unwind(AssertUnwindSafe(look))
+            .map_err(|_| self.refused(Refusal::Update("the code that looks at it panics".to_owned())))
     }
 
     /// The keys of which there is something, and their values, as a task at this epoch sees them.
@@ -158,12 +178,10 @@ impl<K: Key, V: Data, R: Resolver<V>> Table<K, V, R> {
 
     /// The state that is saved of a key: the same on all sites that have settled the same, whether they have joined the
     /// newest updates before or after they did.
-    fn saved_state(&self, writing: &Writing<K>, key: &K, state: &R::State) -> Option<Vec<u8>> {
-        let Some(settled) = writing.settled.filter(|_| writing.unsettled.contains(key)) else {
-            return Some(encode(state));
-        };
-        let mut state = state.clone();
-        self.resolver.settle(&mut state, settled);
+    fn saved_state(&self, settled: Option<Settled>, mut state: R::State) -> Option<Vec<u8>> {
+        if let Some(settled) = settled {
+            self.resolver.settle(&mut state, settled);
+        }
         (state != R::State::default()).then(|| encode(&state))
     }
 
@@ -204,24 +222,28 @@ where
 
     fn apply(&self, stamp: &Stamp, key: &[u8], delta: &[u8]) -> Result<Applied, TableError> {
         check_key(key).and_then(|()| check_delta(delta)).map_err(|refusal| self.refused(refusal))?;
-        let key: K = decode(key).map_err(self.malformed("a key"))?;
-        let delta: R::State = decode(delta).map_err(self.malformed("an update"))?;
+        let key: K = self.tried(|| decode(key))?.map_err(self.malformed("a key"))?;
+        let delta: R::State = self.tried(|| decode(delta))?.map_err(self.malformed("an update"))?;
         let mut writing = self.writing();
         if writing.is_settled(stamp) {
             return Ok(Applied::Settled);
         }
         let check = |state: &R::State| self.resolver.check(state, &delta, stamp);
-        let checked = self.check_writer(stamp).and_then(|()| self.with(stamp.dot.lane.epoch, &key, check));
-        checked.map_err(|refusal| self.refused(refusal))?;
+        let check = || self.check_writer(stamp).and_then(|()| self.with(stamp.dot.lane.epoch, &key, check));
+        self.tried(check)?.map_err(|refusal| self.refused(refusal))?;
         self.join(&mut writing, stamp, key, delta);
         Ok(Applied::Joined)
     }
 
     fn update_bytes(&self, stamp: &Stamp, key: &[u8], update: &[u8]) -> Result<Vec<u8>, TableError> {
         check_key(key).and_then(|()| check_delta(update)).map_err(|refusal| self.refused(refusal))?;
-        let key: K = decode(key).map_err(self.malformed("a key"))?;
-        let update: R::Update = decode(update).map_err(self.malformed("an update"))?;
-        self.update(stamp, &key, update).map_err(|refusal| self.refused(refusal))
+        let key: K = self.tried(|| decode(key))?.map_err(self.malformed("a key"))?;
+        let update: R::Update = self.tried(|| decode(update))?.map_err(self.malformed("an update"))?;
+        let mut writing = self.writing();
+        let made = self.tried(|| self.make(&writing, stamp, &key, update))?;
+        let (delta, bytes) = made.map_err(|refusal| self.refused(refusal))?;
+        self.join(&mut writing, stamp, key, delta);
+        Ok(bytes)
     }
 
     fn settle(&self, settled: Settled) {
@@ -236,12 +258,16 @@ where
     }
 
     fn save(&self, at: Epoch) -> Vec<u8> {
-        let writing = self.writing();
-        let entry = |key: &K, versions: &Versions<R::State>| {
-            Some((encode(key), self.saved_state(&writing, key, held::<R, V>(versions, at)?)?))
+        let settled = self.writing().settled;
+        // Key by key, so that whoever writes meanwhile waits for the copy of one state at most. A key that is not there yet
+        // has nothing that is as old as what is saved.
+        let keys: Vec<K> = self.keys.iter().map(|kept| kept.key().clone()).collect();
+        let copy = |key: &K| held::<R, V>(&*self.keys.get(key)?, at).cloned();
+        let entry = |key: K| {
+            let state = copy(&key)?;
+            Some((encode(&key), self.saved_state(settled, state)?))
         };
-        let entries = self.keys.iter().filter_map(|kept| entry(kept.key(), kept.value())).collect();
-        saved::write(&self.name, entries)
+        saved::write(&self.name, keys.into_iter().filter_map(entry).collect())
     }
 
     fn load(&self, bytes: &[u8]) -> Result<(), TableError> {
@@ -262,11 +288,12 @@ where
     }
 
     fn get(&self, at: Epoch, key: &[u8]) -> Result<Option<Vec<u8>>, TableError> {
-        let key: K = decode(key).map_err(self.malformed("a key"))?;
+        let key: K = self.tried(|| decode(key))?.map_err(self.malformed("a key"))?;
         let versions = self.keys.get(&key);
         let state = versions.as_ref().and_then(|versions| held::<R, V>(versions, at));
-        let value = state.map(|state| self.resolver.value(state));
-        Ok(value.map(|value| rmp_serde::to_vec_named(&value).expect("a value can be written by serde")))
+        let Some(state) = state else { return Ok(None) };
+        let write = || rmp_serde::to_vec_named(&self.resolver.value(state));
+        Ok(Some(self.tried(write)?.expect("a value can be written by serde")))
     }
 
     fn agrees(&self) -> Option<&dyn AnyAgrees> {

@@ -48,6 +48,9 @@ pub struct SinkPlace {
     pub subtask: SubtaskId,
     /// How many subtasks the sink has.
     pub parallelism: u32,
+    /// The checkpoint that this run goes on from: the newest that is known to be decided. None where it begins a job. Nothing
+    /// behind it can have been committed in this history, unless the record of what was decided is not whole.
+    pub base: Option<Epoch>,
 }
 
 impl SinkPlace {
@@ -61,6 +64,7 @@ impl SinkPlace {
             run: Run(1),
             subtask: SubtaskId { vertex: VertexId(0), index: 0 },
             parallelism: 1,
+            base: None,
         }
     }
 
@@ -75,6 +79,13 @@ impl SinkPlace {
     #[must_use]
     pub fn in_run(mut self, run: u32) -> Self {
         self.run = Run(run);
+        self
+    }
+
+    /// The same subtask in a run that goes on from a checkpoint.
+    #[must_use]
+    pub fn going_on_from(mut self, base: u64) -> Self {
+        self.base = Some(Epoch(base));
         self
     }
 }
@@ -98,7 +109,9 @@ pub trait Writer: Send + 'static {
     ///
     /// # Errors
     ///
-    /// Where the place is not as the checkpoint left it: the job does not start.
+    /// Where the place is not as the checkpoint left it: the job does not start. So it is where the place has committed
+    /// an epoch behind [`SinkPlace::base`]: then the job's record of what it decided has lost its end, and going on would write a
+    /// second time what is there.
     fn resume(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
@@ -163,7 +176,8 @@ impl SinkError {
     }
 
     /// Staged output that is neither visible nor to be had any more (somebody has rolled it back, a database was
-    /// restored from a backup). No repetition helps; going on would lose it silently.
+    /// restored from a backup), or visible output of which nobody knows any more that it was decided. No repetition
+    /// helps; going on would lose it, or write it again, silently.
     pub fn lost(what: impl Into<String>, why: impl fmt::Display) -> Self {
         SinkError { lost: true, ..SinkError::new(what, why) }
     }

@@ -151,6 +151,8 @@ pub struct TaskContext {
     pub info: Arc<TaskInfo>,
     /// Which job of its name this is.
     pub job_id: JobId,
+    /// The checkpoint that the run goes on from, if there is one.
+    pub base: Option<Epoch>,
     /// Where state lies that does not fit into memory; `None` where all has to.
     pub backend: Option<Arc<dyn Backend>>,
     /// Batches that are ready to be handed over.
@@ -197,6 +199,7 @@ impl TaskContext {
                 .filter_map(|(edge, output)| Some(output.side.as_ref()?.open(edge, &info)))
                 .collect(),
             job_id: JobId(info.job.clone()),
+            base: None,
             info,
             backend: None,
             counters: Counters::default(),
@@ -217,8 +220,8 @@ impl TaskContext {
     /// Whose output a sink of this uid writes.
     pub(super) fn sink_place(&self, operator: String) -> SinkPlace {
         let TaskInfo { lineage, run, subtask, parallelism, .. } = *self.info;
-        let (job, job_id) = (self.info.job.clone(), self.job_id.clone());
-        SinkPlace { job, job_id, operator, lineage, run, subtask, parallelism }
+        let (job, job_id, base) = (self.info.job.clone(), self.job_id.clone(), self.base);
+        SinkPlace { job, job_id, operator, lineage, run, subtask, parallelism, base }
     }
 
     /// The wall clock, as it was last set.

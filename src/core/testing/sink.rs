@@ -155,7 +155,16 @@ impl<S: Sink> SinkHarness<S> {
 
     /// Lets the writer go on from a checkpoint whose epochs have been committed.
     pub fn resume(&mut self) {
-        self.writer().resume().expect("the sink resumes");
+        self.try_resume().expect("the sink resumes");
+    }
+
+    /// Lets the writer go on from a checkpoint whose epochs have been committed.
+    ///
+    /// # Errors
+    ///
+    /// Where the place is not as the checkpoint left it.
+    pub fn try_resume(&mut self) -> Result<(), SinkError> {
+        self.writer().resume()
     }
 
     fn writer(&mut self) -> &mut S::Writer {

@@ -9,8 +9,8 @@ use crate::{
     SourceOutput,
 };
 
-/// How long a harness waits for a source that said [`Polled::Pending`] to wake it.
-pub const WAKE_WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long a harness waits for a source that said [`Polled::Pending`] to wake it: longer than any machine is busy.
+pub const WAKE_WAIT_MAX: Duration = Duration::from_secs(120);
 
 const OPEN: &str = "a split is open unless opening it again has failed";
 
@@ -73,8 +73,22 @@ impl<S: Source> SourceHarness<S> {
     ///
     /// Where a split does not survive its encoding.
     pub fn new(source: &S, parallelism: u32) -> Result<Self, SourceError> {
+        SourceHarness::of(source, &source.splits(parallelism)?)
+    }
+
+    /// Opens splits that were listed before, by a source that may have been set otherwise: as a job does that goes on from
+    /// a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Where the source cannot open them.
+    ///
+    /// # Panics
+    ///
+    /// Where a split does not survive its encoding.
+    pub fn of(source: &S, splits: &[S::Split]) -> Result<Self, SourceError> {
         let wakes = Arc::new(Wakes::default());
-        let splits: Vec<S::Split> = source.splits(parallelism)?.iter().map(recoded).collect();
+        let splits: Vec<S::Split> = splits.iter().map(recoded).collect();
         let open = |split| source.open(split, None).map(Some);
         let readers = splits.iter().map(open).collect::<Result<_, _>>()?;
         let collected = Collected {

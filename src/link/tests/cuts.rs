@@ -58,10 +58,10 @@ impl Proxy {
 }
 
 /// Two nodes that reach each other through a proxy.
-async fn apart() -> (Links, Links, Proxy) {
-    let b = open(local("b")).await;
+async fn apart(limits: LinkConfig) -> (Links, Links, Proxy) {
+    let b = open_within(local("b"), limits.clone()).await;
     let proxy = Proxy::open(b.address()).await;
-    let a = open(local("a")).await;
+    let a = open_within(local("a"), limits).await;
     a.learn(&name("b"), &proxy.address.to_string());
     up(&a, "b").await;
     up(&b, "a").await;
@@ -70,7 +70,7 @@ async fn apart() -> (Links, Links, Proxy) {
 
 #[actix_rt::test]
 async fn a_link_that_is_cut_is_made_again() {
-    let (a, b, proxy) = apart().await;
+    let (a, b, proxy) = apart(config()).await;
     let (ear, heard) = Ear::open();
     b.watch(ear);
     for _ in 0..5 {
@@ -88,7 +88,7 @@ async fn a_link_that_is_cut_is_made_again() {
 
 #[actix_rt::test]
 async fn silence_is_noticed_in_time_on_both_sides() {
-    let (a, b, proxy) = apart().await;
+    let (a, b, proxy) = apart(hasty()).await;
     let (ear_a, heard_a) = Ear::open();
     let (ear_b, heard_b) = Ear::open();
     a.watch(ear_a);
@@ -110,7 +110,7 @@ async fn silence_is_noticed_in_time_on_both_sides() {
 
 #[actix_rt::test]
 async fn a_peer_whose_thread_hangs_is_down() {
-    let (a, b) = pair().await;
+    let (a, b) = pair_within(hasty()).await;
     let (tx, rx) = std::sync::mpsc::channel::<()>();
     b.arbiter().spawn_fn(move || {
         let _ = rx.recv();

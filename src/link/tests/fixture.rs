@@ -9,7 +9,7 @@ use actix::prelude::*;
 use crate::*;
 
 /// How long a test waits for what must come.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// An address of this machine on which any free port is taken.
 pub(crate) fn anywhere() -> SocketAddr {
@@ -30,17 +30,30 @@ pub(crate) fn local(node: &str) -> Local {
     }
 }
 
-/// Short limits, so that tests are short.
+/// Limits that a machine does not come upon which stands still for seconds.
 pub(crate) fn config() -> LinkConfig {
+    let patience = Duration::from_secs(60);
     LinkConfig {
         ping_every: Duration::from_millis(50),
+        silent_max: patience,
+        handshake_within: patience,
+        probe_within: patience,
+        frame_within: patience,
+        ask_within: patience,
+        retry_first: Duration::from_millis(20),
+        retry_max: Duration::from_millis(200),
+        ..LinkConfig::default()
+    }
+}
+
+/// Short limits, for what happens when they have passed.
+pub(crate) fn hasty() -> LinkConfig {
+    LinkConfig {
         silent_max: Duration::from_millis(800),
         handshake_within: Duration::from_millis(500),
         probe_within: Duration::from_millis(200),
         frame_within: Duration::from_millis(400),
-        retry_first: Duration::from_millis(20),
-        retry_max: Duration::from_millis(200),
-        ..LinkConfig::default()
+        ..config()
     }
 }
 
@@ -58,12 +71,20 @@ pub(crate) async fn trouble(links: &Links, node: &str, part: &str) {
 }
 
 pub(crate) async fn open(local: Local) -> Links {
-    Links::open(local, anywhere(), Security::Plain, config()).await.unwrap()
+    open_within(local, config()).await
+}
+
+pub(crate) async fn open_within(local: Local, limits: LinkConfig) -> Links {
+    Links::open(local, anywhere(), Security::Plain, limits).await.unwrap()
 }
 
 /// Two nodes that know each other.
 pub(crate) async fn pair() -> (Links, Links) {
-    let (a, b) = (open(local("a")).await, open(local("b")).await);
+    pair_within(config()).await
+}
+
+pub(crate) async fn pair_within(limits: LinkConfig) -> (Links, Links) {
+    let (a, b) = (open_within(local("a"), limits.clone()).await, open_within(local("b"), limits).await);
     a.learn(&name("b"), &b.address().to_string());
     up(&a, "b").await;
     up(&b, "a").await;

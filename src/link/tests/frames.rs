@@ -110,7 +110,7 @@ async fn a_frame_that_is_refused_breaks_the_link_and_says_why() {
 #[actix_rt::test]
 async fn what_a_peer_does_not_take_breaks_the_link_at_a_limit() {
     let tight = LinkConfig { write_queue_bytes_max: 1 << 20, ..config() };
-    let a = Links::open(local("a"), anywhere(), Security::Plain, tight).await.unwrap();
+    let a = open_within(local("a"), tight).await;
     let b = open(local("b")).await;
     a.learn(&name("b"), &b.address().to_string());
     up(&a, "b").await;

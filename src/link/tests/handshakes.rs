@@ -1,7 +1,5 @@
 //! Introductions that are accepted, and those that are not.
 
-use std::time::Duration;
-
 use super::fixture::*;
 use crate::*;
 
@@ -101,8 +99,7 @@ async fn a_newer_life_is_refused_while_the_older_answers() {
 #[actix_rt::test]
 async fn a_newer_life_takes_the_place_of_one_that_does_not_answer() {
     // Silence alone would be noticed only much later.
-    let patient = LinkConfig { silent_max: Duration::from_secs(60), ..config() };
-    let b = Links::open(local("b"), anywhere(), Security::Plain, patient).await.unwrap();
+    let b = open_within(local("b"), LinkConfig { silent_max: config().silent_max, ..hasty() }).await;
     let a = open(local("a")).await;
     a.learn(&name("b"), &b.address().to_string());
     up(&b, "a").await;

@@ -18,7 +18,7 @@ async fn closes(links: &Links, bytes: &[u8]) {
     let mut stream = TcpStream::connect(links.address()).await.unwrap();
     let _ = stream.write_all(bytes).await;
     let mut rest = Vec::new();
-    let within = Duration::from_secs(5);
+    let within = Duration::from_secs(60);
     let closed = tokio::time::timeout(within, stream.read_to_end(&mut rest)).await;
     assert!(closed.is_ok(), "the connection is still open after {:?}", &bytes[..bytes.len().min(20)]);
 }
@@ -31,7 +31,8 @@ fn framed(kind: Kind, body: &[u8]) -> Vec<u8> {
 
 #[actix_rt::test]
 async fn garbage_closes_its_connection_and_no_other() {
-    let (a, b) = pair().await;
+    // Some of it could still become an introduction, and is waited for.
+    let (a, b) = pair_within(LinkConfig { handshake_within: hasty().handshake_within, ..config() }).await;
     let hello = msgpack::write(&Hello::new(&local("c"), "127.0.0.1:9", 1)).unwrap();
     let mut flipped = framed(Kind::Hello, &hello);
     flipped[40] ^= 1;
@@ -78,35 +79,54 @@ async fn another_protocol_is_refused_and_both_numbers_are_said() {
 
 #[actix_rt::test]
 async fn who_does_not_say_hello_in_time_is_closed() {
-    let b = open(local("b")).await;
+    let b = open_within(local("b"), hasty()).await;
     let begun = Instant::now();
     closes(&b, b"").await;
-    assert!(begun.elapsed() >= config().handshake_within);
+    assert!(begun.elapsed() >= hasty().handshake_within);
     let hello = framed(Kind::Hello, &msgpack::write(&Hello::new(&local("c"), "127.0.0.1:9", 1)).unwrap());
-    let mut stream = TcpStream::connect(b.address()).await.unwrap();
-    for byte in hello {
-        if stream.write_all(&[byte]).await.is_err() {
-            break;
+    // It is no excuse that something goes on arriving. Where the machine stands still it may all be there in time, and is said
+    // more slowly then.
+    let mut heard = 0;
+    for pause in [20, 100, 500].map(Duration::from_millis) {
+        let mut stream = TcpStream::connect(b.address()).await.unwrap();
+        for byte in &hello {
+            if stream.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            actix_rt::time::sleep(pause).await;
         }
-        actix_rt::time::sleep(Duration::from_millis(20)).await;
+        if b.peers().is_empty() {
+            return;
+        }
+        heard += 1;
+        b.forget(&name("c"));
     }
-    assert!(b.peers().is_empty());
+    panic!("it was heard {heard} times");
 }
 
 #[actix_rt::test]
 async fn there_is_room_for_few_strangers_and_always_for_nodes() {
     let tight = LinkConfig { connections_without_hello_max: 4, ..config() };
-    let b = Links::open(local("b"), anywhere(), Security::Plain, tight).await.unwrap();
-    let mut strangers = Vec::new();
-    for _ in 0..20 {
-        strangers.push(TcpStream::connect(b.address()).await.unwrap());
-    }
-    let mut closed = 0;
+    let crowd = async |links: &Links| {
+        let mut strangers = Vec::new();
+        for _ in 0..20 {
+            strangers.push(TcpStream::connect(links.address()).await.unwrap());
+        }
+        strangers
+    };
+    let b = open_within(local("b"), tight.clone()).await;
+    let mut strangers = crowd(&b).await;
     for stream in &mut strangers[4..] {
-        let read = tokio::time::timeout(config().handshake_within / 2, stream.read(&mut [0; 1])).await;
-        closed += usize::from(matches!(read, Ok(Ok(0) | Err(_))));
+        let read = tokio::time::timeout(Duration::from_secs(60), stream.read(&mut [0; 1])).await;
+        assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
     }
-    assert_eq!(closed, 16);
+    // Those for whom there is room have more time than that.
+    for stream in &mut strangers[..4] {
+        let read = tokio::time::timeout(Duration::from_millis(10), stream.read(&mut [0; 1])).await;
+        assert!(read.is_err(), "{read:?}");
+    }
+    let b = open_within(local("b"), LinkConfig { handshake_within: hasty().handshake_within, ..tight }).await;
+    let _strangers = crowd(&b).await;
     let a = open(local("a")).await;
     a.learn(&name("b"), &b.address().to_string());
     up(&a, "b").await;
@@ -156,7 +176,7 @@ async fn node(links: &Links) -> (TcpStream, tokio::net::TcpListener) {
 
 #[actix_rt::test]
 async fn a_node_that_breaks_the_protocol_is_cut_off() {
-    let b = open(local("b")).await;
+    let b = open_within(local("b"), LinkConfig { frame_within: hasty().frame_within, ..config() }).await;
     let mut damaged = framed(Kind::Message, b"a message");
     damaged[20] ^= 1;
     let oversize = framed(Kind::Message, &vec![0; (1 << 20) + 1]);

@@ -61,9 +61,8 @@ pub enum AgreeEffect {
     Read,
     /// Let it be decided.
     Swap(Swap),
-    /// Tell all sites of the job, as an update of shared state.
-    Broadcast(Agreement),
-    /// Answer whoever has proposed it.
+    /// Answer whoever has proposed it. Where it is decided, the run is to be told too, as [`Telling`](super::Telling)
+    /// sees to where it is not known.
     Answer(Result<Agreement, Refused>),
 }
 
@@ -116,9 +115,6 @@ impl<R: Rule> Agreeing<R> {
 
     fn answer(&mut self, answer: Result<Agreement, Refused>, effects: &mut Vec<AgreeEffect>) {
         self.stage = Stage::Over;
-        if let Ok(agreement) = &answer {
-            effects.push(AgreeEffect::Broadcast(agreement.clone()));
-        }
         effects.push(AgreeEffect::Answer(answer));
     }
 

@@ -8,13 +8,14 @@
 //!   Proposal{register, round, votes}      from any node
 //!      │ judge: voters of the view, one vote each, a quorum, the value worked out again, the round open
 //!      ▼
-//!   Swap(Agree(Agreement)) ── done ──────► Broadcast: an update of shared state like any other, and the answer
+//!   Swap(Agree(Agreement)) ── done ──────► the answer, and an update of shared state like any other
 //!      │         ▲  └──────── refused ───► somebody was first: judged again, or the round is closed
 //!      └ unknown ─ Read ┘                  read back: it is there, or it is asked for again
 //! ```
 //!
 //! [`judge`] is the rule and [`Agreeing`] the machine around it. It never says that a proposal was not decided where it may
-//! be: then it says that nobody knows, and whoever asked reads the register.
+//! be: then it says that nobody knows, and whoever asked reads the register. [`Telling`] sees to it that the tasks hear of
+//! what is decided, also then.
 //!
 //! After: Lamport, *Paxos Made Simple* (2001), for a value that is chosen once; Ongaro and Ousterhout, *In Search of an
 //! Understandable Consensus Algorithm* (2014), for reads that are confirmed by a quorum. Both are below, in the meta store.
@@ -22,9 +23,11 @@
 mod judge;
 mod machine;
 mod proposal;
+mod telling;
 #[cfg(test)]
 mod tests;
 
 pub use judge::{Rule, Verdict, judge};
 pub use machine::{AgreeEffect, AgreeEvent, Agreeing, TRIES_MAX};
 pub use proposal::{Proposal, Refused};
+pub use telling::{LOOK_AGAIN, LOOKS_MAX, TellEffect, TellEvent, Telling};

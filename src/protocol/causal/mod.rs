@@ -13,6 +13,7 @@
 //!   lanes are closed and settled.
 //! - [`Session`]: what one task has seen, so that it never finds shared state older than who it hears from.
 //! - [`ClockWriter`], [`ClockReader`]: a session's clock on one channel, only what has changed.
+//! - [`Bundle`]: updates as they travel, by the same technique.
 //! - [`HybridClock`], [`Clocks`]: times that respect causes, and whose wall clock is ahead.
 //! - [`Token`]: what a client has seen, signed, so that no node answers it with older state.
 //! - [`RollBacks`]: to which checkpoints a job was set back, and so what of a token never happened.
@@ -39,6 +40,7 @@
 //! said of departed nodes is said by the base.
 
 mod applied;
+mod bundle;
 mod delta;
 mod hybrid;
 #[cfg(test)]
@@ -52,6 +54,7 @@ mod translate;
 mod update;
 
 pub use applied::Applied;
+pub use bundle::{BUNDLE_UPDATES_MAX, Bundle, BundleError};
 pub use delta::{ClockEntry, ClockError, ClockReader, ClockWriter, FrameClock};
 pub use hybrid::HybridClock;
 pub use replica::{

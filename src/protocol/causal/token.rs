@@ -19,6 +19,9 @@ use watershed_core::{Epoch, Lineage, Position, ProcessingTime, Run, SplitId};
 
 pub use seal::{KeyId, TOKEN_BYTES_MAX, TokenKey};
 
+/// How deep the content of a token may nest: twice as deep as any does.
+const DEPTH_MAX: usize = 16;
+
 /// What a client has seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
@@ -50,6 +53,16 @@ pub struct Submitted {
     pub split: SplitId,
     /// The position behind the record.
     pub position: Position,
+}
+
+impl Submitted {
+    /// Adds it to what was put in before: of each split the position that lies furthest behind stands for the rest.
+    pub fn join(self, inputs: &mut Vec<Submitted>) {
+        match inputs.iter_mut().find(|one| (&one.source, one.split) == (&self.source, self.split)) {
+            Some(before) => before.position = before.position.max(self.position),
+            None => inputs.push(self),
+        }
+    }
 }
 
 /// For whom a token must have been made.
@@ -96,8 +109,11 @@ impl Token {
         now: ProcessingTime,
     ) -> Result<Token, TokenError> {
         let body = seal::open(text, keys)?;
-        let token: Token =
-            rmp_serde::from_slice(&body).map_err(|_| TokenError::Form("its content is of another form"))?;
+        let mut reader = rmp_serde::Deserializer::from_read_ref(&body);
+        // Fields that are not known are skipped, by a call within a call for each level.
+        reader.set_max_depth(DEPTH_MAX);
+        let token = Token::deserialize(&mut reader);
+        let token = token.map_err(|_| TokenError::Form("its content is of another form"))?;
         if token.expires <= now {
             return Err(TokenError::Expired);
         }

@@ -28,6 +28,9 @@ pub struct CheckpointConfig {
     pub block: u64,
     /// How long a run may take from its fence to its last restored subtask. Default: 10 min.
     pub restore_timeout: Duration,
+    /// How long a job that is cancelled may take to commit what is decided, before it ends and names what it could
+    /// not. Default: 60 s.
+    pub cancel_timeout: Duration,
     /// How long it is waited before an order to commit is repeated; doubled up to `back_off_max`, and for ever.
     /// Default: 1 s.
     pub commit_retry: Duration,
@@ -58,6 +61,7 @@ impl Default for CheckpointConfig {
             retain: 3,
             block: 64,
             restore_timeout: Duration::from_secs(600),
+            cancel_timeout: Duration::from_secs(60),
             commit_retry: Duration::from_secs(1),
             store_retry: Duration::from_millis(500),
             restarts_max: 10,

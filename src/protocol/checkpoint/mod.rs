@@ -38,8 +38,8 @@ pub use certificate::{
 };
 pub use config::CheckpointConfig;
 pub use coordinator::{
-    Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Fork, Intent, Over, Report,
-    RequestId, Wish,
+    Answer, Coordinator, CoordinatorEffect, CoordinatorEvent, EndReason, Failure, Fork, InDoubt, Intent,
+    Over, Report, RequestId, Wish,
 };
 pub use layers::{LAYERS_MAX, Layers, kind_on};
 pub use participant::{Participant, ParticipantEffect, ParticipantEvent};

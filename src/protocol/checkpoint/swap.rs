@@ -50,7 +50,6 @@ impl Swap {
             Change::Complete(pointer) => same_run && meta.completed.as_ref() == Some(pointer),
             Change::Finish => same_run && meta.finished,
             Change::Agree(agreement) => meta.agreed.on(&agreement.register) == Some(agreement),
-            Change::Forget(run) => same_run && meta.roll_backs.iter().all(|roll_back| roll_back.run >= *run),
         }
     }
 }

@@ -11,6 +11,11 @@ use watershed_protocol::causal::{
     Audience, ClockReader, FrameClock, KeyId, TOKEN_BYTES_MAX, Token, TokenError, TokenKey,
 };
 
+use crate::memory::Memory;
+
+/// What serde sets aside for a list before it has seen what is in it, at a few levels.
+pub const MEMORY: Memory = Memory { base: 4 << 20, per_byte: 1 << 9 };
+
 const SECRET: [u8; 32] = [7; 32];
 const KEY: TokenKey = TokenKey::new(KeyId(3), SECRET);
 const HERE: Audience<'_> = Audience { cluster: "north", job: "flights" };

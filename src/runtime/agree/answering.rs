@@ -41,15 +41,15 @@ pub(crate) fn proposal_of(update: &Update, voter: &str) -> Proposal {
     Proposal { register, round: None, votes, value: None }
 }
 
-/// The question beside a proposal, whose answer has the token.
-pub(crate) fn beside(update: &Update) -> Query {
+/// The question before a proposal: it judges the token that is shown, and its answer has the one to go on with.
+pub(crate) fn before(update: &Update) -> Query {
     let Update { state, key, token, wait, .. } = update.clone();
-    Query { state, key, level: Level::Eventual, token, rebase: false, wait }
+    Query { token, wait, ..Query::new(state, key) }
 }
 
 /// The answer to an update that is agreed on: no failure undoes it.
-pub(crate) fn set(found: Found) -> Found {
-    Found { value: None, durable: true, ..found }
+pub(crate) fn set(before: Found) -> Found {
+    Found { value: None, durable: true, ..before }
 }
 
 /// Why an update is not agreed on, or nobody knows whether it is.

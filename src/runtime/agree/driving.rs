@@ -58,7 +58,6 @@ pub(crate) async fn decide(
                         });
                     }
                 }
-                AgreeEffect::Broadcast(_) => {}
                 AgreeEffect::Answer(answer) => return answer,
             }
         }

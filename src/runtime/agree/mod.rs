@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use watershed_core::checkpoint::{Agreement, Register, Voice};
 pub use watershed_protocol::agree::{Proposal, Refused};
 
-pub(crate) use answering::{answered, at_once, beside, proposal_of, register_of, set, unanswered, undecided};
+pub(crate) use answering::{answered, at_once, before, proposal_of, register_of, set, unanswered, undecided};
 pub(crate) use driving::{decide, read};
 pub(crate) use rule::TableRule;
 

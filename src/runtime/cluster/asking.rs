@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use watershed_core::Epoch;
 use watershed_link::{AskError, Links, NodeName, RemoteMessage};
 
@@ -18,8 +18,8 @@ use super::request::{Answer, ProblemKind, Request};
 use super::worker::OpenArchive;
 use crate::agree;
 use crate::query::{
-    Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Windows, deadline, keys_of,
-    read_again,
+    Found, Level, Query, QueryError, ReadBack, Reply, SharedReport, Update, Windows, deadline, keys_of, late,
+    read_until,
 };
 
 /// The name under which questions are taken in.
@@ -151,19 +151,21 @@ impl NodeHandle {
     /// Where there is no answer, or none that keeps what the level promises.
     pub async fn query(&self, job: &str, query: Query) -> Result<Found, QueryError> {
         match query.level {
-            Level::AsOf(_) => read_again(async || self.read_back(job, query.clone()).await).await,
+            Level::AsOf(_) => read_until(&query, async || self.read_back(job, query.clone()).await).await,
             Level::Linearizable => {
+                let until = deadline(query.wait);
                 let reading = self.read_agreed(job, agree::register_of(&query), query.wait).await;
                 let reading = reading.map_err(agree::unanswered)?;
-                let found = self.put(job, Question::Query(agree::at_once(query))).await?;
+                let left = until.saturating_duration_since(Instant::now());
+                let found = self.put(job, Question::Query(agree::at_once(query)).within(left)).await?;
                 Ok(agree::answered(found, reading))
             }
             Level::Eventual | Level::Causal => self.put(job, Question::Query(query)).await,
         }
     }
 
-    /// Changes a key of what a job shares, wherever the job lives; where values are agreed on, has this one decided as the
-    /// vote of this node. To be awaited where timers of tokio run.
+    /// Changes a key of what a job shares, wherever the job lives. Where values are agreed on, the update is proposed as the
+    /// vote of this node; the answer is durable then, and its token is of what was seen before. To be awaited where timers of tokio run.
     ///
     /// # Errors
     ///
@@ -220,10 +222,11 @@ impl NodeHandle {
     async fn propose(&self, job: &str, question: &Question, until: Instant) -> Result<Found, QueryError> {
         let Question::Update(update) = question else { unreachable!("only updates are proposed") };
         let left = || until.saturating_duration_since(Instant::now());
+        // Who shows what was undone is told so before anything is decided, and nothing fails behind the decision.
+        let before = self.put(job, Question::Query(agree::before(update)).within(left())).await?;
         let agreed = self.agree(job, agree::proposal_of(update, self.node()), left()).await;
         agreed.map_err(agree::undecided)?;
-        let beside = Question::Query(agree::beside(update)).within(left());
-        self.put(job, beside).await.map(agree::set)
+        Ok(agree::set(before))
     }
 
     /// Asks this node, or one on which the job lives.
@@ -243,7 +246,8 @@ impl NodeHandle {
         {
             return answer;
         }
-        let homes = self.find_homes(job).await?;
+        let homes = timeout_at(until + MARGIN, self.find_homes(job)).await;
+        let homes = homes.unwrap_or_else(|_| Err(late("word of where the job lives")))?;
         self.asking.homes().insert(job.to_owned(), homes.clone());
         let answer = self.pass_on(job, question, homes, until).await;
         answer.unwrap_or_else(|| Err(QueryError::NotRunning { job: job.to_owned() }))

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use watershed_cluster::{Cluster, Transport, TransportError};
 use watershed_link::{AskError, Links, NodeName, RemoteMessage};
 
+use super::vitals::Lifeline;
+
 /// The name under which the cluster's own traffic is taken in.
 const CLUSTER: &str = "watershed/cluster";
 
@@ -86,12 +88,13 @@ impl Transport for Carrier {
 /// The way in.
 pub(crate) struct Desk {
     cluster: Cluster,
+    _lifeline: Lifeline,
 }
 
 impl Desk {
     /// Begins to take in what other nodes send.
-    pub(crate) fn start(links: &Links, cluster: &Cluster) {
-        let address = Desk { cluster: cluster.clone() }.start();
+    pub(super) fn start(links: &Links, cluster: &Cluster, lifeline: Lifeline) {
+        let address = Desk { cluster: cluster.clone(), _lifeline: lifeline }.start();
         links.register::<Question>(CLUSTER, address.clone().recipient());
         links.register::<Gossip>(CLUSTER, address.recipient());
     }

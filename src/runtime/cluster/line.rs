@@ -30,10 +30,16 @@ pub(crate) struct RemoteCrew {
 /// How long the leader waits for a worker.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineLimits {
-    /// For its subtasks to be brought to life.
+    /// For a crew to be made, in place of the one before. Default: 30 s.
     pub(crate) enlist_within: Duration,
-    /// For its subtasks to stop.
+    /// For its subtasks to stop. Default: 6 s.
     pub(crate) discharge_within: Duration,
+}
+
+impl Default for LineLimits {
+    fn default() -> Self {
+        LineLimits { enlist_within: Duration::from_secs(30), discharge_within: Duration::from_secs(6) }
+    }
 }
 
 impl RemoteCrew {

@@ -1,15 +1,16 @@
 //! What the nodes of a cluster say to each other about jobs.
 //!
 //! ```text
-//!   Leader --Enlist, Relay, Discharge, Roll--> Worker     the leader's verbs
-//!   Leader <---------------Dispatch----------- Worker     a worker's verb
-//!   anybody --Ask--> Leader                               see `request`
+//!   Leader --Enlist, Relay, Discharge, CompletedTold, AgreedTold, Roll, ReignOver--> Worker    the leader's verbs
+//!   Leader <----------------------------Dispatch------------------------------------ Worker    a worker's verb
+//!                                                                 Worker --SharedTold--> Worker
+//!   anybody --Request--> Leader                                                                see `request`
 //! ```
 //!
 //! The leader's verbs carry the authority of a run. A worker that has seen a higher one refuses them, and any that comes
 //! from a node which may not lead: the link says whose words they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix::Message;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,6 @@ use super::told::ReportTold;
 use crate::crew::{Assignment, Hindrance};
 use crate::element::{Barrier, Ending};
 use crate::message::{Drain, Forget, Stop, Trigger, Word};
-use crate::shared;
 
 /// The name under which the worker of each node is reached.
 pub(crate) const WORKER: &str = "watershed/worker";
@@ -91,14 +91,64 @@ pub(crate) struct CompletedTold {
     pub(crate) epoch: Epoch,
 }
 
-/// To a worker, when it comes within reach: these are the runs in which it has a part, and there are no others.
+/// To a worker, when it comes within reach: these are the runs in which it has a part, and there are no others, but for
+/// jobs of which nobody can say that yet.
 #[derive(Debug, Message, Serialize, Deserialize)]
 #[rtype(result = "()")]
 pub(crate) struct Roll {
     pub(crate) leader: NodeName,
     /// The reign in which this is said.
     pub(crate) term: u64,
+    /// By the numbers of the jobs.
     pub(crate) runs: BTreeMap<u32, Authority>,
+    /// The jobs of which no run has begun in this reign: what lives of them goes on until it is called.
+    pub(crate) undecided: BTreeSet<u32>,
+    /// With what tokens are sealed, the newest last: a job may have begun before there was anything.
+    pub(crate) token_keys: Vec<TokenSecret>,
+}
+
+impl Roll {
+    /// Calls a node in the name of a reign, whose jobs are told by their numbers, with their newest runs and whether the
+    /// node has a part in those.
+    pub(crate) fn of(
+        (leader, term): (NodeName, u64),
+        token_keys: Vec<TokenSecret>,
+        jobs: impl IntoIterator<Item = (u32, Option<Authority>, bool)>,
+    ) -> Roll {
+        let mut roll = Roll { leader, term, runs: BTreeMap::new(), undecided: BTreeSet::new(), token_keys };
+        for (job, newest, takes_part) in jobs {
+            match newest {
+                Some(newest) if takes_part => drop(roll.runs.insert(job, newest)),
+                Some(_) => {}
+                None => drop(roll.undecided.insert(job)),
+            }
+        }
+        roll
+    }
+
+    /// In whose name a run of a job is over that lives on the node that is called; nothing where it is not.
+    pub(super) fn ends(&self, job: u32, authority: Authority) -> Option<Authority> {
+        match self.runs.get(&job) {
+            Some(newest) => (authority < *newest).then_some(*newest),
+            None => (!self.undecided.contains(&job)).then_some(authority),
+        }
+    }
+}
+
+/// To a worker: whoever says so leads no more. The runs that it led go on until the next leader calls them, or elsewhere
+/// already, which nobody here can tell.
+#[derive(Debug, Message, Serialize, Deserialize)]
+#[rtype(result = "()")]
+pub(crate) struct ReignOver {
+    pub(crate) leader: NodeName,
+}
+
+impl RemoteMessage for ReignOver {
+    const NAME: &'static str = "watershed/reign-over";
+
+    fn sent_by(&mut self, node: &NodeName) {
+        self.leader = node.clone();
+    }
 }
 
 /// To the leader: what a subtask has to report.
@@ -179,7 +229,9 @@ pub(crate) struct SharedTold {
     pub(crate) job: u32,
     pub(crate) run: Run,
     pub(crate) from: Site,
-    pub(crate) word: shared::Word,
+    /// A [`Word`](crate::shared::Word), written once for all who hear it.
+    #[serde(with = "serde_bytes")]
+    pub(crate) word: Vec<u8>,
 }
 
 impl RemoteMessage for SharedTold {
@@ -244,5 +296,29 @@ impl Discharge {
     pub(crate) fn stop(&self) -> Stop {
         let Discharge { authority, knows, newest, flushes, .. } = *self;
         Stop { authority, take_back_after: knows.then_some(newest), flushes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use watershed_core::{Lineage, Term};
+
+    use super::*;
+
+    fn authority(run: u32) -> Authority {
+        Authority { term: Term(1), run: Run(run), lineage: Lineage(0) }
+    }
+
+    #[test]
+    fn a_job_that_waits_for_room_keeps_nobody_from_being_told_of_the_others() {
+        let leader = NodeName::new("a").unwrap();
+        // Job 1 has begun run 5 here, job 2 run 7 elsewhere, and job 3 waits for room.
+        let jobs = [(1, Some(authority(5)), true), (2, Some(authority(7)), false), (3, None, false)];
+        let roll = Roll::of((leader, 9), Vec::new(), jobs);
+        assert_eq!(roll.ends(1, authority(5)), None);
+        assert_eq!(roll.ends(1, authority(4)), Some(authority(5)));
+        assert_eq!(roll.ends(2, authority(6)), Some(authority(6)));
+        assert_eq!(roll.ends(3, authority(2)), None, "what lives of it goes on until it is called");
+        assert_eq!(roll.ends(4, authority(1)), Some(authority(1)), "there is no such job");
     }
 }

@@ -37,10 +37,13 @@ mod node;
 mod programs;
 mod request;
 mod told;
+mod vitals;
 mod worker;
 
 pub use depots::Depots;
+#[cfg(test)]
+pub(crate) use leader::{Elected, Leader};
 pub use node::{NodeError, NodeHandle, NodeSettings, run_node};
 pub use programs::{OpenBackend, Planned, Programs};
 pub use request::{Answer, CancelHow, JobReport, JobState, NodeReport, Problem, ProblemKind, Request};
-pub use watershed_cluster::{JobSpec, Outcome, Placement};
+pub use watershed_cluster::{JobSpec, Outcome, Placement, Timings};

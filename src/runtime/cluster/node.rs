@@ -10,6 +10,7 @@ use actix::prelude::*;
 use tokio::sync::{mpsc, watch};
 use watershed_cluster::{
     About, Cluster, ClusterChange, ClusterConfig, ClusterError, Leader as Leading, ProposeError, Refusal,
+    Timings,
 };
 use watershed_link::{
     AskError, Incarnation, LinkConfig, LinkError, Links, Local, NameError, NodeName, Security,
@@ -20,12 +21,13 @@ use super::carrier::{Carrier, Desk};
 use super::depots::Depots;
 use super::identity::Life;
 use super::leader::{Leader, LeaderLimits};
-use super::line::LineLimits;
 use super::load::Gauge;
 use super::message::LEADER;
-use super::programs::Programs;
+use super::programs::{Guarded, Programs};
 use super::request::{Answer, Problem, ProblemKind, Request};
+use super::vitals::Vitals;
 use super::worker::{CountCrews, Worker};
+use crate::harm;
 
 /// What a node is told before it starts.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct NodeSettings {
     pub leave_within: Duration,
     /// The limits of its links.
     pub links: LinkConfig,
+    /// How long what is decided may take, and for how long a node is not heard of before it is given up.
+    pub timings: Timings,
 }
 
 /// Why a node cannot take part.
@@ -100,6 +104,12 @@ pub enum NodeError {
     /// What it has decided with others cannot be kept any more: nothing that it says counts from then on.
     #[error("the node's disk has failed, and the node ends: {0}; see to the disk, and start it again")]
     Broken(String),
+    /// A part of it has panicked, without which it is no node.
+    #[error("the node's {part} has panicked, and the node ends: its log says why; start it again")]
+    Crashed {
+        /// The part.
+        part: &'static str,
+    },
     /// Another node has the name, or has had it more lately.
     #[error("{0}")]
     Refused(Refusal),
@@ -114,6 +124,8 @@ pub struct NodeHandle {
     stop: mpsc::UnboundedSender<Stopping>,
     pub(super) asking: Arc<Asking>,
     pub(super) worker: Addr<Worker>,
+    #[cfg(test)]
+    pub(crate) leading: Addr<Leader>,
 }
 
 /// How a node ends.
@@ -149,7 +161,8 @@ impl NodeHandle {
         let mut watch = self.leader.clone();
         let led = tokio::time::timeout_at(until, watch.wait_for(Option::is_some)).await;
         let leader = led.ok().and_then(Result::ok).and_then(|leading| leading.clone()).ok_or_else(|| {
-            unavailable("no node leads the cluster: see that a majority of its coordinators runs".to_owned())
+            let what = "no node leads the cluster: see that a majority of its coordinators runs";
+            Problem::new(ProblemKind::NotLeading, what)
         })?;
         let name = NodeName::new(&leader.node).map_err(|error| unavailable(error.to_string()))?;
         let answer = self.links.actor::<Request>(&name, LEADER).ask_within(request, ANSWER_WITHIN).await;
@@ -227,16 +240,21 @@ pub fn run_node(
     programs: Rc<dyn Programs>,
     observe: impl FnOnce(NodeHandle),
 ) -> Result<(), NodeError> {
+    harm::arm();
     System::new().block_on(async {
         let life = Life::begin(&settings.data, &settings.cluster, &settings.node)?;
         let links = open_links(&settings, life.incarnation).await?;
-        let cluster = open_cluster(&settings, &links, life.incarnation).await?;
+        let programs: Rc<dyn Programs> = Rc::new(Guarded(programs));
+        let (vitals, mut losses) = Vitals::new();
+        let cluster = open_cluster(&settings, &links, life.incarnation, &vitals).await?;
         let coordinators = settings.coordinators.iter().map(|(node, _)| node.clone()).collect();
         let asking = Asking::start(&links);
         let windows = asking.windows.clone();
         let depots = settings.checkpoints.clone();
-        let worker = Worker::start(&links, programs.clone(), depots, coordinators, windows);
-        Leader::start(&links, &cluster, programs, settings.checkpoints.clone(), limits(&settings));
+        let lifeline = vitals.lifeline("worker");
+        let worker = Worker::start(&links, programs.clone(), depots, coordinators, windows, lifeline);
+        let (depots, lifeline) = (settings.checkpoints.clone(), vitals.lifeline("leader"));
+        let _leading = Leader::start(&links, &cluster, programs, depots, LeaderLimits::default(), lifeline);
         let (stop, mut stopping) = mpsc::unbounded_channel();
         let leader = cluster.leader();
         let (own_links, own_cluster, own_worker) = (links.clone(), cluster.clone(), worker.clone());
@@ -247,6 +265,8 @@ pub fn run_node(
             stop,
             asking,
             worker: own_worker,
+            #[cfg(test)]
+            leading: _leading,
         });
         let about = About {
             address: settings.advertise.clone().unwrap_or_else(|| links.address().to_string()),
@@ -258,6 +278,7 @@ pub fn run_node(
             refused = register(&cluster, &settings.node, life.incarnation) => Err(refused),
             () = tell_load(&cluster, about.clone()) => unreachable!("it tells for ever"),
             what = broken(&cluster) => Err(NodeError::Broken(what)),
+            Some(part) = losses.recv() => Err(NodeError::Crashed { part }),
             how = stopping.recv() => Ok(how.unwrap_or(Stopping::Stop)),
         };
         if let Ok(Stopping::Leave) = ended {
@@ -267,12 +288,6 @@ pub fn run_node(
         links.close().await;
         ended.map(drop)
     })
-}
-
-fn limits(_: &NodeSettings) -> LeaderLimits {
-    let line =
-        LineLimits { enlist_within: Duration::from_secs(30), discharge_within: Duration::from_secs(6) };
-    LeaderLimits { line, settle_within: Duration::from_secs(3) }
 }
 
 async fn open_links(settings: &NodeSettings, incarnation: u64) -> Result<Links, NodeError> {
@@ -297,12 +312,14 @@ async fn open_cluster(
     settings: &NodeSettings,
     links: &Links,
     incarnation: u64,
+    vitals: &Vitals,
 ) -> Result<Cluster, NodeError> {
     let coordinators = settings.coordinators.iter().map(|(node, _)| node);
     let data = settings.data.join("decided");
-    let config = ClusterConfig::new(&settings.cluster, &settings.node, incarnation, coordinators, data);
+    let mut config = ClusterConfig::new(&settings.cluster, &settings.node, incarnation, coordinators, data);
+    config.timings = settings.timings.clone();
     let cluster = Cluster::open(config, Arc::new(Carrier::new(links))).await?;
-    Desk::start(links, &cluster);
+    Desk::start(links, &cluster, vitals.lifeline("desk"));
     Ok(cluster)
 }
 

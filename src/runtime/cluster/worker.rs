@@ -1,10 +1,13 @@
 //! The worker of a node: its crews, one for each job that has a slot here.
 
+mod enlisting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use tokio::sync::{Mutex, oneshot};
 use watershed_cluster::JobSpec;
 use watershed_core::plan::Fingerprint;
 use watershed_link::{Links, Local, NodeName, PeerChange};
@@ -12,18 +15,13 @@ use watershed_protocol::causal::TokenKey;
 use watershed_protocol::checkpoint::Authority;
 
 use super::depots::Depots;
-use super::envoy::Envoy;
 use super::message::{
-    AgreedTold, CompletedTold, Discharge, Enlist, LEADER, Relay, Roll, SharedTold, Ticket, WORKER,
+    AgreedTold, CompletedTold, Discharge, Enlist, ReignOver, Relay, Roll, SharedTold, Ticket, WORKER,
 };
+use super::vitals::Lifeline;
 use super::{Planned, Programs};
-use crate::board::Board;
-use crate::crew::{
-    Abroad, Assignment, Completed, Crew, Deploy, Dismiss, HearShared, Hindrance, NeighbourLost, Pass,
-    TellAgreed,
-};
+use crate::crew::{Completed, Crew, Dismiss, Doubt, HearShared, Hindrance, NeighbourLost, Pass, TellAgreed};
 use crate::job::Arbiters;
-use crate::message::{Report, Stop};
 use crate::query::{self, Archivist, Clerk, Window, Windows};
 
 /// The crews of a node.
@@ -34,23 +32,27 @@ pub(crate) struct Worker {
     /// The nodes that may lead, whose words count.
     coordinators: BTreeSet<String>,
     crews: BTreeMap<u32, Post>,
+    /// Held by whoever makes or stops a crew of a job, by the jobs' numbers.
+    turns: BTreeMap<u32, Arc<Mutex<()>>>,
     /// Where questions from outside find the jobs that live here.
     windows: Arc<Windows>,
     /// Who reads from the checkpoints of jobs, by the jobs' numbers.
     archivists: BTreeMap<u32, Addr<Archivist>>,
     /// The newest reign that was heard of.
     term: u64,
+    _lifeline: Lifeline,
 }
 
 /// A crew, and what lives with it.
 struct Post {
     authority: Authority,
     crew: Addr<Crew>,
+    /// Dropped where the run is over before the crew has begun: it does not go on to restore.
+    abandon: Option<oneshot::Sender<()>>,
     /// The nodes that take part in its run.
     nodes: Vec<String>,
     /// The node that leads its run.
     leader: NodeName,
-    window: Arc<Window>,
     /// The threads of its subtasks; they end with it.
     _arbiters: Arbiters,
 }
@@ -63,6 +65,7 @@ impl Worker {
         depots: Depots,
         coordinators: BTreeSet<String>,
         windows: Arc<Windows>,
+        lifeline: Lifeline,
     ) -> Addr<Worker> {
         let (links, crews) = (links.clone(), BTreeMap::new());
         let worker = Worker {
@@ -71,15 +74,18 @@ impl Worker {
             depots,
             coordinators,
             crews,
+            turns: BTreeMap::new(),
             windows,
             archivists: BTreeMap::new(),
             term: 0,
+            _lifeline: lifeline,
         };
         let address = worker.start();
         links.register::<Enlist>(WORKER, address.clone().recipient());
         links.register::<Relay>(WORKER, address.clone().recipient());
         links.register::<Discharge>(WORKER, address.clone().recipient());
         links.register::<Roll>(WORKER, address.clone().recipient());
+        links.register::<ReignOver>(WORKER, address.clone().recipient());
         links.register::<SharedTold>(WORKER, address.clone().recipient());
         links.register::<CompletedTold>(WORKER, address.clone().recipient());
         links.register::<AgreedTold>(WORKER, address.clone().recipient());
@@ -112,97 +118,24 @@ impl Worker {
 
     /// Where questions about a job find it.
     fn window(&self, Ticket { name, number, token_keys, .. }: &Ticket) -> Arc<Window> {
+        self.windows.keys.learn(query::keys_of(token_keys));
         let Local { cluster, node, .. } = self.links.local();
         self.windows.of(name, *number, || {
-            let clerk = Clerk::new(cluster, format!("{name}/{number}"), query::keys_of(token_keys));
+            let clerk = Clerk::new(cluster, format!("{name}/{number}"), self.windows.keys.clone());
             Window::new(clerk, node.as_str())
         })
     }
 
-    /// Makes a crew for a run.
-    fn recruit(&self, ticket: &Ticket, assignment: &Assignment, leader: NodeName) -> Result<Post, Hindrance> {
-        let Planned { plan, mut config, backend } = self.plan(ticket)?;
-        let plan = Rc::new(plan);
-        let own = assignment.slots.iter().filter(|crew| **crew == assignment.crew).count();
-        config.arbiters = own.max(1);
-        let mut depot = self.depots.of(ticket, &config).map_err(Hindrance::passing)?;
-        if let Some(open) = backend {
-            let place =
-                self.depots.workplace(ticket, assignment.authority.run).map_err(Hindrance::passing)?;
-            depot.backend = Some(open(&place).map_err(Hindrance::passing)?);
+    /// Lets nobody trust the runs that a node has led.
+    fn doubt_runs_of(&self, leader: &NodeName, reason: &str) {
+        for post in self.crews.values().filter(|post| post.leader == *leader) {
+            post.crew.do_send(Doubt { authority: post.authority, reason: reason.to_owned() });
         }
-        let board = Arc::new(Board::new(&plan, assignment.parallelism));
-        let arbiters = Arbiters::start(&config);
-        let abroad = Abroad { links: self.links.clone(), job: ticket.number };
-        let window = self.window(ticket);
-        let crew =
-            Crew::new(plan, config, depot, board, arbiters.seats(), Some(abroad), window.clone()).start();
-        Ok(Post {
-            authority: assignment.authority,
-            crew,
-            nodes: assignment.nodes.clone(),
-            leader,
-            window,
-            _arbiters: arbiters,
-        })
-    }
-
-    /// Stops a crew that has no part any more.
-    fn disband(&mut self, job: u32, authority: Authority) -> ResponseFuture<()> {
-        let Some(post) = self.crews.remove(&job) else { return Box::pin(std::future::ready(())) };
-        Box::pin(async move {
-            let stop = Stop { authority, take_back_after: None, flushes: false };
-            // A crew that is gone has stopped.
-            let _ = post.crew.send(Dismiss { subtasks: None, stop }).await;
-        })
     }
 }
 
 impl Actor for Worker {
     type Context = Context<Self>;
-}
-
-impl Handler<Enlist> for Worker {
-    type Result = AtomicResponse<Self, Result<(), Hindrance>>;
-
-    fn handle(&mut self, message: Enlist, _: &mut Self::Context) -> Self::Result {
-        let Enlist { ticket, assignment, leader } = message;
-        let authority = assignment.authority;
-        if !self.may_lead(&leader) {
-            let refused = async move { Err(Hindrance::passing(format!("node {leader} is no coordinator"))) };
-            return AtomicResponse::new(Box::pin(refused.into_actor(self)));
-        }
-        if let Some(post) = self.crews.get(&ticket.number)
-            && post.authority >= authority
-        {
-            let newest = post.authority;
-            return AtomicResponse::new(Box::pin(
-                async move { Err(Hindrance::passing(format!("it is fenced by {newest}"))) }.into_actor(self),
-            ));
-        }
-        // What an earlier run has left holds files and sockets that the new one needs.
-        let gone = self.disband(ticket.number, authority);
-        let begin = gone.into_actor(self).then(move |(), worker, _| {
-            let begun = worker.recruit(&ticket, &assignment, leader.clone());
-            let envoy = Envoy { job: ticket.number, leader: worker.links.actor(&leader, LEADER) };
-            let deployed = begun.map(|post| {
-                let coordinator: Recipient<Report> = envoy.start().recipient();
-                let deployed = post.crew.send(Deploy { assignment, coordinator });
-                worker.crews.insert(ticket.number, post);
-                deployed
-            });
-            async move {
-                match deployed {
-                    Ok(deployed) => {
-                        deployed.await.unwrap_or_else(|_| Err(Hindrance::passing("its crew is gone")))
-                    }
-                    Err(error) => Err(error),
-                }
-            }
-            .into_actor(worker)
-        });
-        AtomicResponse::new(Box::pin(begin))
-    }
 }
 
 impl Handler<Relay> for Worker {
@@ -263,10 +196,12 @@ impl Handler<Discharge> for Worker {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, message: Discharge, _: &mut Self::Context) -> Self::Result {
-        let post = self.crews.get(&message.job).filter(|post| post.authority <= message.authority);
-        let Some(post) = post.filter(|_| self.may_lead(&message.leader)) else {
+        let may_lead = self.may_lead(&message.leader);
+        let post = self.crews.get_mut(&message.job).filter(|post| post.authority <= message.authority);
+        let Some(post) = post.filter(|_| may_lead) else {
             return Box::pin(std::future::ready(()));
         };
+        post.abandon = None;
         let stop = message.stop();
         let dismissed = post.crew.send(Dismiss { subtasks: Some(message.subtasks), stop });
         // A crew that is gone has stopped.
@@ -279,21 +214,21 @@ impl Handler<Discharge> for Worker {
 impl Handler<Roll> for Worker {
     type Result = ();
 
-    fn handle(&mut self, Roll { leader, term, runs }: Roll, cx: &mut Self::Context) {
-        if term < self.term || !self.may_lead(&leader) {
+    fn handle(&mut self, roll: Roll, cx: &mut Self::Context) {
+        if roll.term < self.term || !self.may_lead(&roll.leader) {
             return;
         }
-        self.term = term;
-        let over: Vec<(u32, Authority)> = self
-            .crews
-            .iter()
-            .filter(|(job, post)| runs.get(job).is_none_or(|newest| post.authority < *newest))
-            .map(|(job, post)| (*job, runs.get(job).copied().unwrap_or(post.authority)))
-            .collect();
-        for (job, authority) in over {
-            tracing::info!(job, "a run went on without this node, and what is left of it here is stopped");
-            cx.spawn(self.disband(job, authority).into_actor(self));
-        }
+        self.term = roll.term;
+        self.windows.keys.learn(query::keys_of(&roll.token_keys));
+        self.disband(roll, cx);
+    }
+}
+
+impl Handler<ReignOver> for Worker {
+    type Result = ();
+
+    fn handle(&mut self, ReignOver { leader }: ReignOver, _: &mut Self::Context) {
+        self.doubt_runs_of(&leader, &format!("node {leader}, which led it, leads the cluster no more"));
     }
 }
 
@@ -304,10 +239,7 @@ impl Handler<PeerChange> for Worker {
     fn handle(&mut self, change: PeerChange, _: &mut Self::Context) {
         let PeerChange::Down { node, reason, .. } = change else { return };
         // Whoever leads takes this node for lost, and has the job go on elsewhere.
-        for post in self.crews.values().filter(|post| post.leader == node) {
-            post.window
-                .doubt(post.authority, &format!("there is no link to node {node}, which leads, any more"));
-        }
+        self.doubt_runs_of(&node, &format!("there is no link to node {node}, which leads, any more"));
         for post in self.crews.values().filter(|post| post.nodes.iter().any(|one| one == node.as_str())) {
             let (node, authority) = (node.to_string(), post.authority);
             post.crew.do_send(NeighbourLost { authority, node, reason: reason.to_string() });
@@ -333,6 +265,7 @@ impl Handler<OpenArchive> for Worker {
 
     fn handle(&mut self, message: OpenArchive, _: &mut Self::Context) -> Self::Result {
         let OpenArchive { name, number, spec, keys } = message;
+        self.windows.keys.learn(keys);
         if let Some(archivist) = self.archivists.get(&number) {
             return Ok(archivist.clone());
         }
@@ -343,7 +276,7 @@ impl Handler<OpenArchive> for Worker {
         let plan = Rc::new(self.programs.plan(&spec)?.plan);
         let store = self.depots.store(&name, number)?;
         let Local { cluster, node, .. } = self.links.local();
-        let clerk = Clerk::new(cluster, format!("{name}/{number}"), keys);
+        let clerk = Clerk::new(cluster, format!("{name}/{number}"), self.windows.keys.clone());
         let archivist = Archivist::new(plan, store, clerk, node.as_str()).start();
         self.archivists.insert(number, archivist.clone());
         Ok(archivist)

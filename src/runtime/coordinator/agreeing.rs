@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use watershed_core::checkpoint::{Agreement, Register};
-use watershed_protocol::agree::{Proposal, Refused};
+use watershed_protocol::Machine;
+use watershed_protocol::agree::{Proposal, Refused, TellEffect, TellEvent};
 
 use super::Coordinator;
 use crate::agree::{self, LOCAL, Reading, TableRule};
@@ -39,18 +40,45 @@ impl Coordinator {
         Ok((rule, register))
     }
 
-    /// Tells the run that has begun all that was agreed on: it may have been set back to before that.
-    pub(super) fn tell_all_agreed(&self, cx: &mut Context<Self>) {
+    /// Has the run that has begun told all that was agreed on: it may have been set back to before that.
+    pub(super) fn tell_all_agreed(&mut self, cx: &mut Context<Self>) {
         if !self.plan.shared.iter().any(|shared| shared.state.table().agrees().is_some()) {
             return;
         }
-        let meta = self.storage.meta.clone();
-        let read = async move { meta.read().await };
-        cx.spawn(read.into_actor(self).map(|read, coordinator, _| match read {
-            Ok(meta) => coordinator.tell_agreed(meta.agreed.all().cloned().collect()),
-            // Whoever asks the store is answered by the store; the tasks hear of it with the next agreement or run.
-            Err(error) => tracing::warn!(%error, "the run is not told what was agreed on before"),
-        }));
+        self.see_told(TellEvent::Begun, cx);
+    }
+
+    /// Sees to it that the run hears what was agreed on. Whoever asks the store is answered by the store meanwhile.
+    fn see_told(&mut self, event: TellEvent, cx: &mut Context<Self>) {
+        if self.over.is_none() {
+            return;
+        }
+        let mut effects = Vec::new();
+        let _ = self.telling.on(self.tick(), event, &mut effects);
+        for effect in effects {
+            match effect {
+                TellEffect::Tell(agreements) => self.tell_agreed(agreements),
+                TellEffect::Read => {
+                    let meta = self.storage.meta.clone();
+                    let read = async move { meta.read().await };
+                    cx.spawn(read.into_actor(self).map(|read, coordinator, cx| {
+                        let event = match read {
+                            Ok(meta) => TellEvent::Read(Box::new(meta)),
+                            Err(error) => {
+                                tracing::warn!(%error, "the run is not told yet what was agreed on before");
+                                TellEvent::Unread
+                            }
+                        };
+                        coordinator.see_told(event, cx);
+                    }));
+                }
+            }
+        }
+        if let Some(at) = self.telling.deadline() {
+            // One that comes when it was looked at already changes nothing.
+            let wait = at.since(self.tick());
+            cx.run_later(wait, |coordinator, cx| coordinator.see_told(TellEvent::Deadline, cx));
+        }
     }
 }
 
@@ -64,9 +92,11 @@ impl Handler<Agree> for Coordinator {
         };
         proposal.register = register;
         let decided = agree::decide(self.storage.meta.clone(), rule, self.voters(), proposal, within);
-        Box::pin(decided.into_actor(self).map(|decided, coordinator, _| {
-            if let Ok(agreement) = &decided {
-                coordinator.tell_agreed(vec![agreement.clone()]);
+        Box::pin(decided.into_actor(self).map(|decided, coordinator, cx| {
+            match &decided {
+                Ok(agreement) => coordinator.tell_agreed(vec![agreement.clone()]),
+                Err(Refused::Unknown(_)) => coordinator.see_told(TellEvent::Doubted, cx),
+                Err(_) => {}
             }
             decided
         }))

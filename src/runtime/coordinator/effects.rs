@@ -43,7 +43,7 @@ impl Coordinator {
                 let launching = self.launching.get_or_insert_with(|| Launching {
                     authority,
                     after,
-                    resumes: permit.is_some(),
+                    base: permit.map(|permit| permit.epoch()),
                     parts: Default::default(),
                 });
                 launching.parts.insert(subtask, part);
@@ -52,6 +52,7 @@ impl Coordinator {
                 self.tell(subtask, ParticipantEvent::Start { authority });
             }
             CoordinatorEffect::Trigger { authority, epoch, completed, intent, at } => {
+                self.board.triggered(epoch);
                 let barrier = Barrier { epoch, completed };
                 for subtask in at {
                     self.pass(subtask, Word::Trigger(Trigger { authority, barrier, intent }));
@@ -114,7 +115,13 @@ impl Coordinator {
             if decides && swapped.is_ok() {
                 harm::reach(Point::AfterDecision);
             }
-            coordinator.note_roll_backs(swapped.as_ref().ok());
+            // A refusal may show our own change, asked for twice by whoever carries it.
+            let decided = match &swapped {
+                Ok(meta) => Some(meta),
+                Err(MetaError::Refused { current, .. }) => Some(&**current),
+                Err(MetaError::Failed { .. } | MetaError::Unknown { .. }) => None,
+            };
+            coordinator.note_roll_backs(decided);
             let result = match swapped {
                 Ok(meta) => Swapped::Done(meta),
                 Err(MetaError::Refused { current, .. }) => Swapped::Refused(*current),
@@ -144,11 +151,9 @@ impl Coordinator {
     fn give_up(&mut self, error: &dyn std::error::Error, cx: &mut Context<Self>) {
         let reason = error.to_string();
         tracing::error!(reason, "the job ends: its state directory cannot be trusted any more");
-        let living = self.subtasks().first().copied();
-        if let (Some(authority), Some(subtask)) = (self.machine.authority(), living) {
-            let failure = checkpoint::Failure { reason, permanent: true };
-            self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
-        }
+        // What failed before is not why.
+        self.cause = None;
+        self.feed(CoordinatorEvent::Broken { reason }, cx);
     }
 
     fn write(&mut self, mut manifest: Manifest, cx: &mut Context<Self>) {
@@ -170,11 +175,12 @@ impl Coordinator {
         }));
     }
 
-    fn report(&mut self, report: Report, cx: &Context<Self>) {
+    fn report(&mut self, report: Report, cx: &mut Context<Self>) {
         match report {
             Report::Running { authority, base } => {
                 tracing::info!(run = %authority.run, ?base, "the run has begun");
                 self.board.began(base);
+                self.tell_all_agreed(cx);
             }
             Report::Completed(pointer) => {
                 tracing::debug!(epoch = %pointer.epoch, "a checkpoint is complete");
@@ -199,8 +205,13 @@ impl Coordinator {
             Report::Restarting { reason: reason @ (EndReason::Rescaled | EndReason::Moved) } => {
                 tracing::info!(%reason, "the job goes on from its last checkpoint");
             }
+            Report::Restarting { reason: EndReason::Cancelled } => {
+                tracing::info!("whether a checkpoint is decided is found out before the job ends");
+            }
             Report::Restarting { reason } => {
                 tracing::warn!(%reason, "the job goes back to its last checkpoint");
+                // What the next run fails of has a reason of its own.
+                self.cause = None;
                 self.board.restarted();
             }
             Report::Following => self.tell_deposed(cx),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use actix::prelude::*;
 use watershed_core::Epoch;
-use watershed_state::retention::{self, Keep, Needs};
+use watershed_state::retention::{self, Inventory, Keep, Needs};
 
 use super::Coordinator;
 use crate::storage::{Depot, Storage};
@@ -33,7 +33,9 @@ impl Coordinator {
             return;
         }
         self.forgetting = Forgetting::Under { next: None };
-        cx.spawn(pass(storage, before).into_actor(self).map(|(), coordinator, cx| {
+        let known = std::mem::take(&mut self.stored);
+        cx.spawn(pass(storage, before, known).into_actor(self).map(|known, coordinator, cx| {
+            coordinator.stored = known;
             match std::mem::take(&mut coordinator.forgetting) {
                 Forgetting::Under { next: Some(before) } => coordinator.forget(before, cx),
                 Forgetting::Under { next: None } | Forgetting::Idle => coordinator.finish(),
@@ -42,13 +44,19 @@ impl Coordinator {
     }
 }
 
-async fn pass(Storage { meta, depot: Depot { store, .. }, .. }: Storage, before: Epoch) {
+/// One pass, by one that knows what was there before; what it has found then.
+async fn pass(storage: Storage, before: Epoch, mut known: Inventory) -> Inventory {
+    let Storage { meta, depot: Depot { store, .. }, .. } = storage;
     let needs = Needs { keep: Keep::From(before), grace: ORPHAN_GRACE, ..Needs::default() };
-    let meta = match meta.read().await {
-        Ok(meta) => meta,
-        Err(error) => return tracing::warn!(%error, "old checkpoints are kept for now"),
+    let passed = match meta.read().await {
+        Ok(meta) => retention::run(&store, &meta, &needs, SystemTime::now(), &mut known).await.map(drop),
+        Err(error) => {
+            tracing::warn!(%error, "old checkpoints are kept for now");
+            return known;
+        }
     };
-    if let Err(error) = retention::run(&store, &meta, &needs, SystemTime::now()).await {
+    if let Err(error) = passed {
         tracing::warn!(%error, "old checkpoints are kept for now");
     }
+    known
 }

@@ -27,12 +27,13 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use watershed_core::Plan;
 use watershed_core::checkpoint::{Pointer, RollBack};
+use watershed_protocol::agree::Telling;
 use watershed_protocol::checkpoint::{
     self, Answer, Authority, CheckpointConfig, CoordinatorEffect, CoordinatorEvent, Over, RequestId, Wish,
 };
 use watershed_protocol::placement::{Offer, Shortage};
 use watershed_protocol::{Machine, Outcome, Quarantine, Tick};
-use watershed_state::retention;
+use watershed_state::retention::{self, Inventory};
 
 use crate::board::Board;
 use crate::config::Config;
@@ -100,7 +101,10 @@ pub(crate) struct Coordinator {
     /// How many slots it has on each node.
     seats: BTreeMap<String, u32>,
     forgetting: Forgetting,
+    /// What the store held when checkpoints were last let go.
+    stored: Inventory,
     quarantine: Quarantine,
+    telling: Telling,
     /// The newest times that the job was set back, as far as they were seen.
     roll_backs: Vec<RollBack>,
     /// Whether a run of the job has begun before, here or elsewhere.
@@ -174,7 +178,9 @@ impl Coordinator {
             deployed: None,
             seats: BTreeMap::new(),
             forgetting: Forgetting::Idle,
+            stored: Inventory::default(),
             quarantine,
+            telling: Telling::default(),
             roll_backs: Vec::new(),
             has_run: false,
             waits_for: None,
@@ -244,7 +250,8 @@ impl Coordinator {
             Over::Finished if self.cancelled => Ok(JobEnd::Cancelled),
             Over::Finished if self.drained => Ok(JobEnd::Drained),
             Over::Finished => Ok(JobEnd::Complete),
-            Over::Cancelled => Ok(JobEnd::Cancelled),
+            Over::Cancelled { in_doubt: None } => Ok(JobEnd::Cancelled),
+            Over::Cancelled { in_doubt: Some(in_doubt) } => Err(JobError::InDoubt(in_doubt)),
             Over::Suspended(pointer) => Ok(JobEnd::Suspended(pointer)),
             Over::Failed { reason } => Err(self.cause.take().unwrap_or(JobError::Stopped { reason })),
         };

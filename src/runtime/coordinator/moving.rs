@@ -120,9 +120,8 @@ impl Handler<NodeLost> for Coordinator {
     type Result = ();
 
     fn handle(&mut self, NodeLost { node, reason }: NodeLost, cx: &mut Self::Context) {
-        let (Some(authority), Some(subtask)) = (self.machine.authority(), self.subtask_on(&node)) else {
-            return;
-        };
+        let Some(authority) = self.machine.authority() else { return };
+        let Some(subtask) = self.subtask_on(&node, authority) else { return };
         let failure =
             checkpoint::Failure { reason: format!("node {node} is lost: {reason}"), permanent: false };
         self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);

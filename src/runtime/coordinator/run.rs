@@ -48,7 +48,7 @@ pub(super) struct Stopping {
 pub(super) struct Launching {
     pub(super) authority: Authority,
     pub(super) after: Epoch,
-    pub(super) resumes: bool,
+    pub(super) base: Option<Epoch>,
     pub(super) parts: BTreeMap<SubtaskId, Part>,
 }
 
@@ -69,8 +69,7 @@ impl Coordinator {
         }
         let offers: Vec<_> = self.sites.iter().map(|site| site.offer).collect();
         let pressure = if self.has_run && self.settled { Pressure::Squeeze } else { Pressure::Wait };
-        let slots = match place(self.config.arbiters.max(1) as u32, &offers, self.config.placement, pressure)
-        {
+        let slots = match place(self.slots_wanted(), &offers, self.config.placement, pressure) {
             Ok(slots) => slots,
             // It is looked at again when the nodes have changed.
             Err(shortage) => return self.wait_for_room(&shortage),
@@ -92,6 +91,14 @@ impl Coordinator {
         }
     }
 
+    /// How many slots the job takes: one for each that has a subtask. A crew without any would have a site of shared
+    /// state that passes no barrier, so that nothing of it would ever settle.
+    fn slots_wanted(&self) -> u32 {
+        let (parallelism, batch_records) = (self.config.parallelism, self.config.batch_records);
+        let slots = self.config.arbiters.max(1);
+        Deployment::of(&self.plan, parallelism, batch_records, slots, Authority::default()).width() as u32
+    }
+
     /// Sends every crew that has a slot its assignment.
     fn deploy(
         &mut self,
@@ -100,7 +107,7 @@ impl Coordinator {
         mut splits: BTreeMap<SubtaskId, Vec<Assigned>>,
         cx: &mut Context<Self>,
     ) {
-        let Launching { authority, after, resumes, mut parts } = launching;
+        let Launching { authority, after, base, mut parts } = launching;
         let (parallelism, batch_records) = (self.config.parallelism, self.config.batch_records);
         // Only the sites that have a slot take part; they are numbered anew.
         let mut used: Vec<u16> = slots.to_vec();
@@ -138,7 +145,7 @@ impl Coordinator {
                     authority,
                     after,
                     roll_backs: roll_backs.clone(),
-                    resumes,
+                    base,
                     parallelism,
                     batch_records,
                     slots: slots.clone(),
@@ -174,7 +181,7 @@ impl Coordinator {
             (None, Some((subtask, failure))) => {
                 self.feed(CoordinatorEvent::Lost { authority, subtask, failure }, cx);
             }
-            (None, None) => self.tell_all_agreed(cx),
+            (None, None) => {}
         }
     }
 
@@ -228,9 +235,10 @@ impl Coordinator {
         self.staff().map(|staff| staff.homes.keys().copied().collect()).unwrap_or_default()
     }
 
-    /// A subtask of the run that lives on a node, if one does.
-    pub(super) fn subtask_on(&self, node: &str) -> Option<SubtaskId> {
-        self.staff()?.one_on(node)
+    /// A subtask of the run of this authority that lives on a node, if one does. The run whose subtasks are being brought
+    /// to life may be over already, and another one wait to be begun, on the nodes that there are then.
+    pub(super) fn subtask_on(&self, node: &str, authority: Authority) -> Option<SubtaskId> {
+        self.staff().filter(|staff| staff.authority == authority)?.one_on(node)
     }
 
     /// Says a word to a subtask. Whoever is gone already will be reported lost, and needs none.

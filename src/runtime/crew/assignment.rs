@@ -20,8 +20,8 @@ pub(crate) struct Assignment {
     pub(crate) after: Epoch,
     /// How the job has come to this run: the newest times that it was set back, this one last.
     pub(crate) roll_backs: Vec<RollBack>,
-    /// Whether the job has a checkpoint to go on from.
-    pub(crate) resumes: bool,
+    /// The checkpoint that the job goes on from, if it has one.
+    pub(crate) base: Option<Epoch>,
     /// How many subtasks a vertex has that does not say.
     pub(crate) parallelism: u32,
     pub(crate) batch_records: usize,

@@ -22,9 +22,6 @@ use crate::wake::Bell;
 /// How often a replica looks at the clock.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How many bytes of updates travel in one message, about.
-const UPDATES_BYTES: usize = 256 << 10;
-
 /// What the sites of a run share, and how this one reaches the others.
 pub(super) struct Commons {
     pub(super) replica: Arc<SiteReplica>,
@@ -40,14 +37,14 @@ pub(super) struct Commons {
     delayed: VecDeque<Vec<Outgoing>>,
 }
 
-/// To a crew: another site of a run says something.
+/// To a crew: another site of a run says something, in the bytes of a [`Word`].
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct HearShared {
     pub(crate) node: String,
     pub(crate) run: Run,
     pub(crate) from: Site,
-    pub(crate) word: Word,
+    pub(crate) word: Vec<u8>,
 }
 
 impl Crew {
@@ -100,8 +97,7 @@ impl Crew {
 
     /// Looks at the clock for the replica, as long as there is one.
     fn look_at_commons(&mut self, cx: &mut Context<Self>) {
-        let Some(commons) = &mut self.commons else { return };
-        commons.unsaid.say(&commons.replica);
+        let Some(commons) = &self.commons else { return };
         if commons.replica.look_at_clock().is_some() {
             let authority = commons.authority;
             cx.run_later(LOOK_EVERY, move |crew, cx| {
@@ -140,9 +136,9 @@ impl Crew {
         let own = commons.replica.site();
         for outgoing in outgoing {
             match outgoing {
-                Outgoing::To(site, word) => self.send_word(commons, site, word),
+                Outgoing::To(site, word) => self.send_word(commons, site, word.write()),
                 Outgoing::ToAll(word) => {
-                    for word in pieces(word) {
+                    for word in word.pieces().into_iter().map(Word::write) {
                         let others = (0..commons.nodes.len() as u16).map(Site).filter(|site| *site != own);
                         others.for_each(|site| self.send_word(commons, site, word.clone()));
                     }
@@ -151,7 +147,7 @@ impl Crew {
         }
     }
 
-    fn send_word(&self, commons: &Commons, to: Site, word: Word) {
+    fn send_word(&self, commons: &Commons, to: Site, word: Vec<u8>) {
         let Some(abroad) = &self.abroad else { return };
         let Ok(node) = NodeName::new(&commons.nodes[to.0 as usize]) else { return };
         let (run, from) = (commons.authority.run, commons.replica.site());
@@ -161,36 +157,25 @@ impl Crew {
     }
 }
 
-/// Cuts what is too much for one message.
-fn pieces(word: Word) -> Vec<Word> {
-    let Word::Updates(updates) = word else { return vec![word] };
-    let (mut pieces, mut piece, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for update in updates {
-        bytes += update.bytes();
-        piece.push(update);
-        if bytes >= UPDATES_BYTES {
-            pieces.push(Word::Updates(std::mem::take(&mut piece)));
-            bytes = 0;
-        }
-    }
-    if !piece.is_empty() {
-        pieces.push(Word::Updates(piece));
-    }
-    pieces
-}
-
 impl Handler<HearShared> for Crew {
     type Result = ();
 
     fn handle(&mut self, message: HearShared, _: &mut Self::Context) {
         let HearShared { node, run, from, word } = message;
-        let Some(commons) = self.commons.as_ref().filter(|commons| commons.authority.run == run) else {
-            return tracing::debug!(%run, node, "a word of shared state for a run that is over, or not here yet");
+        let Some(commons) = self.commons.as_ref().filter(|commons| commons.authority.run >= run) else {
+            return tracing::debug!(%run, node, "a word of shared state for a run that is not here");
         };
+        if commons.authority.run > run {
+            tracing::debug!(%run, node, "a word of shared state for a run that is over");
+            return commons.replica.hear_zombie(run, &word);
+        }
         if commons.nodes.get(from.0 as usize) != Some(&node) {
             return tracing::warn!(node, site = %from, "a node speaks for a site of shared state that is not its own");
         }
-        commons.replica.hear(from, word);
+        match Word::read(&word, run, commons.replica.sites()) {
+            Ok(word) => commons.replica.hear(from, word),
+            Err(error) => tracing::warn!(node, %error, "a word of shared state is none, and is not heard"),
+        }
         // Who is heard for the first time is answered at once.
         commons.replica.look_at_clock();
     }

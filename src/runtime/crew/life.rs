@@ -71,6 +71,7 @@ impl Crew {
         let mut cx = TaskContext::new(Arc::new(order.info), Waker::from(bell.clone()));
         cx.care = order.care;
         cx.job_id = membership.depot.job_id.clone();
+        cx.base = membership.base;
         cx.epoch = Epoch(membership.after.0 + 1);
         cx.shared = membership.shared.clone().map(|replica| replica as Arc<dyn Replica>);
         cx.backend = membership.depot.backend.clone();

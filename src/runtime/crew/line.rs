@@ -37,7 +37,7 @@ impl CrewLine for Addr<Crew> {
         assignment: Assignment,
         coordinator: Recipient<Report>,
     ) -> LocalBoxFuture<'static, Result<(), Hindrance>> {
-        let deployed = self.send(Deploy { assignment, coordinator });
+        let deployed = self.send(Deploy { assignment, coordinator, abandoned: None });
         deployed
             .map(|answer| answer.unwrap_or_else(|_| Err(Hindrance::passing("its crew is gone"))))
             .boxed_local()

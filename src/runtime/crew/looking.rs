@@ -28,7 +28,9 @@ impl Crew {
             let look = handle.look.clone().ok_or_else(unknown)?;
             return Ok(Owner::Here(look, Sight { number, piece: piece.map(str::to_owned), key }));
         }
-        let home = run.homes.get(&subtask);
+        let own = self.abroad.as_ref().map(|abroad| abroad.links.local().node.as_str());
+        // One that is to be here has just stopped.
+        let home = run.homes.get(&subtask).filter(|home| own.is_some_and(|own| own != home.as_str()));
         let home = home.ok_or_else(|| not_now(format!("subtask {subtask}, which owns the key")))?;
         Ok(Owner::Elsewhere(home.clone()))
     }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use watershed_core::plan::Fingerprint;
 use watershed_core::{Epoch, Plan, SubtaskId};
 use watershed_link::Links;
@@ -89,6 +90,8 @@ pub(crate) struct Abroad {
 pub(crate) struct Deploy {
     pub(crate) assignment: Assignment,
     pub(crate) coordinator: Recipient<Report>,
+    /// Ends where the run is over before the crew has begun: what it still has to restore is then left alone.
+    pub(crate) abandoned: Option<oneshot::Receiver<()>>,
 }
 
 /// To a crew: a word for one of its subtasks. One that is gone needs none.
@@ -121,6 +124,15 @@ pub(crate) struct Completed {
 pub(crate) struct NeighbourLost {
     pub(crate) authority: Authority,
     pub(crate) node: String,
+    pub(crate) reason: String,
+}
+
+/// To a crew: whether its run goes on here is not certain any more.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Doubt {
+    pub(crate) authority: Authority,
+    /// Why not.
     pub(crate) reason: String,
 }
 
@@ -158,7 +170,7 @@ impl Crew {
         coordinator: &Recipient<Report>,
         own: Recipient<LookUp>,
     ) -> Result<(), Hindrance> {
-        let Assignment { authority, after, resumes, parallelism, batch_records, .. } = *assignment;
+        let Assignment { authority, after, base, parallelism, batch_records, .. } = *assignment;
         let layout =
             Deployment::of(&self.plan, parallelism, batch_records, assignment.slots.len(), authority);
         let mut orders = Vec::new();
@@ -171,7 +183,7 @@ impl Crew {
                 membership: Membership {
                     authority,
                     after,
-                    resumes,
+                    base,
                     plan: self.plan_hash,
                     key_groups: key_groups_of(&self.plan, subtask, placement.info.parallelism),
                     part,
@@ -206,14 +218,18 @@ impl Crew {
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
 impl Crew {
-    /// Tells the coordinator how far the subtasks have come.
-    fn tell_progress(&self) {
-        let Some(Run { authority, coordinator, .. }) = &self.run else { return };
-        let standing =
-            |subtask: &SubtaskId| (*subtask, self.board.subtask(subtask.vertex, subtask.index).standing());
-        let standings: Vec<_> = self.handles.keys().map(standing).collect();
-        if !standings.is_empty() {
-            coordinator.do_send(Report::Progress(Progress { authority: *authority, standings }));
+    /// What tells the coordinator how far subtasks have come by then. One that lives here sees it itself, on the same
+    /// board, and is told nothing: what has come on its way would undo what the board has shown since.
+    fn telling(&self, subtasks: Vec<SubtaskId>) -> impl FnOnce() + use<> {
+        let run = self.run.as_ref().filter(|_| self.abroad.is_some() && !subtasks.is_empty());
+        let to = run.map(|run| (run.authority, run.coordinator.clone()));
+        let board = self.board.clone();
+        move || {
+            let Some((authority, coordinator)) = to else { return };
+            let standing =
+                |subtask: SubtaskId| (subtask, board.subtask(subtask.vertex, subtask.index).standing());
+            let standings = subtasks.into_iter().map(standing).collect();
+            coordinator.do_send(Report::Progress(Progress { authority, standings }));
         }
     }
 
@@ -233,7 +249,10 @@ impl Actor for Crew {
 
     fn started(&mut self, cx: &mut Self::Context) {
         if self.abroad.is_some() {
-            cx.run_interval(PROGRESS_EVERY, |crew, _| crew.tell_progress());
+            cx.run_interval(PROGRESS_EVERY, |crew, _| {
+                let tell = crew.telling(crew.handles.keys().copied().collect());
+                tell();
+            });
         }
     }
 
@@ -258,6 +277,14 @@ impl Handler<NeighbourLost> for Crew {
     }
 }
 
+impl Handler<Doubt> for Crew {
+    type Result = ();
+
+    fn handle(&mut self, Doubt { authority, reason }: Doubt, _: &mut Self::Context) {
+        self.window.doubt(authority, &reason);
+    }
+}
+
 impl Handler<Completed> for Crew {
     type Result = ();
 
@@ -270,9 +297,22 @@ impl Handler<Deploy> for Crew {
     type Result = AtomicResponse<Self, Result<(), Hindrance>>;
 
     fn handle(&mut self, message: Deploy, _: &mut Self::Context) -> Self::Result {
-        let Deploy { assignment, coordinator } = message;
-        let commons = self.commons(&assignment).into_actor(self);
-        AtomicResponse::new(Box::pin(commons.map(move |commons, crew, cx| {
+        let Deploy { assignment, coordinator, abandoned } = message;
+        let commons = self.commons(&assignment);
+        let abandoned = async move {
+            match abandoned {
+                Some(abandoned) => drop(abandoned.await),
+                None => std::future::pending().await,
+            }
+        };
+        let commons = async move {
+            tokio::select! {
+                biased;
+                commons = commons => commons,
+                () = abandoned => Err(Hindrance::passing("the run was over before it had begun")),
+            }
+        };
+        AtomicResponse::new(Box::pin(commons.into_actor(self).map(move |commons, crew, cx| {
             crew.commons = commons?;
             crew.open_commons(cx);
             crew.deploy(&assignment, &coordinator, cx.address().recipient())
@@ -298,8 +338,8 @@ impl Handler<Dismiss> for Crew {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, Dismiss { subtasks, stop }: Dismiss, _: &mut Self::Context) -> Self::Result {
-        self.tell_progress();
         let subtasks = subtasks.unwrap_or_else(|| self.handles.keys().copied().collect());
+        let tell = self.telling(subtasks.clone());
         let gone = subtasks.iter().filter_map(|subtask| self.handles.remove(subtask));
         let stops: Vec<_> = gone.map(|handle| handle.stop.send(stop.clone())).collect();
         if self.handles.is_empty() {
@@ -309,6 +349,8 @@ impl Handler<Dismiss> for Crew {
         // A subtask that is gone already has stopped too.
         let stopped = tokio::time::timeout(stop_within, futures_util::future::join_all(stops));
         Box::pin(stopped.map(|stopped| {
+            // The last that they have done, they did when they were told to stop.
+            tell();
             if stopped.is_err() {
                 tracing::warn!("an operator's code did not return; its thread is left behind");
             }

@@ -5,28 +5,34 @@
 //! many keys, of shared state and of operators' own.
 //!
 //! Which checkpoints are complete is told by the decision alone: the newest one, and from there back whatever each of
-//! them says it was built upon. A manifest that is there but was never decided is on no such way.
+//! them says it was built upon. A manifest that is there but was never decided is on no such way. That way ends where
+//! retention has let one go; of savepoints behind it those are left that were complete, since the others are let go as
+//! long as the way still shows which they are ([`watershed_state::retention`]).
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::prelude::*;
-use watershed_core::causal::VectorClock;
+use futures_util::FutureExt;
+use futures_util::future::{LocalBoxFuture, Shared};
+use tokio::time::{Instant, timeout_at};
 use watershed_core::checkpoint::{Manifest, Meta, SiteShare};
-use watershed_core::shared::{AnyShared, AnyTable};
+use watershed_core::shared::AnyShared;
 use watershed_core::state::{Clock, Glance, LookError};
 use watershed_core::{Epoch, EventTime, KeyGroupRange, Lineage, Plan, ProcessingTime};
-use watershed_protocol::causal::Needs;
+use watershed_protocol::causal::Submitted;
 use watershed_state::inspect::{InspectError, Offline, Which};
 use watershed_state::{CheckpointStore, StoreError};
 
 use super::clerk::Clerk;
-use super::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use super::inputs::{lacking, put_in};
+use super::limits::{KEY_BYTES_MAX, LOOK_EVERY, VALUE_BYTES_MAX};
 use super::operators::{Aim, aim, not_seen, uids};
-use super::reading::{check_bytes, not_taken, unfit};
+use super::order::{Onward, Past};
+use super::reading::{THE_CHECKPOINT, check_bytes, deadline, late, not_taken, unfit};
 use super::{AsOf, Found, Level, Query, QueryError};
-use crate::shared::read_back;
+use crate::shared::{Tables, read_back};
 
 /// Reads from the checkpoints of one job.
 pub(crate) struct Archivist(Rc<Archive>);
@@ -41,13 +47,14 @@ struct Archive {
     kept: RefCell<Option<Kept>>,
 }
 
+/// What is being read, for all who have asked for it.
+type Loading = Shared<LocalBoxFuture<'static, Result<Arc<Tables>, String>>>;
+
 struct Kept {
     lineage: Lineage,
     epoch: Epoch,
-    tables: Tables,
+    tables: Loading,
 }
-
-type Tables = Arc<Vec<Arc<dyn AnyTable>>>;
 
 /// To an archivist: what does a checkpoint have of a key? With what is decided of the job.
 #[derive(Message)]
@@ -60,9 +67,51 @@ pub(crate) struct ReadBack {
 /// How often a checkpoint is read that is let go meanwhile.
 const READS_MAX: usize = 5;
 
+/// Says why a checkpoint is not the one that is waited for, where it is not.
+fn await_input(which: AsOf, manifest: &Manifest, inputs: &[Submitted]) -> Result<(), QueryError> {
+    let level = Level::AsOf(which);
+    if which != AsOf::Latest {
+        return Err(unfit(level, "what was put in is waited for in the newest checkpoint: ask as of latest"));
+    }
+    if inputs.is_empty() {
+        let why = "nothing is known to have been put in: say what, or show a token that does";
+        return Err(unfit(level, why));
+    }
+    match lacking(manifest, inputs)? {
+        Some(missing) => Err(QueryError::Unavailable { missing }),
+        None => Ok(()),
+    }
+}
+
+/// Reads, with what is decided at the time, until there is an answer, or no time is left to wait for what was put in.
+pub(crate) async fn read_until(
+    query: &Query,
+    read: impl AsyncFn() -> (Option<Epoch>, Result<Found, QueryError>),
+) -> Result<Found, QueryError> {
+    let until = deadline(query.wait);
+    let mut answer = Err(late(THE_CHECKPOINT));
+    loop {
+        match timeout_at(until, read_again(&read)).await {
+            Ok(read) => answer = read,
+            Err(_) => return answer,
+        }
+        let is_early = matches!(
+            answer,
+            // Its first checkpoint may be about to be taken, or the split to be read for the first time.
+            Err(QueryError::Unavailable { .. }
+                | QueryError::NoCheckpoint { .. }
+                | QueryError::NoInput { .. })
+        );
+        if !(query.await_input && is_early) || Instant::now() + LOOK_EVERY >= until {
+            return answer;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 /// Reads, with what is decided at the time, until there is an answer. A checkpoint may be let go while it is read, and then
 /// there is a newer one; where there is none, what is missing is missing for good.
-pub(crate) async fn read_again(
+async fn read_again(
     read: impl AsyncFn() -> (Option<Epoch>, Result<Found, QueryError>),
 ) -> Result<Found, QueryError> {
     let (mut newest, mut answer) = read().await;
@@ -106,8 +155,13 @@ impl Archive {
             return Err(unfit(*level, "a checkpoint is asked only as of itself"));
         };
         check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
-        self.clerk.open(token.as_deref())?;
+        let shown = self.clerk.open(token.as_deref())?;
+        let inputs = put_in(shown.as_ref(), query)?;
+        let past = Past::of(meta, shown, inputs, query)?;
         let manifest = self.checkpoint(meta, *which).await?;
+        if query.await_input {
+            await_input(*which, &manifest, past.inputs())?;
+        }
         let shared = self.plan.shared.iter().position(|shared| shared.state.name() == state);
         let value = match shared {
             Some(place) => {
@@ -117,11 +171,11 @@ impl Archive {
             None => self.look_back(&manifest, *level, state, key).await?,
         };
         check_bytes("the value", value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
+        let Onward { token, durable, rebased } = past.onward(&self.clerk, &manifest);
         let Manifest { run, epoch, .. } = manifest;
-        let token = self.clerk.token((meta.lineage, run), VectorClock::new(), Some(epoch), &Needs::default());
         let token = self.clerk.seal(&token)?;
         let node = self.node.clone();
-        Ok(Found { value, token, run, as_of: Some(epoch), durable: true, rebased: false, node })
+        Ok(Found { value, token, run, as_of: Some(epoch), durable, rebased, node })
     }
 
     /// The manifest of a complete checkpoint.
@@ -136,10 +190,10 @@ impl Archive {
         let (Some(_), Some(asked)) = (newest, asked) else { return Err(none()) };
         let mut next = Which::Newest;
         loop {
-            let (_, manifest) = offline.manifest(next).await.map_err(|error| match error {
-                InspectError::NoSuch { .. } | InspectError::NoneCompleted { .. } => none(),
-                error => QueryError::Unreadable { why: error.to_string() },
-            })?;
+            let Some(manifest) = found(&offline, next).await? else {
+                let savepoint = found(&offline, Which::Epoch(asked)).await?;
+                return savepoint.filter(|manifest| manifest.savepoint).ok_or_else(none);
+            };
             if manifest.epoch == asked {
                 return Ok(manifest);
             }
@@ -148,25 +202,35 @@ impl Archive {
         }
     }
 
-    /// What a checkpoint has of shared state.
-    async fn tables(&self, manifest: &Manifest) -> Result<Tables, QueryError> {
-        let Manifest { lineage, epoch, run, .. } = *manifest;
-        let is_it = |kept: &&Kept| (kept.lineage, kept.epoch) == (lineage, epoch);
-        let kept = self.kept.borrow().as_ref().filter(is_it).map(|kept| kept.tables.clone());
-        if let Some(tables) = kept {
-            return Ok(tables);
-        }
+    /// What a checkpoint has of shared state: read once for all who ask meanwhile, and to its end, also where they give up.
+    async fn tables(&self, manifest: &Manifest) -> Result<Arc<Tables>, QueryError> {
+        let Manifest { lineage, epoch, .. } = *manifest;
+        let is_it = |kept: &Kept| (kept.lineage, kept.epoch) == (lineage, epoch);
+        let kept = self.kept.borrow().as_ref().filter(|kept| is_it(kept)).map(|kept| kept.tables.clone());
+        let tables = kept.unwrap_or_else(|| {
+            let tables = self.load(manifest);
+            actix::spawn(tables.clone().map(drop));
+            *self.kept.borrow_mut() = Some(Kept { lineage, epoch, tables: tables.clone() });
+            tables
+        });
+        tables.await.map_err(|why| {
+            // Whoever asks next may have more luck.
+            self.kept.borrow_mut().take_if(|kept| is_it(kept));
+            QueryError::Unreadable { why }
+        })
+    }
+
+    fn load(&self, manifest: &Manifest) -> Loading {
+        let Manifest { epoch, run, .. } = *manifest;
         let cuts = manifest.votes.iter().filter_map(|vote| vote.shared.as_ref());
         let shares: Vec<SiteShare> = cuts.filter_map(|cut| cut.share.clone()).collect();
         let states: Vec<AnyShared> = self.plan.shared.iter().map(|shared| shared.state.clone()).collect();
-        let (store, runtime) = (self.store.clone(), tokio::runtime::Handle::current());
-        // It may be much, and others are served on this thread.
-        let read = move || runtime.block_on(read_back(&store, &shares, &states, (run, epoch)));
-        let read = tokio::task::spawn_blocking(read).await;
-        let tables = read.map_err(|error| error.to_string()).and_then(|read| read.map_err(|e| e.to_string()));
-        let tables = Arc::new(tables.map_err(|why| QueryError::Unreadable { why })?);
-        *self.kept.borrow_mut() = Some(Kept { lineage, epoch, tables: tables.clone() });
-        Ok(tables)
+        let store = self.store.clone();
+        let load = async move {
+            let read = read_back(&store, &shares, &states, (run, epoch)).await;
+            read.map(|(tables, _)| Arc::new(tables)).map_err(|error| error.to_string())
+        };
+        load.boxed_local().shared()
     }
 
     /// What a checkpoint has of an operator's state.
@@ -203,5 +267,14 @@ impl Archive {
             return looked.map_err(|error| not_seen(level, error));
         }
         Ok(None)
+    }
+}
+
+/// A manifest, if it is there.
+async fn found(offline: &Offline, which: Which) -> Result<Option<Manifest>, QueryError> {
+    match offline.manifest(which).await {
+        Ok((_, manifest)) => Ok(Some(manifest)),
+        Err(InspectError::NoSuch { .. } | InspectError::NoneCompleted { .. }) => Ok(None),
+        Err(error) => Err(QueryError::Unreadable { why: error.to_string() }),
     }
 }

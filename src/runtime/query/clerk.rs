@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use watershed_core::causal::VectorClock;
 use watershed_core::{Epoch, Lineage, ProcessingTime, Run};
-use watershed_protocol::causal::{Audience, Needs, Token, TokenError, TokenKey};
+use watershed_protocol::causal::{Audience, Needs, Submitted, Token, TokenError};
 
 use super::QueryError;
+use super::keyring::Keyring;
 use super::limits::TOKEN_LIFE;
 use crate::clock;
 
@@ -17,12 +18,12 @@ pub(crate) struct Clerk {
     /// What the job is called, so that no other job is meant, nor one that has its name later.
     job: String,
     /// The newest one seals.
-    keys: Vec<TokenKey>,
+    keys: Keyring,
 }
 
 impl Clerk {
-    pub(crate) fn new(cluster: &str, job: String, keys: Vec<TokenKey>) -> Self {
-        Clerk { cluster: cluster.to_owned(), job, keys }
+    pub(crate) fn new(cluster: &str, job: String, keys: impl Into<Keyring>) -> Self {
+        Clerk { cluster: cluster.to_owned(), job, keys: keys.into() }
     }
 
     pub(super) fn job(&self) -> &str {
@@ -32,20 +33,22 @@ impl Clerk {
     /// Opens what is shown.
     pub(super) fn open(&self, shown: Option<&str>) -> Result<Option<Token>, QueryError> {
         let audience = Audience { cluster: &self.cluster, job: &self.job };
-        let open = |text: &str| Token::open(text, &self.keys, audience, clock::now());
+        let keys = self.keys.keys();
+        let open = |text: &str| Token::open(text, &keys, audience, clock::now());
         shown.map(open).transpose().map_err(|error| match error {
             TokenError::Expired => QueryError::TokenExpired,
             error => QueryError::TokenInvalid { why: error.to_string() },
         })
     }
 
-    /// What somebody has seen who has seen this much of a run, and a checkpoint.
+    /// What somebody has seen who has seen this much of a run, and a checkpoint, and has put something into sources.
     pub(super) fn token(
         &self,
         (lineage, run): (Lineage, Run),
         seen: VectorClock,
         completed: Option<Epoch>,
         shown: &Needs,
+        inputs: &[Submitted],
     ) -> Token {
         let mut token = Token {
             cluster: self.cluster.clone(),
@@ -54,7 +57,7 @@ impl Clerk {
             run,
             seen,
             completed: completed.max(shown.checkpoint),
-            inputs: Vec::new(),
+            inputs: inputs.to_vec(),
             expires: after(clock::now(), TOKEN_LIFE),
         };
         token.see(&shown.seen);
@@ -65,7 +68,8 @@ impl Clerk {
     }
 
     pub(super) fn seal(&self, token: &Token) -> Result<String, QueryError> {
-        let key = self.keys.last().ok_or_else(|| QueryError::Unavailable {
+        let keys = self.keys.keys();
+        let key = keys.last().ok_or_else(|| QueryError::Unavailable {
             missing: "the key with which the cluster seals tokens".to_owned(),
         })?;
         token.seal(key).map_err(|error| match error {

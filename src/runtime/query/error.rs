@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use watershed_core::causal::Lane;
-use watershed_core::{Counter, Epoch, Lineage, Run};
+use watershed_core::{Counter, Epoch, Lineage, Run, SplitId};
 
 use super::Level;
 
@@ -25,6 +25,19 @@ pub enum QueryError {
         /// The name that was asked for.
         name: String,
         /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The job has no such source, or the source has no such split yet.
+    #[error(
+        "the job has read from no split {split} of a source {name:?}; it has read from: {}",
+        listed(known)
+    )]
+    NoInput {
+        /// The uid of the source.
+        name: String,
+        /// The split.
+        split: SplitId,
+        /// From which it has, each as `uid:split`.
         known: Vec<String>,
     },
     /// The key is none of the state's.

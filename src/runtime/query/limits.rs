@@ -14,6 +14,12 @@ pub use watershed_core::shared::{DELTA_BYTES_MAX, KEY_BYTES_MAX};
 /// How many bytes an answer may have.
 pub const VALUE_BYTES_MAX: usize = 4 << 20;
 
+/// Of how many splits of sources a token may say what was put into them.
+pub const INPUTS_MAX: usize = 16;
+
+/// How often it is looked for a checkpoint that has worked on what was put in.
+pub const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// How many questions may wait at one replica.
 pub const WAITING_MAX: usize = 1024;
 

@@ -126,7 +126,7 @@ impl Window {
     /// Asks the owner of a key of an operator's state.
     pub(super) async fn look_up(
         &self,
-        Served { view, needs, .. }: &Served,
+        Served { view, needs, inputs, rebased, .. }: &Served,
         operators: &Operators,
         state: &str,
         key: &[u8],
@@ -139,15 +139,20 @@ impl Window {
         check_bytes("the value", value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         // It says nothing of what is shared, and is part of no checkpoint yet.
-        let token =
-            self.clerk.token((authority.lineage, authority.run), VectorClock::new(), view.base, needs);
+        let token = self.clerk.token(
+            (authority.lineage, authority.run),
+            VectorClock::new(),
+            view.base,
+            needs,
+            inputs,
+        );
         Ok(Reply::Found(Found {
             value,
             token: self.clerk.seal(&token)?,
             run: authority.run,
             as_of: None,
             durable: false,
-            rebased: false,
+            rebased: *rebased,
             node: self.node.clone(),
         }))
     }

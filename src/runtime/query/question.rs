@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::Epoch;
+use watershed_protocol::causal::Submitted;
 
 use super::limits::WAIT_DEFAULT;
 
@@ -23,6 +24,14 @@ pub struct Query {
     /// Whether an asker who has seen what was undone is answered as if it had seen only what is left, instead of being
     /// refused. The answer says so.
     pub rebase: bool,
+    /// What the asker has put into the job's sources, beside what its token names: up to
+    /// [`INPUTS_MAX`](super::limits::INPUTS_MAX) splits. The token of the answer names it, until a complete checkpoint has
+    /// worked on it.
+    pub inputs: Vec<Submitted>,
+    /// Whether to wait for a complete checkpoint that has worked on all that the asker has put in, also where a failure has
+    /// made the job read it again; it is answered as of that checkpoint, and of [`AsOf::Latest`] alone. What else the asker
+    /// has seen and a failure has undone is let go of, as with `rebase`.
+    pub await_input: bool,
     /// How long the answer may be waited for, up to [`WAIT_MAX`](super::limits::WAIT_MAX). Where it is nothing, what is not
     /// there is not waited for.
     pub wait: Duration,
@@ -83,6 +92,8 @@ impl Query {
             level: Level::default(),
             token: None,
             rebase: false,
+            inputs: Vec::new(),
+            await_input: false,
             wait: WAIT_DEFAULT,
         }
     }

@@ -1,9 +1,10 @@
 //! Reads from what a job shares.
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use watershed_core::shared::{Refusal, TableError};
-use watershed_protocol::causal::is_durable;
+use watershed_protocol::causal::{Token, is_durable};
 
+use super::inputs::put_in;
 use super::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, WAIT_MAX};
 use super::turn::{Client, Served};
 use super::window::{View, Window};
@@ -16,24 +17,30 @@ impl Window {
         let Query { state, key, level, token, rebase, .. } = query;
         check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
         let shown = self.clerk.open(token.as_deref())?;
+        if query.await_input {
+            return Err(unfit(*level, "what was put in is waited for in a checkpoint: ask as of latest"));
+        }
+        let inputs = put_in(shown.as_ref(), query)?;
+        let client = Client { token: shown.as_ref(), inputs: &inputs, rebase: *rebase, writes: false };
         let served = match level {
-            Level::Eventual => self.at_once(shown.as_ref(), *rebase)?,
-            Level::Causal => {
-                let client = Client { token: shown.as_ref(), rebase: *rebase, writes: false };
-                self.turn(&client, until).await?
-            }
+            Level::Eventual => self.at_once(&client)?,
+            Level::Causal => self.turn(&client, until).await?,
             Level::AsOf(_) => return Err(unfit(*level, "it is asked of the checkpoints, not of a run")),
             Level::Linearizable => return Err(unfit(*level, LINEARIZABLE)),
         };
         let operators = served.view.operators.as_ref().filter(|operators| operators.have(state));
         let reply = match operators {
             Some(_) if *level == Level::Causal => return Err(unfit(*level, OWN)),
-            Some(operators) => self.look_up(&served, operators, state, key).await?,
+            Some(operators) => {
+                let look = self.look_up(&served, operators, state, key);
+                timeout_at(until, look).await.unwrap_or_else(|_| Err(late("its owner, which is busy")))?
+            }
             None => Reply::Found(self.read(&served, state, key)?),
         };
-        Ok(match (reply, token) {
-            (Reply::Found(found), Some(token)) if served.is_ahead => {
-                Reply::Found(Found { token: token.clone(), durable: false, ..found })
+        Ok(match (reply, shown) {
+            (Reply::Found(found), Some(shown)) if served.is_ahead => {
+                let token = self.clerk.seal(&Token { inputs, ..shown })?;
+                Reply::Found(Found { token, durable: false, ..found })
             }
             (reply, _) => reply,
         })
@@ -41,7 +48,7 @@ impl Window {
 
     fn read(
         &self,
-        Served { view, needs, rebased, .. }: &Served,
+        Served { view, needs, inputs, rebased, .. }: &Served,
         state: &str,
         key: &[u8],
     ) -> Result<Found, QueryError> {
@@ -50,7 +57,7 @@ impl Window {
         check_bytes("the value", looked.value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         let of = (authority.lineage, authority.run);
-        let token = self.clerk.token(of, looked.seen, view.whole(), needs);
+        let token = self.clerk.token(of, looked.seen, view.whole(), needs, inputs);
         Ok(Found {
             value: looked.value,
             token: self.clerk.seal(&token)?,
@@ -76,6 +83,14 @@ impl Window {
             QueryError::NoState { name: state.to_owned(), known }
         })
     }
+}
+
+/// What is missing where a checkpoint is not read in time.
+pub(super) const THE_CHECKPOINT: &str = "the checkpoint, which is still being read";
+
+/// What is said where nothing has come in time.
+pub(crate) fn late(missing: &str) -> QueryError {
+    QueryError::Unavailable { missing: missing.to_owned() }
 }
 
 /// When an answer is waited for no longer.

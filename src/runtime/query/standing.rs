@@ -1,7 +1,5 @@
 //! How what a job shares stands on one node, for metrics.
 
-use std::sync::Arc;
-
 use watershed_core::{Epoch, Run, Site};
 use watershed_protocol::causal::Lag;
 
@@ -46,7 +44,8 @@ impl Windows {
 }
 
 impl Window {
-    fn standing(self: Arc<Self>, job: String) -> Option<SharedReport> {
+    /// How what the job shares stands here; nothing where it shares nothing, or no run lives here.
+    pub(crate) fn standing(&self, job: String) -> Option<SharedReport> {
         let view = self.views.borrow().clone()?;
         let replica = view.replica?;
         let (tallies, lag, waiting) = replica.standing();

@@ -4,17 +4,20 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use watershed_core::{Epoch, Run};
-use watershed_protocol::causal::{self, Needs, Token, Translation, translate};
+use watershed_protocol::causal::{self, Needs, Submitted, Token, Translation, translate};
 
 use super::limits::WAITING_MAX;
 use super::window::{View, Window};
 use super::{QueryError, Undone};
+use crate::breakage::{Breakage, is_broken};
 use crate::shared;
 
 /// A client, as it comes.
 pub(super) struct Client<'a> {
     /// What it shows.
     pub(super) token: Option<&'a Token>,
+    /// What it has put into sources, by its token and otherwise.
+    pub(super) inputs: &'a [Submitted],
     /// Whether it goes on without what was undone.
     pub(super) rebase: bool,
     /// Whether it is to write.
@@ -26,6 +29,8 @@ pub(super) struct Served {
     pub(super) view: View,
     /// What of its token holds in this run.
     pub(super) needs: Needs,
+    /// What it has put into sources.
+    pub(super) inputs: Vec<Submitted>,
     /// Whether some of it did not.
     pub(super) rebased: bool,
     /// Whether the client has seen a later run than there is here: its own token says more than any of here.
@@ -87,13 +92,13 @@ impl Window {
     }
 
     /// Serves a client with what is here now, whatever it has seen, if nothing of that was undone.
-    pub(super) fn at_once(&self, token: Option<&Token>, rebase: bool) -> Result<Served, QueryError> {
+    pub(super) fn at_once(&self, client: &Client<'_>) -> Result<Served, QueryError> {
         let view = self.views.borrow().clone().ok_or_else(|| self.not_running())?;
-        let (needs, rebased, is_ahead) = match judge(&view, token, rebase)? {
+        let (needs, rebased, is_ahead) = match judge(&view, client.token, client.rebase)? {
             Judged::Holds { needs, rebased } => (needs, rebased, false),
             Judged::Ahead { .. } => (Needs::default(), false, true),
         };
-        Ok(Served { view, needs, rebased, is_ahead })
+        Ok(Served { view, needs, inputs: client.inputs.to_vec(), rebased, is_ahead })
     }
 
     fn look_at(&self, view: &View, client: &Client<'_>) -> Result<Result<Served, Pending>, QueryError> {
@@ -105,7 +110,8 @@ impl Window {
             Judged::Holds { needs, rebased } => (needs, rebased),
             Judged::Ahead { missing } => return Ok(Err(Pending::Turn { missing, turn: None })),
         };
-        let served = |needs| Served { view: view.clone(), needs, rebased, is_ahead: false };
+        let inputs = client.inputs.to_vec();
+        let served = |needs| Served { view: view.clone(), needs, inputs, rebased, is_ahead: false };
         let Some(replica) = &view.replica else { return Ok(Ok(served(needs))) };
         match replica.take_turn(&needs, client.writes) {
             shared::Turn::Now => Ok(Ok(served(needs))),
@@ -125,9 +131,13 @@ impl Window {
 
 /// What a token comes to in a run. Whoever shows none has seen nothing.
 fn judge(view: &View, token: Option<&Token>, rebase: bool) -> Result<Judged, QueryError> {
+    let token = token.filter(|_| !is_broken(Breakage::Tokens));
     let Some(token) = token else { return Ok(Judged::Holds { needs: Needs::default(), rebased: false }) };
     match translate(token, &view.place()) {
         Translation::Wait(needs) => Ok(Judged::Holds { needs, rebased: false }),
+        Translation::RolledBack { rest, .. } if is_broken(Breakage::Translation) => {
+            Ok(Judged::Holds { needs: rest, rebased: false })
+        }
         Translation::RolledBack { rest, .. } if rebase => Ok(Judged::Holds { needs: rest, rebased: true }),
         Translation::Ahead { run } => Ok(Judged::Ahead { missing: format!("run {run} of the job") }),
         Translation::RolledBack { from, to, base, undone, rest: _ } => {

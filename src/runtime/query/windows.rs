@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Window;
+use super::keyring::Keyring;
 
 /// The windows of a node, by the names of the jobs.
 #[derive(Default)]
-pub(crate) struct Windows(Mutex<BTreeMap<String, Numbered>>);
+pub(crate) struct Windows {
+    known: Mutex<BTreeMap<String, Numbered>>,
+    /// What the clerks of all of them seal tokens with.
+    pub(crate) keys: Keyring,
+}
 
 /// The window of the job that has the name now.
 struct Numbered {
@@ -41,6 +46,6 @@ impl Windows {
 
     /// A map is whole between any two of its calls.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Numbered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

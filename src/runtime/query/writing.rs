@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+use watershed_core::causal::{Dot, Lane};
+use watershed_core::{Counter, Epoch};
 use watershed_protocol::causal::{StampError, Token, Translation, is_durable, translate};
 
 use super::limits::{DELTA_BYTES_MAX, KEY_BYTES_MAX};
@@ -25,7 +27,8 @@ impl Window {
         check_bytes("the key", update.key.len(), KEY_BYTES_MAX)?;
         check_bytes("the update", update.delta.len(), DELTA_BYTES_MAX)?;
         let shown = self.clerk.open(update.token.as_deref())?;
-        let client = Client { token: shown.as_ref(), rebase: false, writes: true };
+        let inputs = shown.as_ref().map(|token| token.inputs.clone()).unwrap_or_default();
+        let client = Client { token: shown.as_ref(), inputs: &inputs, rebase: false, writes: true };
         loop {
             let served = self.turn(&client, until).await?;
             // A run that ends in this instant takes nothing more; the next one is waited for.
@@ -38,7 +41,7 @@ impl Window {
     /// What the writer has seen with its update; nothing where the run is over.
     fn write(
         &self,
-        Served { view, needs, .. }: &Served,
+        Served { view, needs, inputs, .. }: &Served,
         update: &Update,
     ) -> Result<Option<Token>, QueryError> {
         if view.operators.as_ref().is_some_and(|operators| operators.have(&update.state)) {
@@ -51,10 +54,15 @@ impl Window {
             return Err(QueryError::Refused { why: why.to_owned() });
         }
         let of = (view.authority.lineage, view.authority.run);
+        // Behind the update no answer may fail that could have been known to: what is as long as any can be sealed.
+        let lane = Lane { run: of.1, epoch: Epoch(u64::MAX), site: replica.site() };
+        let longest = [Dot { lane, counter: Counter(u64::MAX) }].into_iter().collect();
+        self.clerk.seal(&self.clerk.token(of, longest, view.base, needs, inputs))?;
         match replica.write_for_client(shared, &update.key, &update.delta, &needs.seen) {
-            Ok(dot) => Ok(Some(self.clerk.token(of, [dot].into_iter().collect(), view.base, needs))),
+            Ok(dot) => Ok(Some(self.clerk.token(of, [dot].into_iter().collect(), view.base, needs, inputs))),
             Err(NotWritten::Over) => Ok(None),
             Err(NotWritten::Refused(error)) => Err(not_taken(error)),
+            Err(NotWritten::Panicked(why)) => Err(QueryError::Unknown { why }),
             Err(NotWritten::Stamp(error)) => Err(match error {
                 StampError::ClockSkew { ahead, max } => {
                     QueryError::ClockSkew { ahead_ms: millis(ahead), max_ms: millis(max) }
@@ -74,7 +82,7 @@ impl Window {
         let durable = update.durable && self.becomes_durable(token, until).await?;
         Ok(Found {
             value: None,
-            token: self.clerk.seal(token)?,
+            token: self.clerk.seal(token).map_err(|error| QueryError::Unknown { why: error.to_string() })?,
             run: served.view.authority.run,
             as_of: None,
             durable,
@@ -87,7 +95,8 @@ impl Window {
     pub(crate) async fn await_durable(&self, shown: &str, until: Instant) -> Result<Found, QueryError> {
         let token = self.clerk.open(Some(shown))?;
         // What is undone already is told at once, and what is of another history.
-        let served = self.at_once(token.as_ref(), false)?;
+        let client = Client { token: token.as_ref(), inputs: &[], rebase: false, writes: false };
+        let served = self.at_once(&client)?;
         let durable = match &token {
             Some(token) => self.becomes_durable(token, until).await?,
             None => unreachable!("a token was shown"),

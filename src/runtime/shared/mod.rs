@@ -18,15 +18,19 @@
 //! A replica lives for one run. What of it outlives the run are the objects of the checkpoint that the next one begins
 //! from: one [base](saved::Base), and the [logs](saved::Log) of the sites behind it.
 
+mod contents;
 mod operation;
+mod restore;
 mod saved;
 mod share;
 mod sharing;
 mod site;
 mod word;
 
+pub use contents::{HeldOfKey, SharedContents, shared_contents};
 pub(crate) use operation::Operation;
-pub(crate) use share::{SharedDraft, read_back};
+pub(crate) use restore::{Tables, read_back};
+pub(crate) use share::SharedDraft;
 pub(crate) use sharing::{Seen, Sharing};
 pub(crate) use site::{NotWritten, Outgoing, Said, SiteReplica, SiteSettings, Turn};
 pub(crate) use word::Word;

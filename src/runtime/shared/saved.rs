@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use watershed_core::causal::HybridTime;
 use watershed_core::{Epoch, Run};
 use watershed_protocol::causal::Update;
@@ -61,6 +62,8 @@ pub(super) enum SavedError {
     Format(u8),
     #[error("something follows saved shared state")]
     Trailing,
+    #[error("a saved update names the state {0}, which its log does not know")]
+    Unnamed(u32),
 }
 
 impl Base {
@@ -95,6 +98,13 @@ impl Log {
         let log: Log = decode(bytes)?;
         if log.format == FORMAT { Ok(log) } else { Err(SavedError::Format(log.format)) }
     }
+}
+
+/// The entries of a saved table, each a key and its state: for whoever does not know its types. The format is told in
+/// `watershed_core::shared`.
+pub(super) fn entries(table: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, SavedError> {
+    let (_format, _name, entries): (u8, String, Vec<(ByteBuf, ByteBuf)>) = decode(table)?;
+    Ok(entries.into_iter().map(|(key, state)| (key.into_vec(), state.into_vec())).collect())
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {

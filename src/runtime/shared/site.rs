@@ -2,6 +2,7 @@
 
 mod agreed;
 mod clients;
+mod hearing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
@@ -20,9 +21,12 @@ use watershed_protocol::causal::{
 use watershed_protocol::{Machine as _, Outcome, Tick};
 use watershed_state::CheckpointStore;
 
-use super::share::{RestoreError, ShareDraft, restore};
+use super::restore::{RestoreError, read_back};
+use super::share::{NewBase, ShareDraft};
 use super::{Operation, Word};
+use crate::breakage::{Breakage, is_broken};
 use crate::clock;
+use crate::guard::{Caught, guarded};
 use crate::query::Tallies;
 pub(crate) use agreed::Said;
 use clients::Clients;
@@ -97,6 +101,8 @@ struct Kept {
     settle_next: Option<Epoch>,
     /// A completed checkpoint has a base of this epoch.
     based: Epoch,
+    /// The newest checkpoint that is known here to be complete.
+    completed: Epoch,
     /// Whether the run has begun with anything: its first checkpoint says it whole.
     inherits: bool,
 }
@@ -121,9 +127,8 @@ impl SiteReplica {
         shares: &[SiteShare],
         store: &CheckpointStore,
     ) -> Result<Arc<SiteReplica>, RestoreError> {
-        let tables: Vec<_> = states.iter().map(AnyShared::table).collect();
         let SiteSettings { run, site: own, sites, after, .. } = settings;
-        let high_water = restore(store, shares, &tables, (run, after)).await?;
+        let (tables, high_water) = read_back(store, shares, states, (run, after)).await?;
         // What travels in one message stays below what a link takes.
         let limits = ReplicaLimits { piece_bytes_max: 256 << 10, ..ReplicaLimits::default() };
         let config = ReplicaConfig { run, own, sites, base: after, high_water, limits };
@@ -136,7 +141,7 @@ impl SiteReplica {
             waiting: BTreeMap::new(),
             clients: Clients::default(),
             passed: settings.subtasks.iter().map(|subtask| (*subtask, after)).collect(),
-            kept: Kept { based: after, inherits, ..Kept::default() },
+            kept: Kept { based: after, completed: after, inherits, ..Kept::default() },
             trouble: None,
             tallies: Tallies::default(),
         };
@@ -188,25 +193,6 @@ impl SiteReplica {
         }
         session.touched(state.machine.applied(), epoch);
         true
-    }
-
-    /// Hears a word of another site.
-    pub(crate) fn hear(&self, from: Site, word: Word) {
-        self.with(|state, now| match word {
-            Word::Updates(updates) => {
-                for update in updates {
-                    state.feed(self, now, ReplicaEvent::Heard { from, update });
-                }
-            }
-            Word::Gossip { gossip, based } => {
-                state.kept.based = state.kept.based.max(based);
-                state.feed(self, now, ReplicaEvent::Gossip { from, gossip });
-            }
-            Word::Pull(gap) => state.feed(self, now, ReplicaEvent::Pulled { by: from, gap }),
-            Word::Answer { lane, updates } => {
-                state.feed(self, now, ReplicaEvent::Answered { from, lane, updates });
-            }
-        });
     }
 
     /// Looks at the clock: tells the others how far this site is, when it is time. How long until the next time.
@@ -262,7 +248,7 @@ impl SiteReplica {
         self.tables.clone()
     }
 
-    /// A new base is written, or could not be: tables may settle again.
+    /// A new base is written, or will not be: tables may settle again.
     pub(super) fn base_is_written(&self) {
         self.with(|state, _| {
             state.kept.writing_bases -= 1;
@@ -281,6 +267,9 @@ impl SiteReplica {
     }
 
     fn settle_tables(&self, epoch: Epoch) {
+        if is_broken(Breakage::Fence) {
+            return;
+        }
         let settled = Settled { run: self.settings.run, epoch, time: HybridTime::default() };
         self.tables.iter().for_each(|table| table.settle(settled));
     }
@@ -303,7 +292,8 @@ impl SiteReplica {
 }
 
 impl State {
-    fn feed(&mut self, site: &SiteReplica, now: Tick, event: ReplicaEvent<Arc<Operation>>) {
+    /// Lets the machine decide. Whether it is what a correct peer says.
+    fn feed(&mut self, site: &SiteReplica, now: Tick, event: ReplicaEvent<Arc<Operation>>) -> bool {
         let outcome = self.machine.on(now, event, &mut self.effects);
         if outcome == Outcome::Unexpected {
             tracing::warn!(site = %site.settings.site, "heard of shared state what no correct peer says");
@@ -311,6 +301,7 @@ impl State {
         for effect in mem::take(&mut self.effects) {
             self.perform(site, effect);
         }
+        outcome != Outcome::Unexpected
     }
 
     /// An update was made here, which had been counted as refused.
@@ -325,9 +316,10 @@ impl State {
             ReplicaEffect::Apply(update) => {
                 let Operation { shared, key, delta } = update.delta.as_ref();
                 let applied = match site.tables.get(shared.0 as usize) {
-                    Some(table) => {
-                        table.apply(&update.stamp, key, delta).map(drop).map_err(|e| e.to_string())
-                    }
+                    Some(table) => match guarded(|| table.apply(&update.stamp, key, delta)) {
+                        Ok(applied) => applied.map(drop).map_err(|error| error.to_string()),
+                        Err(caught) => Err(self.half_joined(table.name(), &caught)),
+                    },
                     None => Err(format!("an update names shared state {shared}, and there is none")),
                 };
                 // The other sites refuse it too, whoever made it: it is in nobody's table, and its name is used up.
@@ -366,6 +358,14 @@ impl State {
         }
     }
 
+    /// A resolver has panicked in the middle of a join: what is in the table is nobody's state, and the run ends. Why, for a
+    /// person.
+    fn half_joined(&mut self, table: &str, caught: &Caught) -> String {
+        let reason = format!("the resolver of the shared state {table:?} panics: {}", caught.message);
+        self.trouble = Some(reason.clone());
+        reason
+    }
+
     /// The newest barrier that all subtasks of the site have passed.
     fn all_passed(&self) -> Epoch {
         self.passed.values().copied().min().unwrap_or_default()
@@ -377,8 +377,10 @@ impl State {
         let finals = self.machine.finals(epoch).into_iter().collect();
         let high_water = self.machine.high_water();
         let is_first = replica.settings.site == Site(0);
-        let new_base = (is_first && self.kept.needs_base()).then(|| self.machine.applied().settled());
-        self.kept.writing_bases += u32::from(new_base.is_some());
+        let new_base = (is_first && self.kept.needs_base()).then(|| {
+            self.kept.writing_bases += 1;
+            NewBase { epoch: self.machine.applied().settled(), replica: replica.clone() }
+        });
         let (base, logs) = (self.kept.base.clone(), self.kept.logs.clone());
         ShareDraft { replica, epoch, finals, updates, high_water, base, logs, new_base }
     }
@@ -408,6 +410,7 @@ impl Kept {
     /// A checkpoint is complete: what was written for it counts, and what was written for those before it that are not
     /// does not.
     fn complete(&mut self, epoch: Epoch) {
+        self.completed = self.completed.max(epoch);
         let later = self.pending.split_off(&Epoch(epoch.0 + 1));
         let written = mem::replace(&mut self.pending, later).remove(&epoch);
         if let Some(Written { base, log, bytes }) = written {
@@ -474,3 +477,6 @@ fn refusal(error: StampError) -> Refusal {
         error => Refusal::Update(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use super::{SourceCore, open_split};
 use crate::clock::Stopwatch;
 use crate::convoy::Place;
 use crate::element::{Ending, GiveBack};
+use crate::harm::leash::Leash;
 use crate::launch::{Launch, open};
 use crate::message::{Alarm, CaughtUp, Connect, Drain, Fetched, Forget, Hear, Stop, Trigger, Turn, Woken};
 use crate::pace::Portion;
@@ -109,6 +110,7 @@ impl Handler<Connect> for SourceActor {
         let core = self.core.insert(SourceCore {
             station,
             portion: Portion::new(config.poll_records, config.turn_within),
+            leash: Leash::default(),
             config,
             place,
             merge: WatermarkMerge::new(splits.len() + closed.len(), task.split_idle_after()),

@@ -20,6 +20,7 @@ use crate::clock::Stopwatch;
 use crate::config::Config;
 use crate::convoy::Place;
 use crate::element::Ending;
+use crate::harm::leash::{self, Leash};
 use crate::pace::Portion;
 use crate::split::{Assigned, OpenSplit, Readiness};
 use crate::station::{Call, Phase, Station, attempt};
@@ -34,6 +35,7 @@ struct SourceCore {
     place: Place,
     /// How many records are read at once.
     portion: Portion,
+    leash: Leash,
     splits: Vec<OpenSplit>,
     /// Splits that are not open yet.
     closed: VecDeque<Assigned>,
@@ -141,15 +143,21 @@ impl SourceCore {
     }
 
     fn poll(&mut self, split: usize) -> Result<(), TaskError> {
+        let portion = self.leash.admits(self.portion.records());
+        if portion == 0 {
+            self.splits[split].readiness = Readiness::Later(self.station.cx.now().after(leash::AGAIN));
+            return Ok(());
+        }
         self.last = split;
         let position = self.task.position(split);
         let vertex = self.station.cx.info.subtask.vertex;
         self.station.cx.origin = Some(Origin { vertex, split: self.splits[split].id, position });
         let before = self.station.cx.counters.records_in;
         let begun = Instant::now();
-        let polled = self.task.poll(split, self.portion.records(), &mut self.station.cx)?;
+        let polled = self.task.poll(split, portion, &mut self.station.cx)?;
         self.station.worked()?;
         let read = self.station.cx.counters.records_in - before;
+        self.leash.has_read(read);
         self.portion.took(usize::try_from(read).unwrap_or(usize::MAX), begun.elapsed());
         if read > 0 {
             self.tell(WatermarkEvent::Active { input: split });

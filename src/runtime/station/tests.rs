@@ -62,7 +62,7 @@ fn station(others: &Addr<Others>) -> Station {
     let membership = Membership {
         authority,
         after: Epoch(0),
-        resumes: false,
+        base: None,
         plan: 0,
         key_groups: None,
         part: Part::default(),

@@ -130,7 +130,7 @@ pub(super) fn proposal(round: Option<u64>, votes: &[(&str, u8)]) -> Proposal {
 }
 
 /// How long a step may take.
-const WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs a job whose numbers meet a limit, until what is done to it from outside is done, which must come to its end.
 fn run_while<F: Future<Output = ()> + 'static>(
@@ -188,7 +188,7 @@ fn what_is_set_is_read_at_once_and_met_by_the_tasks() {
 /// Asks for the limit.
 pub(super) fn question(state: &str, level: Level) -> Query {
     let (state, key) = (state.to_owned(), vec![0]);
-    Query { state, key, level, token: None, rebase: false, wait: WITHIN }
+    Query { level, wait: WITHIN, ..Query::new(state, key) }
 }
 
 #[test]

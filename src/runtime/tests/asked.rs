@@ -17,7 +17,7 @@ fn a_drained_job_works_on_what_it_has_read_and_answers_before_it_is_gone() {
     let summary = crate::run(&Rc::new(pipeline.plan().unwrap()), &config(1, 64), Storage::none(), |job| {
         std::thread::spawn(move || {
             while job.report()[0].counters.records_in < 10_000 {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(1));
             }
             answers.send(job.ask(Wish::Drain).wait()).unwrap();
             answers.send(job.ask(Wish::Savepoint).wait()).unwrap();
@@ -46,9 +46,9 @@ fn a_source_that_never_waits_leaves_the_other_actors_of_its_arbiter_their_turns(
     let (turns, turn) = mpsc::channel();
     let summary = crate::run(&Rc::new(pipeline.plan().unwrap()), &config, Storage::none(), |job| {
         std::thread::spawn(move || {
-            let until = Instant::now() + Duration::from_secs(10);
+            let until = Instant::now() + Duration::from_secs(120);
             while job.report()[1].counters.records_in < 1000 && Instant::now() < until {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_millis(1));
             }
             turns.send(job.report()[1].counters.records_in).unwrap();
             job.cancel();

@@ -4,9 +4,17 @@ mod agreeing;
 mod asking;
 mod deposing;
 mod doubling;
+mod enlisting;
+mod leading;
+mod networks;
+mod patience;
+#[path = "../../../tests/conditions/ports.rs"]
+mod ports;
+mod wires;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -14,6 +22,7 @@ use std::thread::JoinHandle;
 use watershed_link::{LinkConfig, NodeName, Security};
 
 use super::poison::Table;
+use super::reins::Reins;
 use super::shared::expect_witnessed;
 use super::*;
 use crate::cluster::message::{Roll, WORKER};
@@ -21,7 +30,8 @@ use crate::cluster::{
     Answer, CancelHow, Depots, JobReport, JobSpec, JobState, NodeError, NodeHandle, NodeSettings, Problem,
     ProblemKind, Request, run_node,
 };
-use doubling::{Doubling, PANICS, WORST};
+use doubling::{Doubling, ENDLESS, PANICS, SLOW, Watch};
+use patience::PATIENCE;
 
 /// A node on a thread of its own.
 struct Living {
@@ -41,20 +51,26 @@ impl Living {
     }
 }
 
-fn free_ports<const N: usize>() -> [SocketAddr; N] {
-    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
-}
-
 struct World {
     directory: tempfile::TempDir,
     ports: [SocketAddr; 3],
     table: Table<(u64, u64)>,
+    reins: Arc<Reins>,
 }
 
 impl World {
     fn new() -> Self {
-        World { directory: tempfile::tempdir().unwrap(), ports: free_ports(), table: Table::new() }
+        World {
+            directory: tempfile::tempdir().unwrap(),
+            ports: [(); 3].map(|()| ports::free()),
+            table: Table::new(),
+            reins: Reins::endless(),
+        }
+    }
+
+    /// Has the job that goes on for ever come to its end. How many numbers it has had then.
+    fn end(&self) -> u64 {
+        self.reins.end()
     }
 
     fn settings(&self, index: usize) -> NodeSettings {
@@ -73,9 +89,10 @@ impl World {
             security: Security::Plain,
             program: "test".to_owned(),
             http: None,
-            leave_within: Duration::from_secs(10),
+            leave_within: Duration::from_secs(120),
             // Nodes that compress and nodes that do not understand each other.
-            links: LinkConfig { compress_records: index == 1, ..LinkConfig::default() },
+            links: LinkConfig { compress_records: index == 1, ..patience::links() },
+            timings: patience::timings(),
         }
     }
 
@@ -85,9 +102,10 @@ impl World {
 
     fn start_as(&self, settings: NodeSettings, uid: &'static str) -> Living {
         let (up, is_up) = mpsc::channel();
-        let table = self.table.clone();
+        let (table, reins) = (self.table.clone(), self.reins.clone());
         let thread = std::thread::spawn(move || {
-            run_node(settings, Rc::new(Doubling { table, uid }), |handle| up.send(handle).unwrap())
+            let programs = Doubling { table, uid, reins };
+            run_node(settings, Rc::new(programs), |handle| up.send(handle).unwrap())
         });
         Living { handle: is_up.recv().expect("the node comes up"), thread }
     }
@@ -101,12 +119,21 @@ impl World {
         nodes
     }
 
+    /// Starts one node that is the whole cluster, and leads it.
+    fn start_alone(&self) -> Living {
+        let mut settings = self.settings(0);
+        settings.coordinators.truncate(1);
+        let node = self.start_as(settings, "heavy");
+        wait_for_nodes(&node, 1);
+        node
+    }
+
     /// Settings of a node that may not lead.
     fn fourth(&self, name: &str) -> NodeSettings {
         let own = self.directory.path().join(name);
         let mut settings = self.settings(0);
         settings.checkpoints.own = own.clone();
-        NodeSettings { node: name.to_owned(), listen: free_ports::<1>()[0], data: own, ..settings }
+        NodeSettings { node: name.to_owned(), listen: ports::free(), data: own, ..settings }
     }
 }
 
@@ -116,7 +143,7 @@ fn wait_for_nodes(node: &Living, count: usize) {
         Ok(Answer::Nodes(nodes)) => nodes.iter().filter(|node| node.alive && node.slots > 0).count() == count,
         Ok(_) | Err(_) => false,
     };
-    let until = Instant::now() + Duration::from_secs(120);
+    let until = Instant::now() + PATIENCE;
     while !all_there() {
         assert!(Instant::now() < until, "the nodes never met");
         std::thread::sleep(Duration::from_millis(20));
@@ -129,16 +156,21 @@ fn ask(node: &Living, request: Request) -> Result<Answer, Problem> {
 }
 
 fn submit(node: &Living, count: u64, pause: u64, parallelism: u32) -> Result<Answer, Problem> {
-    let parameters =
-        BTreeMap::from([("count".to_owned(), count.to_string()), ("pause".to_owned(), pause.to_string())]);
-    submit_with(node, parameters, parallelism)
+    let (count, pause) = (count.to_string(), pause.to_string());
+    submit_with(node, &[("count", count.as_str()), ("pause", pause.as_str())], parallelism)
 }
 
-fn submit_with(
-    node: &Living,
-    parameters: BTreeMap<String, String>,
-    parallelism: u32,
-) -> Result<Answer, Problem> {
+/// Has a job run that goes on until its world [ends](World::end) it, with so many milliseconds for each hundred numbers.
+fn submit_endless(node: &Living, pause: u64, parallelism: u32) {
+    submit_with(node, &[(ENDLESS, "yes"), ("pause", pause.to_string().as_str())], parallelism).unwrap();
+}
+
+fn parameters(of: &[(&str, &str)]) -> BTreeMap<String, String> {
+    of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn submit_with(node: &Living, of: &[(&str, &str)], parallelism: u32) -> Result<Answer, Problem> {
+    let parameters = parameters(of);
     let spec = JobSpec { pipeline: "doubling".to_owned(), parameters, parallelism, ..JobSpec::default() };
     ask(node, Request::Submit { name: "doubling".to_owned(), spec })
 }
@@ -156,7 +188,7 @@ fn status(node: &Living) -> Option<JobReport> {
 
 /// Waits until the job stands as is wanted.
 fn wait_for(node: &Living, what: &str, wanted: impl Fn(&JobReport) -> bool) -> JobReport {
-    let until = Instant::now() + Duration::from_secs(120);
+    let until = Instant::now() + PATIENCE;
     let mut last = None;
     while Instant::now() < until {
         if let Some(report) = status(node) {
@@ -192,22 +224,21 @@ fn a_job_runs_on_three_nodes_to_its_end() {
 
 #[test]
 fn a_node_that_is_lost_costs_a_job_nothing_but_time() {
-    let table = after_losses([("count", "20000"), ("pause", "20")]);
-    assert_eq!(table.sorted(), expected(20_000));
+    let (table, count) = after_losses(&[(ENDLESS, "yes"), ("pause", "20")]);
+    assert_eq!(table.sorted(), expected(count));
 }
 
 #[test]
 fn what_a_job_shares_outlives_lost_nodes_and_is_seen_by_whoever_hears_of_it() {
-    let table = after_losses([("count", "8000"), ("pause", "50"), ("shared", "yes")]);
-    expect_witnessed(&table.sorted(), 8000);
+    let (table, count) = after_losses(&[(ENDLESS, "yes"), ("pause", "50"), ("shared", "yes")]);
+    expect_witnessed(&table.sorted(), count);
 }
 
-/// What a job has written of which a node was lost, and then another.
-fn after_losses<const N: usize>(parameters: [(&str, &str); N]) -> Table<(u64, u64)> {
+/// What a job has written of which a node was lost, and then another, and how many numbers it has read.
+fn after_losses(parameters: &[(&str, &str)]) -> (Table<(u64, u64)>, u64) {
     let world = World::new();
     let [first, second, third] = world.start_all();
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    submit_with(&first, parameters.into(), 6).unwrap();
+    submit_with(&first, parameters, 6).unwrap();
     wait_for(&first, "a checkpoint", |report| report.checkpoints.completed.is_some());
     // Whoever leads, one of the three is lost that leads and one that does not, one after the other.
     let leader = first.handle.leader().unwrap();
@@ -221,16 +252,19 @@ fn after_losses<const N: usize>(parameters: [(&str, &str); N]) -> Table<(u64, u6
     nodes.push(world.start(index));
     let leading = nodes.iter().position(|node| node.handle.node() == leader).unwrap();
     nodes.remove(leading).stop();
+    let taken_up = |report: &JobReport| report.run > run && report.state == JobState::Running;
+    wait_for(&nodes[0], "a run under another leader", taken_up);
+    let count = world.end();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
     nodes.into_iter().for_each(Living::stop);
-    world.table
+    (world.table, count)
 }
 
 #[test]
 fn a_node_that_leaves_hands_its_part_on_first() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 20, 6).unwrap();
+    submit_endless(&nodes[0], 20, 6);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     let [first, second, third] = nodes;
     third.leave();
@@ -238,8 +272,9 @@ fn a_node_that_leaves_hands_its_part_on_first() {
     let report = wait_for(&first, "a run without it", elsewhere);
     assert_eq!(report.state, JobState::Running, "it is not over yet");
     assert_eq!(report.checkpoints.restarts, 0, "nothing failed: {report:#?}");
+    let count = world.end();
     wait_for(&first, "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
+    assert_eq!(world.table.sorted(), expected(count));
     [first, second].into_iter().for_each(Living::stop);
 }
 
@@ -247,7 +282,7 @@ fn a_node_that_leaves_hands_its_part_on_first() {
 fn a_job_goes_on_with_more_and_with_fewer_subtasks_than_before() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 20, 2).unwrap();
+    submit_endless(&nodes[0], 20, 2);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     let too_many = ask(&nodes[0], Request::Rescale { job: "doubling".to_owned(), parallelism: 7 });
     assert!(too_many.is_err(), "there are six slots: {too_many:?}");
@@ -256,8 +291,9 @@ fn a_job_goes_on_with_more_and_with_fewer_subtasks_than_before() {
     assert_eq!(report.parallelism, 6);
     ask(&nodes[2], Request::Rescale { job: "doubling".to_owned(), parallelism: 2 }).unwrap();
     wait_for(&nodes[0], "two slots", |report| report.slots.values().sum::<u32>() == 2);
+    let count = world.end();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
+    assert_eq!(world.table.sorted(), expected(count));
     nodes.into_iter().for_each(Living::stop);
 }
 
@@ -278,12 +314,14 @@ fn a_job_that_asks_for_too_much_waits_and_says_so() {
 fn a_cluster_that_was_stopped_whole_goes_on_where_it_was() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 20, 6).unwrap();
+    submit_endless(&nodes[0], 20, 6);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     nodes.into_iter().for_each(Living::stop);
     let nodes = world.start_all();
+    wait_for(&nodes[0], "another run", |report| report.run > Some(1) && report.state == JobState::Running);
+    let count = world.end();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
+    assert_eq!(world.table.sorted(), expected(count));
     nodes.into_iter().for_each(Living::stop);
 }
 
@@ -291,7 +329,7 @@ fn a_cluster_that_was_stopped_whole_goes_on_where_it_was() {
 fn a_job_that_was_suspended_goes_on_where_it_stopped() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 20, 4).unwrap();
+    submit_endless(&nodes[0], 20, 4);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     let job = || "doubling".to_owned();
     ask(&nodes[0], Request::Cancel { job: job(), how: CancelHow::WithSavepoint }).unwrap();
@@ -301,8 +339,9 @@ fn a_job_that_was_suspended_goes_on_where_it_stopped() {
     assert_eq!(world.table.sorted().len(), before, "nothing is written while it rests");
     assert!(submit(&nodes[0], 1, 0, 1).is_err(), "its name is its own");
     ask(&nodes[1], Request::Resume { job: job() }).unwrap();
+    let count = world.end();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
+    assert_eq!(world.table.sorted(), expected(count));
     nodes.into_iter().for_each(Living::stop);
 }
 
@@ -318,21 +357,49 @@ fn what_makes_no_sense_is_refused_with_a_reason() {
     assert_eq!(invalid.kind, ProblemKind::Invalid, "{invalid}");
     let rescale = Request::Rescale { job: "nothing".to_owned(), parallelism: 2 };
     assert_eq!(ask(&nodes[0], rescale).unwrap_err().kind, ProblemKind::NotFound);
-    // Another process with a name that lives.
-    let twin = World { directory: tempfile::tempdir().unwrap(), ports: world.ports, table: Table::new() };
-    let mut settings = twin.settings(0);
-    settings.listen = free_ports::<1>()[0];
-    let refused = run_node(settings, Rc::new(Doubling { table: Table::new(), uid: "heavy" }), |handle| {
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_secs(3));
-            handle.stop();
-        });
-    });
-    println!("a twin: {refused:?}");
-    let report = ask(&nodes[0], Request::Nodes).unwrap();
-    let Answer::Nodes(report) = report else { panic!("another answer: {report:?}") };
-    assert!(report.iter().all(|node| node.alive), "the twin has driven nobody out: {report:#?}");
     nodes.into_iter().for_each(Living::stop);
+}
+
+/// Copies a directory while somebody works in it, but for files that go meanwhile.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let copied = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &copied);
+        } else if let Err(error) = std::fs::copy(entry.path(), copied) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_node_whose_disk_was_copied_is_refused_as_long_as_the_other_lives() {
+    let world = World::new();
+    let nodes = world.start_all();
+    submit_endless(&nodes[0], 20, 6);
+    wait_for(&nodes[1], "a checkpoint", |report| report.checkpoints.completed.is_some());
+    // Another process with the name, the directory and the votes of a node that lives.
+    let own = world.directory.path().join("copied");
+    copy(&world.directory.path().join("c"), &own);
+    let mut settings = world.settings(2);
+    (settings.listen, settings.data, settings.checkpoints.own) = (ports::free(), own.clone(), own);
+    let twin = world.start_as(settings, "heavy");
+    let refused = || {
+        let troubles = twin.handle.links().peers().into_iter().filter_map(|peer| peer.trouble);
+        troubles.filter(|trouble| trouble.contains("lives already, as incarnation")).count() == 2
+    };
+    let until = Instant::now() + PATIENCE;
+    while !refused() {
+        let peers = twin.handle.links().peers();
+        assert!(Instant::now() < until, "the twin is refused by nobody: {peers:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let count = world.end();
+    let report = wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
+    assert_eq!(report.run, Some(1), "the twin has driven nobody out: {report:#?}");
+    assert_eq!(world.table.sorted(), expected(count));
+    nodes.into_iter().chain([twin]).for_each(Living::stop);
 }
 
 #[test]
@@ -340,9 +407,7 @@ fn batches_that_are_too_large_for_a_frame_travel_in_several() {
     let world = World::new();
     let nodes = world.start_all();
     // 64 records of 60,000 bytes make a batch of almost four times what a frame takes.
-    let parameters = [("count", "2000"), ("bytes", "60000")];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    submit_with(&nodes[0], BTreeMap::from(parameters), 6).unwrap();
+    submit_with(&nodes[0], &[("count", "2000"), ("bytes", "60000")], 6).unwrap();
     let report = wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
     assert_eq!(report.checkpoints.restarts, 0);
     assert_eq!(world.table.sorted(), expected(2000));
@@ -355,7 +420,7 @@ fn a_node_with_another_plan_ends_the_job_with_the_difference() {
     let nodes = [world.start(0), world.start(1), world.start_as(world.settings(2), "other")];
     wait_for_nodes(&nodes[0], 3);
     submit(&nodes[0], 20_000, 20, 6).unwrap();
-    let until = Instant::now() + Duration::from_secs(120);
+    let until = Instant::now() + PATIENCE;
     let reason = loop {
         let report = status(&nodes[0]).filter(|report| report.state == JobState::Failed);
         if let Some(reason) = report.and_then(|report| report.reason) {
@@ -373,23 +438,39 @@ fn a_node_with_another_plan_ends_the_job_with_the_difference() {
 fn neither_another_program_nor_the_orders_of_a_worker_do_anything() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 10, 6).unwrap();
+    submit_endless(&nodes[0], 10, 6);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     let stranger = world.start_as(NodeSettings { program: "other".to_owned(), ..world.fourth("x") }, "heavy");
     let worker = world.start_as(world.fourth("w"), "heavy");
     wait_for_nodes(&nodes[0], 4);
     // As if it led, in a reign to come: nobody has a part in anything any more.
-    let order = || Roll { leader: NodeName::new("a").unwrap(), term: 1_000, runs: BTreeMap::new() };
+    let order = || Roll::of((NodeName::new("a").unwrap(), 1_000), Vec::new(), []);
+    let until = Instant::now() + PATIENCE;
     for node in ["a", "b", "c"] {
         let links = worker.handle.links();
-        links.actor::<Roll>(&NodeName::new(node).unwrap(), WORKER).tell(order()).unwrap();
+        let told = || links.actor::<Roll>(&NodeName::new(node).unwrap(), WORKER).tell(order());
+        // The leader knows it, and the others may not yet.
+        while let Err(error) = told() {
+            assert!(Instant::now() < until, "node {node} is not reached: {error}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
+    // By the second checkpoint from now on they have heard it.
+    for _ in 0..2 {
+        let before = wait_for(&nodes[0], "a report", |_| true).checkpoints.completed;
+        wait_for(&nodes[0], "another checkpoint", |report| report.checkpoints.completed > before);
+    }
+    let troubles = || -> Vec<String> {
+        stranger.handle.links().peers().into_iter().filter_map(|peer| peer.trouble).collect()
+    };
+    while !troubles().iter().any(|trouble| trouble.contains("program")) {
+        assert!(Instant::now() < until, "{:?}", troubles());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let count = world.end();
     let report = wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
     assert_eq!(report.run, Some(1), "nothing was stopped: {report:#?}");
-    assert_eq!(world.table.sorted(), expected(20_000));
-    let troubles: Vec<_> =
-        stranger.handle.links().peers().into_iter().filter_map(|peer| peer.trouble).collect();
-    assert!(troubles.iter().any(|trouble| trouble.contains("program")), "{troubles:?}");
+    assert_eq!(world.table.sorted(), expected(count));
     nodes.into_iter().chain([stranger, worker]).for_each(Living::stop);
 }
 
@@ -397,9 +478,7 @@ fn neither_another_program_nor_the_orders_of_a_worker_do_anything() {
 fn a_coordinator_that_panics_is_replaced() {
     let world = World::new();
     let nodes = world.start_all();
-    let parameters =
-        BTreeMap::from([("count".to_owned(), "1000".to_owned()), ("panics".to_owned(), String::new())]);
-    submit_with(&nodes[0], parameters, 2).unwrap();
+    submit_with(&nodes[0], &[("count", "1000"), ("panics", "")], 2).unwrap();
     wait_for(&nodes[1], "the end", |report| report.state == JobState::Finished);
     assert_eq!(PANICS.load(SeqCst), 0, "it has panicked");
     assert_eq!(world.table.sorted(), expected(1000));
@@ -410,13 +489,12 @@ fn a_coordinator_that_panics_is_replaced() {
 fn a_receiver_that_is_far_too_slow_bounds_what_is_under_way_to_it() {
     let world = World::new();
     let nodes = world.start_all();
-    let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let parameters = BTreeMap::from([set("count", "10000"), set("watched", "yes")]);
-    submit_with(&nodes[0], parameters, 2).unwrap();
+    submit_with(&nodes[0], &[("count", "10000"), ("watched", SLOW)], 2).unwrap();
     wait_for(&nodes[1], "the end", |report| report.state == JobState::Finished);
     assert_eq!(world.table.sorted(), expected(10_000));
     // Two channels of two batches of 64, one that is open and one that is worked on each, and one poll.
-    let worst = WORST.load(SeqCst);
+    let worst = Watch::of(SLOW).worst.load(SeqCst);
     assert!(worst <= 2 * (2 + 2) * 64 + 100, "{worst} numbers were under way");
+    assert!(worst >= 2 * 64, "{worst} numbers are less than a channel's credit: nobody had to wait");
     nodes.into_iter().for_each(Living::stop);
 }

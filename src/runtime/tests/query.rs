@@ -1,6 +1,7 @@
 //! Questions from outside about what a job shares, and updates of it, at the windows of its sites.
 
 mod job;
+mod keys;
 mod refusals;
 mod roll_backs;
 mod sites;

@@ -43,5 +43,5 @@ fn a_subtask_that_has_read_everything_holds_nobody_up() {
         // Nobody listens any more where it comes too late.
         let _ = tell.send((summary.end, keep.sorted().len()));
     });
-    assert_eq!(told.recv_timeout(Duration::from_secs(60)), Ok((JobEnd::Complete, 50_500)));
+    assert_eq!(told.recv_timeout(Duration::from_secs(120)), Ok((JobEnd::Complete, 50_500)));
 }

@@ -12,7 +12,12 @@ use std::sync::LazyLock;
 
 use node::{Answer, Node};
 
-static NODE: LazyLock<Node> = LazyLock::new(Node::start);
+use crate::memory::Memory;
+
+/// A whole node lives in the process, whose other threads work meanwhile.
+pub const MEMORY: Memory = Memory { base: 64 << 20, per_byte: 1 << 9 };
+
+static NODE: LazyLock<Node> = LazyLock::new(Node::start_hasty);
 
 /// Sends bytes as the body of each request that has one.
 pub fn bodies(bytes: &[u8]) {

@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
+#[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
+#[path = "../../wire/fuzz/memory.rs"]
+mod memory;
 #[path = "../../wire/fuzz/play.rs"]
 mod play;
 #[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
@@ -16,9 +19,7 @@ const SIGNS: &[u8] = b"\"\",{}[]:0-1e.\\u \xff\0\r\n/?%;";
 
 fn play(target: fn(&[u8]), folder: &str, seed: u64) {
     let corpus = corpus(env!("CARGO_MANIFEST_DIR"), &[folder]);
-    // A whole node lives in the process, whose other threads work meanwhile.
-    let memory_base = 64 << 20;
-    Game { telling: SIGNS, inputs: 500, memory_base, ..Game::of(target, corpus, seed) }.play();
+    Game { telling: SIGNS, inputs: 500, ..Game::of(target, targets::MEMORY, corpus, seed) }.play();
 }
 
 #[test]

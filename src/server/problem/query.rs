@@ -50,6 +50,7 @@ fn status(error: &QueryError) -> StatusCode {
             StatusCode::NOT_FOUND
         }
         QueryError::NoKey { .. }
+        | QueryError::NoInput { .. }
         | QueryError::Unfit { .. }
         | QueryError::TokenInvalid { .. }
         | QueryError::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -69,7 +70,7 @@ fn status(error: &QueryError) -> StatusCode {
 #[cfg(test)]
 mod tests {
     use watershed_core::causal::Lane;
-    use watershed_core::{Counter, Epoch, Lineage, Run, Site};
+    use watershed_core::{Counter, Epoch, Lineage, Run, Site, SplitId};
     use watershed_runtime::query::{AsOf, Level, Undone};
 
     use super::*;
@@ -83,6 +84,7 @@ mod tests {
             ("no-job", 404, QueryError::NoJob { job: text(), known: vec![] }),
             ("no-state", 404, QueryError::NoState { name: text(), known: vec![text()] }),
             ("no-key", 422, QueryError::NoKey { reason: text() }),
+            ("no-input", 422, QueryError::NoInput { name: text(), split: SplitId(1), known: vec![] }),
             ("unfit", 422, QueryError::Unfit { level: as_of, why: text() }),
             ("unavailable", 503, QueryError::Unavailable { missing: text() }),
             (

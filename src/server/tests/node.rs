@@ -1,10 +1,12 @@
 //! A node of one, with pipelines that count, and the plainest of all HTTP clients.
 
+#[path = "../../../tests/conditions/ports.rs"]
+mod ports;
 #[path = "sharing.rs"]
 mod sharing;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -15,7 +17,7 @@ use watershed_core::testing::Numbers;
 use watershed_core::{KeyGroups, Pipeline};
 use watershed_link::{LinkConfig, Security};
 use watershed_runtime::cluster::{
-    Depots, JobSpec, NodeError, NodeHandle, NodeSettings, Planned, Programs, run_node,
+    Depots, JobSpec, NodeError, NodeHandle, NodeSettings, Planned, Programs, Timings, run_node,
 };
 use watershed_runtime::{CheckpointConfig, Config};
 
@@ -23,6 +25,9 @@ use crate::{Access, Server, ServerConfig};
 
 /// How many connections each of the two threads of the server holds: few, so that a test can take all of them.
 pub(super) const CONNECTIONS_MAX: usize = 32;
+
+/// Longer than any limit of a node: what takes so long takes for ever.
+pub(super) const ENDLESS: Duration = Duration::from_secs(120);
 
 /// Two pipelines: one counts up to a number, as slowly as is asked for, and one [shares](sharing) limits.
 struct Counting;
@@ -106,16 +111,36 @@ impl Node {
         Node::start_with(Access::Loopback, true)
     }
 
+    /// Starts a node that waits for nobody for long.
+    pub(super) fn start_hasty() -> Node {
+        let config = ServerConfig {
+            head_within: Duration::from_secs(5),
+            body_within: Duration::from_millis(500),
+            ..Node::config(Access::Loopback)
+        };
+        Node::start_as(config, true)
+    }
+
     /// Starts a node that is its own only coordinator, or that waits for another one for ever.
     pub(super) fn start_with(access: Access, leads: bool) -> Node {
-        let directory = tempfile::tempdir().unwrap();
-        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listen = TcpListener::bind(loopback).unwrap().local_addr().unwrap();
-        let config = ServerConfig {
-            body_within: Duration::from_millis(500),
+        Node::start_as(Node::config(access), leads)
+    }
+
+    /// Limits that a client does not come upon whose machine stands still for seconds.
+    fn config(access: Access) -> ServerConfig {
+        ServerConfig {
+            head_within: Duration::from_secs(30),
+            body_within: Duration::from_secs(30),
+            close_within: Duration::from_millis(500),
+            taken_within: Duration::from_secs(1),
             connections_max: CONNECTIONS_MAX,
-            ..ServerConfig::new(loopback, access)
-        };
+            ..ServerConfig::new(SocketAddr::from(([127, 0, 0, 1], 0)), access)
+        }
+    }
+
+    fn start_as(config: ServerConfig, leads: bool) -> Node {
+        let directory = tempfile::tempdir().unwrap();
+        let listen = ports::free();
         let server = Server::bind(config).unwrap();
         let address = server.address();
         let leader = if leads { "a" } else { "gone" };
@@ -134,6 +159,7 @@ impl Node {
             http: Some(address.to_string()),
             leave_within: Duration::from_secs(1),
             links: LinkConfig::default(),
+            timings: Timings::default(),
         };
         let (up, is_up) = mpsc::channel();
         let depots = settings.checkpoints.clone();
@@ -158,11 +184,14 @@ impl Node {
     /// Sends bytes, and reads what comes until the connection is closed.
     pub(super) fn say(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(ENDLESS)).unwrap();
         // A node that has seen enough closes the connection while more is written.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
+        let read = stream.read_to_end(&mut answer);
+        let is_open =
+            read.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+        assert!(!is_open, "the connection is left open behind {:?}", String::from_utf8_lossy(&answer));
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -189,7 +218,7 @@ impl Node {
 
     /// Asks until the answer is as is wanted.
     pub(super) fn wait_for(&self, path: &str, wanted: impl Fn(&Answer) -> bool) -> Answer {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + ENDLESS;
         loop {
             let answer = self.get(path);
             if wanted(&answer) {

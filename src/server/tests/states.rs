@@ -48,7 +48,7 @@ fn whoever_has_changed_a_key_reads_it_by_the_token_that_came_with_the_answer() {
     let token = made.header("watershed-token").expect("an answer has one");
     assert_eq!(told["token"], token);
     let read =
-        node.ask("GET", &format!("{LIMITS}?{KEY}&wait=5s"), &format!("Watershed-Token: {token}\r\n"), "");
+        node.ask("GET", &format!("{LIMITS}?{KEY}&wait=60s"), &format!("Watershed-Token: {token}\r\n"), "");
     fits("get", PATH, &read);
     let told = read.json();
     assert_eq!((&told["value"], &told["level"]), (&json!(40), &json!("causal")), "{read:?}");
@@ -59,9 +59,11 @@ fn whoever_has_changed_a_key_reads_it_by_the_token_that_came_with_the_answer() {
 #[test]
 fn a_durable_update_is_answered_when_a_checkpoint_has_it() {
     let node = sharing();
-    let made = raised(&node, 50, &json!({ "durable": true, "wait": "30s" }));
+    let made = raised(&node, 50, &json!({ "durable": true, "wait": "60s" }));
     assert_eq!((made.status, &made.json()["durable"]), (200, &json!(true)), "{made:?}");
-    let hasty = raised(&node, 60, &json!({ "durable": true, "wait": "0s" }));
+    // Once in a while a checkpoint has even one that does not wait before it is answered.
+    let mut hasty = (60..1000).map(|limit| raised(&node, limit, &json!({ "durable": true, "wait": "0s" })));
+    let hasty = hasty.find(|answer| answer.json()["durable"] != true).expect("some are told that it has not");
     assert_eq!((hasty.status, &hasty.json()["durable"]), (200, &json!(false)), "{hasty:?}");
     let token = hasty.header("watershed-token").expect("an answer has one");
     let path = "/api/v1/jobs/sharing/durable?wait=";
@@ -70,7 +72,7 @@ fn a_durable_update_is_answered_when_a_checkpoint_has_it() {
         fits("get", "/api/v1/jobs/{job}/durable", &answer);
         answer
     };
-    assert_eq!(waited("30s", token).json()["durable"], true);
+    assert_eq!(waited("60s", token).json()["durable"], true);
     assert_eq!(waited("30s", "forged").json()["code"], "token-invalid");
     assert_eq!(waited("30", token).status, 422);
     assert_eq!(node.get(&format!("{path}1s")).json()["code"], "token-invalid");

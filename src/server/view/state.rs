@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use watershed_core::Epoch;
 use watershed_runtime::query::limits::WAIT_DEFAULT;
-use watershed_runtime::query::{AsOf, Found, Level, Query, Update};
+use watershed_runtime::query::{AsOf, Found, Level, Query, Submitted, Update};
 use watershed_state::{Packed, from_json, to_json};
 
 use crate::duration;
@@ -34,6 +34,13 @@ pub struct AskState {
     /// Whether one who has seen what a failure has undone is answered as if it had not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebase: bool,
+    /// What the asker has put into the job's sources, as JSON: `[{"source":"orders","split":0,"position":4711}]`, each
+    /// position the one behind the last record. The token of the answer names it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
+    /// Whether to answer as of the first complete checkpoint that has worked on all that the asker has put in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub await_input: bool,
 }
 
 /// How a state is to be changed: the body of a `POST` to its address.
@@ -142,6 +149,7 @@ impl AskState {
             (None | Some(LevelView::AsOf), Some(epoch)) => Level::AsOf(as_of(epoch)?),
             (Some(LevelView::AsOf), None) => Level::AsOf(AsOf::Latest),
             (Some(_), Some(_)) => return Err("an epoch is read at the level as-of alone".to_owned()),
+            (None, None) if self.await_input => Level::AsOf(AsOf::Latest),
             (Some(LevelView::Causal), None) => Level::Causal,
             (Some(LevelView::Eventual), None) => Level::Eventual,
             (Some(LevelView::Linearizable), None) => Level::Linearizable,
@@ -152,7 +160,9 @@ impl AskState {
             from_json(&self.key).map_err(|error| format!("the key is no JSON that can be taken: {error}"))?;
         let key = finite("the key", &key)?;
         let wait = wait(self.wait.as_deref())?;
-        Ok(Query { state: state.to_owned(), key, level, token, rebase: self.rebase, wait })
+        let (rebase, await_input) = (self.rebase, self.await_input);
+        let inputs = self.inputs.as_deref().map_or(Ok(Vec::new()), inputs)?;
+        Ok(Query { state: state.to_owned(), key, level, token, rebase, inputs, await_input, wait })
     }
 }
 
@@ -215,6 +225,12 @@ fn as_of(epoch: &str) -> Result<AsOf, String> {
     }
 }
 
+fn inputs(text: &str) -> Result<Vec<Submitted>, String> {
+    serde_json::from_str(text).map_err(|error| {
+        format!("the inputs are no list of {{\"source\":\"UID\",\"split\":0,\"position\":1}}: {error}")
+    })
+}
+
 fn wait(text: Option<&str>) -> Result<std::time::Duration, String> {
     text.map_or(Ok(WAIT_DEFAULT), duration::parse)
 }
@@ -230,7 +246,7 @@ fn finite(what: &str, packed: &Packed) -> Result<Vec<u8>, String> {
 mod tests {
     use std::time::Duration;
 
-    use watershed_core::Run;
+    use watershed_core::{Position, Run, SplitId};
 
     use super::*;
 
@@ -251,6 +267,13 @@ mod tests {
         assert_eq!(level(named(LevelView::AsOf), None), Ok(Level::AsOf(AsOf::Latest)));
         assert_eq!(level(epoch("latest"), None), Ok(Level::AsOf(AsOf::Latest)));
         assert_eq!(level(epoch("7"), Some("t")), Ok(Level::AsOf(AsOf::Epoch(Epoch(7)))));
+        let awaits = |ask: AskState| AskState { await_input: true, ..ask };
+        assert_eq!(level(awaits(ask("1")), Some("t")), Ok(Level::AsOf(AsOf::Latest)));
+        assert_eq!(
+            level(awaits(named(LevelView::Causal)), None),
+            Ok(Level::Causal),
+            "whoever answers says no"
+        );
         let both = AskState { epoch: Some("7".to_owned()), ..named(LevelView::Causal) };
         assert_eq!(level(both, None), Err("an epoch is read at the level as-of alone".to_owned()));
         let wrong = "\"-7\" is no checkpoint: write its number, or latest".to_owned();
@@ -266,6 +289,20 @@ mod tests {
         assert_eq!(ask("1").question("rules", None).unwrap().wait, WAIT_DEFAULT);
         for key in ["", "EWR", "{\"$float\":\"NaN\"}", "18446744073709551616", "1 2"] {
             assert!(ask(key).question("rules", None).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_question_names_what_was_put_in() {
+        let put_in = |inputs: &str| {
+            let asked = AskState { inputs: Some(inputs.to_owned()), await_input: true, ..ask("1") };
+            asked.question("rules", None).map(|question| (question.inputs, question.await_input))
+        };
+        let orders = Submitted { source: "orders".to_owned(), split: SplitId(0), position: Position(4711) };
+        let named = r#"[{"source":"orders","split":0,"position":4711}]"#;
+        assert_eq!(put_in(named), Ok((vec![orders], true)));
+        for wrong in ["orders:0:4711", "{}", r#"[{"source":"orders"}]"#, "[[1,2]]"] {
+            assert!(put_in(wrong).is_err(), "{wrong}");
         }
     }
 

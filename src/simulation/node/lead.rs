@@ -1,20 +1,23 @@
 //! Drives the coordinator of a node that leads, or thinks that it does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use watershed_core::SubtaskId;
-use watershed_core::checkpoint::{Change, Manifest, Meta, Pointer};
+use watershed_core::checkpoint::{Change, Manifest, Meta, Pointer, RollBack};
+use watershed_core::{Epoch, SubtaskId};
+use watershed_protocol::agree::AgreeEvent;
 use watershed_protocol::checkpoint::{
     Authority, CheckpointConfig, Coordinator, CoordinatorEffect as Effect, CoordinatorEvent as Event,
     EndReason, Failure, Over, Report, Swapped,
 };
-use watershed_protocol::{Machine, Outcome, Tick};
+use watershed_protocol::{Machine, Outcome, Quarantine, Tick};
 
 use super::SILENCE;
+use super::care::{orders, quarantine};
 use crate::agenda::{Happening, Life};
+use crate::agree::Heard;
 use crate::graph::JOB;
-use crate::message::{Message, Standing};
+use crate::message::{Beginning, Message, Standing};
 use crate::meta::{Answer, Purpose, Question};
 use crate::mutant::Mutant;
 use crate::properties::Broken;
@@ -29,6 +32,16 @@ pub(crate) struct Lead {
     /// Of which run this is the deal.
     dealt: Authority,
     places: BTreeMap<SubtaskId, (usize, Life)>,
+    /// The shape in which it lets the job run.
+    pub(crate) shape: usize,
+    /// Whether a person has asked it for a savepoint, and for the end of the run.
+    pub(crate) asked_savepoint: bool,
+    pub(crate) asked_suspend: bool,
+    /// How the job has come to its newest run.
+    roll_backs: Vec<RollBack>,
+    pub(crate) quarantine: Quarantine,
+    /// What this run has been told of as left out, so that each is told to the quarantine once.
+    pub(crate) left_out: BTreeSet<(SubtaskId, Epoch, u32)>,
     /// What each was restored with, to say it again.
     restores: BTreeMap<SubtaskId, Message>,
     /// Whether the run has begun, and when.
@@ -50,6 +63,7 @@ pub(crate) fn config(interval: u64) -> CheckpointConfig {
         retain: 2,
         block: 4,
         restore_timeout: millis(1500),
+        cancel_timeout: millis(1500),
         commit_retry: millis(80),
         store_retry: millis(40),
         restarts_max: u32::MAX,
@@ -58,11 +72,48 @@ pub(crate) fn config(interval: u64) -> CheckpointConfig {
     }
 }
 
+impl Lead {
+    /// Takes note of how the job has come to its newest run. An answer that was overtaken tells nothing new.
+    fn note_roll_backs(&mut self, records: &[RollBack]) {
+        let newest = |records: &[RollBack]| records.last().map(|record| record.run);
+        if newest(records) > newest(&self.roll_backs) {
+            self.roll_backs = records.to_vec();
+        }
+    }
+}
+
 impl World {
     /// What a node has asked the meta store is answered.
     pub(crate) fn answered(&mut self, node: usize, number: u64, answer: Answer) {
         let Some(question) = self.nodes[node].questions.remove(&number) else { return };
+        let told = match &answer {
+            // A refusal may show our own change, asked for twice by whoever carries it.
+            Answer::Swapped(Swapped::Done(meta) | Swapped::Refused(meta)) | Answer::Read(meta) => Some(meta),
+            Answer::Swapped(Swapped::Unknown | Swapped::Failed) | Answer::Silence => None,
+        };
+        if let (Some(lead), Some(meta)) = (&mut self.nodes[node].lead, told) {
+            lead.note_roll_backs(&meta.roll_backs);
+        }
         match (question, answer) {
+            (Question::Agree(number, _), Answer::Swapped(swapped)) => {
+                self.agree(node, number, AgreeEvent::Swapped(swapped));
+            }
+            (Question::Agree(number, _), Answer::Silence) => {
+                let swapped = if self.guesses() { Swapped::Failed } else { Swapped::Unknown };
+                self.agree(node, number, AgreeEvent::Swapped(swapped));
+            }
+            (Question::Read(Purpose::Agreeing(number)), Answer::Read(meta)) => {
+                self.agree(node, number, AgreeEvent::Read(meta));
+            }
+            (Question::Read(Purpose::Agreeing(number)), Answer::Silence) => {
+                self.agree(node, number, AgreeEvent::Unread("no answer".to_owned()));
+            }
+            (Question::Read(Purpose::Register(number, register)), Answer::Read(meta)) => {
+                self.register_read(number, meta.agreed.on(&register));
+            }
+            (Question::Read(Purpose::Register(number, _)), Answer::Silence) => {
+                self.tell_caller(number, Heard::Refused);
+            }
             (Question::Swap(swap), Answer::Swapped(result)) => {
                 self.lead(node, Event::Swapped { change: swap.change, result });
             }
@@ -88,22 +139,29 @@ impl World {
     }
 
     /// A node has read the meta store and campaigns.
-    fn enter_lead(&mut self, node: usize, meta: Meta) {
-        if self.nodes[node].lead.is_some() || meta.finished {
+    pub(crate) fn enter_lead(&mut self, node: usize, meta: Meta) {
+        if self.nodes[node].lead.is_some() || meta.finished || self.wanted.rests {
             return;
         }
-        let coordinator = Coordinator::new(JOB, self.graph.roster(), config(self.interval));
+        let (shape, fork) = (self.wanted.shape, self.fork(&meta));
+        let coordinator = Coordinator::new(JOB, self.shapes[shape].roster(), config(self.interval));
         let lead = Lead {
             coordinator,
             dealt: Authority::default(),
             places: BTreeMap::new(),
+            shape,
+            asked_savepoint: false,
+            asked_suspend: false,
+            roll_backs: Vec::new(),
+            quarantine: quarantine(&self.graph, self.seed),
+            left_out: BTreeSet::new(),
             restores: BTreeMap::new(),
             began: None,
             is_over: false,
         };
         self.nodes[node].lead = Some(lead);
         self.nodes[node].read_first.clone_from(&meta.completed);
-        self.lead(node, Event::Campaign { meta, fork: None });
+        self.lead(node, Event::Campaign { meta, fork });
     }
 
     /// Feeds an event to the coordinator of a node, and performs what it wants.
@@ -138,10 +196,14 @@ impl World {
                 self.later(delay, Happening::Fetched { node, life, pointer });
             }
             Effect::Restore { authority, subtask, after, permit: _, part } => {
-                let places = self.deal(node, authority);
+                self.deal(node, authority);
                 let lead = self.nodes[node].lead.as_mut().expect("it acts");
                 let (to, life) = lead.places[&subtask];
-                let message = Message::Restore { life, authority, subtask, after, part, places };
+                let places = lead.places.iter().map(|(&subtask, &(at, _))| (subtask, at)).collect();
+                let (roll_backs, care) = (lead.roll_backs.clone(), orders(&self.graph, &lead.quarantine));
+                let shape = lead.shape;
+                let beginning = Beginning { after, shape, places, roll_backs, care };
+                let message = Message::Restore { life, authority, subtask, beginning, part };
                 lead.restores.insert(subtask, message.clone());
                 self.send(node, to, &message);
             }
@@ -150,10 +212,10 @@ impl World {
                 lead.began = Some(self.now);
                 self.send_to_subtask(node, subtask, &Message::Start { authority, subtask });
             }
-            Effect::Trigger { authority, epoch, completed, intent: _, at } => {
+            Effect::Trigger { authority, epoch, completed, intent, at } => {
                 self.epoch_is_triggered(epoch, authority);
                 for subtask in at {
-                    let message = Message::Trigger { authority, subtask, epoch, completed };
+                    let message = Message::Trigger { authority, subtask, epoch, completed, intent };
                     self.send_to_subtask(node, subtask, &message);
                 }
             }
@@ -185,14 +247,26 @@ impl World {
             Report::Violated(epoch, violation) => {
                 self.broken(Broken::K, format!("checkpoint {epoch} is no consistent cut: {violation}"));
             }
-            Report::Following => lead.is_over = true,
+            Report::Following => {
+                lead.is_over = true;
+                self.note_deposed(node);
+            }
+            Report::Completed(Pointer { epoch, .. }) => {
+                lead.quarantine.completed(epoch);
+                if let Some(authority) = lead.coordinator.authority() {
+                    self.send_to_all(node, &Message::Completed { authority, epoch });
+                }
+            }
             Report::Over(Over::Failed { reason }) => {
                 lead.is_over = true;
                 self.broken(Broken::Failed, format!("the job was given up: {reason}"));
             }
-            Report::Over(Over::Finished | Over::Suspended(_) | Over::Cancelled) => lead.is_over = true,
+            Report::Over(Over::Suspended(_)) => {
+                lead.is_over = true;
+                self.suspended();
+            }
+            Report::Over(Over::Finished | Over::Cancelled { .. }) => lead.is_over = true,
             Report::Running { .. }
-            | Report::Completed(_)
             | Report::GivenUp { .. }
             | Report::Uncertain(_)
             | Report::Committed(_)
@@ -203,7 +277,7 @@ impl World {
     }
 
     /// Deals the subtasks of a run out to the nodes that seem to live.
-    fn deal(&mut self, node: usize, authority: Authority) -> Vec<(SubtaskId, usize)> {
+    fn deal(&mut self, node: usize, authority: Authority) {
         let own = &self.nodes[node];
         let lead = own.lead.as_ref().expect("it acts");
         if lead.dealt != authority {
@@ -211,14 +285,15 @@ impl World {
             let first = self.chance.place(living.len());
             let life = |at: usize| if at == node { own.life } else { own.heard[&at].1 };
             let turns = (first..).map(|turn| living[turn % living.len()]);
-            let places = self.graph.subtasks().zip(turns).map(|(subtask, at)| (subtask, (at, life(at))));
+            let graph = &self.shapes[lead.shape];
+            let places = graph.subtasks().zip(turns).map(|(subtask, at)| (subtask, (at, life(at))));
             let places = places.collect();
             let lead = self.nodes[node].lead.as_mut().expect("it acts");
             (lead.dealt, lead.places, lead.began) = (authority, places, None);
             lead.restores.clear();
+            lead.left_out.clear();
+            lead.quarantine.begin_run();
         }
-        let lead = self.nodes[node].lead.as_ref().expect("it acts");
-        lead.places.iter().map(|(&subtask, &(at, _))| (subtask, at)).collect()
     }
 
     fn send_to_subtask(&mut self, node: usize, subtask: SubtaskId, message: &Message) {
@@ -245,7 +320,7 @@ impl World {
     pub(crate) fn written(
         &mut self,
         node: usize,
-        epoch: watershed_core::Epoch,
+        epoch: Epoch,
         result: Result<watershed_core::checkpoint::ObjectRef, &'static str>,
     ) {
         let event = match result {
@@ -280,7 +355,10 @@ impl World {
     pub(crate) fn hear_as_lead(&mut self, node: usize, message: Message) {
         let event = match message {
             Message::Restored { authority, subtask } => Event::Restored { authority, subtask },
-            Message::Voted { authority, epoch, vote } => Event::Voted { authority, epoch, vote },
+            Message::Voted { authority, epoch, vote, left_out } => {
+                self.hear_left_out(node, authority, vote.subtask, left_out);
+                Event::Voted { authority, epoch, vote }
+            }
             Message::Declined { authority, epoch, subtask, reason } => {
                 Event::Declined { authority, epoch, subtask, reason }
             }
@@ -293,6 +371,7 @@ impl World {
             | Message::Trigger { .. }
             | Message::AbortNote { .. }
             | Message::Commit { .. }
+            | Message::Completed { .. }
             | Message::EndRun { .. }
             | Message::Fenced { .. }
             | Message::Word { .. } => return,
@@ -347,6 +426,10 @@ impl World {
                 }
                 Some(Standing::Restored) => self.lead(node, Event::Restored { authority, subtask }),
                 Some(Standing::Ended) => self.lead(node, Event::Ended { authority, subtask }),
+                Some(Standing::Panicked(panicked)) => {
+                    self.judge_panic(node, authority, subtask, panicked);
+                    return;
+                }
                 Some(Standing::Broken(reason)) => {
                     self.lose(node, authority, subtask, reason);
                     return;
@@ -356,7 +439,9 @@ impl World {
     }
 
     fn lose(&mut self, node: usize, authority: Authority, subtask: SubtaskId, reason: &str) {
-        self.nodes[node].read_first.clone_from(&self.meta.completed);
+        if !self.has(Mutant::BaseOfReign) {
+            self.nodes[node].read_first.clone_from(&self.meta.completed);
+        }
         let failure = Failure { reason: reason.to_owned(), permanent: false };
         self.lead(node, Event::Lost { authority, subtask, failure });
     }

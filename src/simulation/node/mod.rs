@@ -1,5 +1,6 @@
 //! A node: what it knows of the others, the coordinator where it leads, and the subtasks that live on it.
 
+pub(crate) mod care;
 pub(crate) mod channel;
 pub(crate) mod lead;
 pub(crate) mod shared;
@@ -15,9 +16,12 @@ use watershed_protocol::checkpoint::{Authority, ParticipantEvent};
 use watershed_protocol::{Machine, Tick};
 
 use crate::agenda::{Happening, Life};
+use crate::agree::OnTheirWay;
+use crate::client::window::Waiting;
 use crate::message::{Message, Standing};
-use crate::meta::{Purpose, Question};
+use crate::meta::Question;
 use crate::mutant::Mutant;
+use crate::reign::Reign;
 use crate::store::Put;
 use crate::world::World;
 use lead::Lead;
@@ -46,6 +50,7 @@ pub(crate) struct Node {
     pub(crate) heard: BTreeMap<usize, (u64, Life)>,
     /// The newest name that it has heard of.
     pub(crate) newest: Authority,
+    pub(crate) reign: Reign,
     pub(crate) lead: Option<Lead>,
     pub(crate) subtasks: BTreeMap<SubtaskId, Subtask>,
     /// Its replica of what the subtasks of a run share.
@@ -54,7 +59,13 @@ pub(crate) struct Node {
     pub(crate) questions: BTreeMap<u64, Question>,
     /// What it writes to the checkpoint store.
     pub(crate) writing: BTreeMap<u64, Put>,
-    /// The decision that it read when it campaigned or lost a run, for a mutant.
+    /// What it has written in this life and not synced, for a mutant.
+    pub(crate) written: Vec<String>,
+    /// The proposals that it tries to have decided.
+    pub(crate) agreeing: OnTheirWay,
+    /// The clients that wait for an answer.
+    pub(crate) waiting: Vec<Waiting>,
+    /// The decision that it read when it campaigned or lost a run, for mutants.
     pub(crate) read_first: Option<Pointer>,
     /// When it is next to be looked at.
     pub(crate) look_at: Option<u64>,
@@ -71,11 +82,15 @@ impl Node {
             tick_offset,
             heard: BTreeMap::new(),
             newest: Authority::default(),
+            reign: Reign::default(),
             lead: None,
             subtasks: BTreeMap::new(),
             home: None,
             questions: BTreeMap::new(),
             writing: BTreeMap::new(),
+            written: Vec::new(),
+            agreeing: OnTheirWay::new(),
+            waiting: Vec::new(),
             read_first: None,
             look_at: None,
         }
@@ -137,31 +152,11 @@ impl World {
         let standings = own.subtasks.iter().map(|(&id, subtask)| (id, subtask.authority, subtask.standing()));
         let message = Message::Beat { life, subtasks: standings.collect() };
         self.send_to_all(node, &message);
-        let now = self.now;
-        let is_first = self.nodes[node].living(node, now).first() == Some(&node);
-        let reigns = self.nodes[node].lead.is_some();
-        // Whoever has just begun to live has heard nobody yet.
-        let has_listened = self.nodes[node].heard.len() > 1 || now > SILENCE;
-        if is_first && !reigns && has_listened && !self.is_campaigning(node) {
-            self.campaign(node);
-        }
+        self.run_for_lead(node);
         self.give_up_silent(node);
+        self.ask_of_lead(node);
         if self.has(Mutant::PreparedTimesOut) && self.chance.hit(2) {
             self.forget_prepared();
-        }
-    }
-
-    fn is_campaigning(&self, node: usize) -> bool {
-        self.nodes[node]
-            .questions
-            .values()
-            .any(|question| matches!(question, Question::Read(Purpose::Campaign)))
-    }
-
-    /// A node reads the meta store, to campaign.
-    pub(crate) fn campaign(&mut self, node: usize) {
-        if self.nodes[node].down == 0 {
-            self.ask(node, Question::Read(Purpose::Campaign));
         }
     }
 
@@ -205,10 +200,10 @@ impl World {
             Message::Beat { life, subtasks } => self.hear_beat(node, from, life, subtasks),
             // What was meant for an earlier life: a site and a subtask have one life in a run.
             Message::Restore { life, .. } if life != self.nodes[node].life => {}
-            Message::Restore { life: _, authority, subtask, after, part, places } => {
+            Message::Restore { life: _, authority, subtask, beginning, part } => {
                 if authority >= self.nodes[node].newest {
                     self.hear_name(node, authority);
-                    self.set_up(node, from, subtask, (authority, after), part, places);
+                    self.set_up(node, from, subtask, authority, (beginning, part));
                 } else {
                     let newest = self.nodes[node].newest;
                     self.send(node, from, &Message::Fenced { newest });
@@ -217,8 +212,8 @@ impl World {
             Message::Start { authority, subtask } => {
                 self.tell(node, subtask, ParticipantEvent::Start { authority });
             }
-            Message::Trigger { authority, subtask, epoch, completed } => {
-                self.trigger(node, authority, subtask, epoch, completed);
+            Message::Trigger { authority, subtask, epoch, completed, intent } => {
+                self.trigger(node, authority, subtask, (epoch, completed, intent));
             }
             Message::AbortNote { authority, epoch } => self.abort_note(node, authority, epoch),
             Message::Commit { authority, subtask, epoch, xids } => {
@@ -230,6 +225,7 @@ impl World {
                     self.tell(node, id, ParticipantEvent::EndRun { authority, take_back_after });
                 }
             }
+            Message::Completed { authority, epoch } => self.hear_completed(node, authority, epoch),
             Message::Fenced { newest } => self.hear_name(node, newest),
             Message::Word { authority, from, word } => self.hear_word(node, authority, from, word),
             Message::Restored { .. }

@@ -10,25 +10,32 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use watershed_core::causal::{Dot, HybridTime, Lane, VectorClock};
-use watershed_core::checkpoint::{ObjectRef, SharedCut, SharedLog, SiteShare};
+use watershed_core::checkpoint::{ObjectRef, RollBack, SharedCut, SharedLog, SiteShare};
 use watershed_core::shared::Stamp;
 use watershed_core::{Epoch, ProcessingTime, Site, SubtaskId};
 use watershed_protocol::causal::{
-    Gap, Gossip, Replica, ReplicaConfig, ReplicaEffect, ReplicaEvent, ReplicaLimits, Size, Update,
+    Gap, Gossip, Replica, ReplicaConfig, ReplicaEffect, ReplicaEvent, ReplicaLimits, RollBacks, Size,
+    StampError, Update,
 };
 use watershed_protocol::checkpoint::Authority;
 use watershed_protocol::{Machine, Outcome};
 
 use crate::agenda::Seat;
-use crate::message::Message;
+use crate::client::Dots;
+use crate::message::{Beginning, Message};
 use crate::mutant::Mutant;
 use crate::properties::Broken;
 use crate::record::{Name, Record, decode};
 use crate::world::World;
 
-/// What an update changes: one more record was counted, at this vertex.
+/// What an update adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct Counted(pub(crate) (u32, Name));
+pub(crate) enum Counted {
+    /// One more record was counted, at this vertex.
+    Record(u32, Name),
+    /// A client has asked for it; the question by its number.
+    OfClient(usize, u64),
+}
 
 impl Size for Counted {
     fn bytes(&self) -> usize {
@@ -67,6 +74,14 @@ pub(crate) struct Home {
     pub(crate) replica: Replica<Counted>,
     /// The epoch behind which the run began.
     begun: Epoch,
+    /// The checkpoint that it began from, and the newest one that is known to be complete.
+    pub(crate) began_from: Option<Epoch>,
+    pub(crate) completed: Option<Epoch>,
+    pub(crate) roll_backs: RollBacks,
+    /// Whether the run may go on elsewhere without this node.
+    pub(crate) is_doubted: bool,
+    /// The updates that the run began with, by what is true.
+    pub(crate) base: Dots,
     /// The updates of this run that have been joined.
     pub(crate) table: BTreeSet<Dot>,
     /// The newest barrier that each local subtask has passed.
@@ -86,6 +101,23 @@ fn limits() -> ReplicaLimits {
     }
 }
 
+impl Home {
+    /// The newest complete checkpoint all of which is to be seen here.
+    pub(crate) fn whole(&self) -> Option<Epoch> {
+        Some(self.replica.applied().settled()).filter(|epoch| *epoch > self.begun).or(self.began_from)
+    }
+
+    /// The epoch of the task of the site that has come farthest.
+    pub(crate) fn newest_epoch(&self) -> Epoch {
+        Epoch(self.passed.values().max().copied().unwrap_or_default().0 + 1)
+    }
+
+    /// Links to another node are gone.
+    pub(crate) fn doubt_without(&mut self, other: usize) {
+        self.is_doubted |= self.nodes.contains(&other);
+    }
+}
+
 impl World {
     /// What the wall clock of a node shows.
     pub(crate) fn wall(&self, node: usize) -> ProcessingTime {
@@ -96,21 +128,24 @@ impl World {
     pub(crate) fn make_home(
         &mut self,
         node: usize,
-        (authority, after): (Authority, Epoch),
-        places: &BTreeMap<SubtaskId, usize>,
+        authority: Authority,
+        beginning: &Beginning,
         shares: &[SiteShare],
     ) -> Result<(), ObjectRef> {
         if self.nodes[node].home.as_ref().is_some_and(|home| home.authority == authority) {
             return Ok(());
         }
+        let Beginning { after, places, roll_backs, .. } = beginning;
+        let after = *after;
         let mut logs: Vec<SharedLog> = shares.iter().flat_map(|share| share.logs.iter().cloned()).collect();
         logs.sort_by(|one, other| (one.epoch, &one.object).cmp(&(other.epoch, &other.object)));
         logs.dedup();
-        let mut high_water = HybridTime::default();
+        let (mut high_water, mut base) = (HybridTime::default(), BTreeSet::new());
         for log in &logs {
             let Some(bytes) = self.get(&log.object) else { return Err(log.object.clone()) };
             for (stamp, _) in decode::<Log>(bytes) {
                 high_water = high_water.max(stamp.time);
+                base.insert(stamp.dot);
             }
         }
         let nodes: BTreeSet<usize> = places.values().copied().collect();
@@ -124,12 +159,20 @@ impl World {
         }
         let config = ReplicaConfig { run, own, sites, base: begun, high_water, limits: limits() };
         let local = places.iter().filter(|(_, at)| **at == node).map(|(&subtask, _)| (subtask, begun));
+        let records: Vec<RollBack> =
+            roll_backs.iter().filter(|record| record.run <= authority.run).copied().collect();
+        let began_from = records.last().and_then(|record| record.base);
         let home = Home {
             authority,
             site: own,
             nodes,
             replica: Replica::new(config, self.tick(node), self.wall(node)),
             begun,
+            began_from,
+            completed: began_from,
+            roll_backs: RollBacks::of(&records),
+            is_doubted: false,
+            base: Rc::new(base),
             table: BTreeSet::new(),
             passed: local.collect(),
             pending: BTreeMap::new(),
@@ -137,6 +180,7 @@ impl World {
             logs: if place == 0 { logs } else { Vec::new() },
         };
         self.nodes[node].home = Some(home);
+        self.attend_all(node);
         self.plan_look(node);
         Ok(())
     }
@@ -160,7 +204,10 @@ impl World {
         let Some(home) = &mut self.nodes[node].home else { return };
         let mut effects = Vec::new();
         let outcome = home.replica.on(now, event, &mut effects);
-        if outcome == Outcome::Unexpected && self.mutant.is_none() {
+        let is_skewed = |effect: &ReplicaEffect<_>| matches!(effect, ReplicaEffect::Distrust { .. });
+        let is_explained = effects.iter().any(is_skewed);
+        let is_right = self.mutant.is_none_or(|mutant| mutant == Mutant::AnyRunHeard);
+        if outcome == Outcome::Unexpected && !is_explained && is_right {
             self.broken(
                 Broken::Mistrust,
                 format!("the replica on node {node} finds what it hears unexpected"),
@@ -172,10 +219,11 @@ impl World {
         let waiting = self.nodes[node].subtasks.iter().filter(|(_, subtask)| subtask.is_waiting);
         let waiting: Vec<SubtaskId> = waiting.map(|(&id, _)| id).collect();
         waiting.into_iter().for_each(|id| self.plan(node, id, 0));
+        self.attend_all(node);
         self.plan_look(node);
     }
 
-    fn perform_shared(&mut self, node: usize, effect: ReplicaEffect<Counted>) {
+    pub(crate) fn perform_shared(&mut self, node: usize, effect: ReplicaEffect<Counted>) {
         let Some(home) = &mut self.nodes[node].home else { return };
         match effect {
             ReplicaEffect::Broadcast(update) => self.word_to_others(node, &Word::Update(update)),
@@ -199,6 +247,7 @@ impl World {
             ReplicaEffect::Settle { .. } => {}
             // Skew that is drawn is not always borne: the run ends, as it does where a subtask is lost.
             ReplicaEffect::Distrust { .. } => {
+                self.tally.distrusted += 1;
                 for subtask in self.nodes[node].subtasks.values_mut() {
                     subtask.break_down("a clock is ahead");
                 }
@@ -222,7 +271,7 @@ impl World {
 
     /// A word of another replica arrives.
     pub(crate) fn hear_word(&mut self, node: usize, authority: Authority, from: Site, word: Word) {
-        if self.home(node, authority).is_none() {
+        if self.home(node, authority).is_none() && !self.has(Mutant::AnyRunHeard) {
             return;
         }
         let event = match word {
@@ -232,6 +281,14 @@ impl World {
             Word::Answer { lane, updates } => ReplicaEvent::Answered { from, lane, updates },
         };
         self.feed(node, event);
+    }
+
+    /// A checkpoint of a run is decided: those who wait for it may be told. The replica itself is told with barriers.
+    pub(crate) fn hear_completed(&mut self, node: usize, authority: Authority, epoch: Epoch) {
+        if let Some(home) = self.home(node, authority) {
+            home.completed = home.completed.max(Some(epoch));
+            self.attend_all(node);
+        }
     }
 
     /// Whether a subtask has to wait before it works on records.
@@ -270,6 +327,7 @@ impl World {
             let stamp = match home.replica.stamp(now, wall, lane_epoch, id) {
                 Ok(stamp) => stamp,
                 Err(error) => {
+                    self.tally.skewed += u64::from(matches!(error, StampError::ClockSkew { .. }));
                     subtask.break_down(&error.to_string());
                     break;
                 }
@@ -280,7 +338,7 @@ impl World {
             if self.made.insert(stamp.dot, Made { epoch, causes }).is_some() {
                 trouble = Some((Broken::C1, format!("{} names two updates", stamp.dot)));
             }
-            let delta = Counted((id.vertex.0, record.name()));
+            let delta = Counted::Record(id.vertex.0, record.name());
             let _ = home.replica.on(now, ReplicaEvent::Wrote { stamp, delta }, &mut effects);
         }
         subtask.knows = Rc::new(knows);
@@ -303,6 +361,7 @@ impl World {
     ) -> Option<(SharedCut, Option<Log>)> {
         let authority = self.nodes[node].subtasks.get(&id)?.authority;
         let home = self.home(node, authority)?;
+        home.completed = home.completed.max(completed);
         if let Some(completed) = completed
             && let Some(logs) = home.pending.remove(&completed)
         {
@@ -344,7 +403,7 @@ impl World {
         let finals = own.iter().copied().collect();
         let writer = SubtaskId { vertex: watershed_core::VertexId(0), index: 0 };
         let stamp = |dot: Dot| Stamp { dot, time: HybridTime::default(), writer };
-        let log = own.into_iter().map(|dot| (stamp(dot), Counted((0, (0, 0, 0))))).collect();
+        let log = own.into_iter().map(|dot| (stamp(dot), Counted::Record(0, (0, 0, 0)))).collect();
         cut.share = Some(SiteShare { finals, deps: VectorClock::new(), base: None, logs: Vec::new() });
         (cut, Some(log))
     }

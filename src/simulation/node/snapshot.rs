@@ -8,7 +8,7 @@ use watershed_protocol::checkpoint::{Authority, Part, ParticipantEvent as Event}
 
 use super::shared::Log;
 use crate::agenda::Seat;
-use crate::graph::{SinkKind, Work};
+use crate::graph::{Graph, SinkKind, Work};
 use crate::message::Standing;
 use crate::mutant::Mutant;
 use crate::properties::Broken;
@@ -30,9 +30,8 @@ pub(crate) struct Saving {
 impl World {
     /// A subtask passes a barrier: sends it on, stages what it has written, and saves its state.
     pub(crate) fn snapshot(&mut self, node: usize, id: SubtaskId, epoch: Epoch) {
-        let roster = self.graph.roster();
-        let parallelism = self.graph.vertex(id).parallelism;
-        let length = self.graph.lengths.get(id.index as usize).copied().unwrap_or(0);
+        let Some(graph) = self.subtask(node, id).map(|subtask| subtask.graph.clone()) else { return };
+        let (roster, parallelism) = (graph.roster(), graph.vertex(id).parallelism);
         let reused = self.has(Mutant::EpochsReused);
         let completed = self.subtask(node, id).and_then(|subtask| subtask.completed);
         let shared = if self.graph.shares { self.share(node, id, epoch, completed) } else { None };
@@ -50,11 +49,15 @@ impl World {
             }
         }
         subtask.epoch = Epoch(epoch.0 + 1);
-        let splits = (subtask.work == Work::Source).then(|| SplitCut {
-            split: SplitId(id.index),
+        subtask.barriers += 1;
+        subtask.care.take_if(|care| !care.pass_barrier());
+        let left_out = std::mem::take(&mut subtask.leaving_out);
+        subtask.left_out.extend(left_out.into_iter().map(|number| (epoch, number)));
+        let splits = subtask.positions.iter().map(|(&split, &position)| SplitCut {
+            split: SplitId(split),
             description: Vec::new(),
-            position: Position(subtask.position),
-            ended: subtask.position >= length,
+            position: Position(position),
+            ended: position >= graph.lengths[split as usize],
         });
         let key_groups =
             (subtask.work == Work::Count).then(|| roster.key_groups.range(id.index, parallelism));
@@ -66,7 +69,7 @@ impl World {
             received: subtask.inlets.iter().map(|inlet| inlet.received.cut(inlet.key)).collect(),
             sent: subtask.outlets.iter().map(|outlet| outlet.sent.cut(outlet.key)).collect(),
             in_flight: Vec::new(),
-            splits: splits.into_iter().collect(),
+            splits: splits.collect(),
             staged: Vec::new(),
             finished: has_ended,
             shared,
@@ -169,18 +172,21 @@ impl World {
 
     /// A subtask reads what it goes on from.
     pub(crate) fn fetch(&mut self, seat: Seat) {
-        let key_groups = self.graph.key_groups;
+        let (key_groups, loads_whole) = (self.graph.key_groups, self.has(Mutant::WholeStateLoaded));
         let Some(subtask) = self.seated(seat) else { return };
-        let Some((after, Part { snapshots, splits, shared, .. })) = subtask.to_load.take() else { return };
-        let (authority, places) = (subtask.authority, subtask.places.clone());
+        let Some(Part { snapshots, mut splits, shared, .. }) = subtask.to_load.take() else { return };
+        let (authority, beginning) = (subtask.authority, subtask.beginning.clone());
         if self.graph.shares {
-            if let Err(missing) = self.make_home(seat.node, (authority, after), &places, &shared) {
+            if let Err(missing) = self.make_home(seat.node, authority, &beginning, &shared) {
                 self.finds_nothing(seat, &missing);
                 return;
             }
             if self.has(Mutant::CountersRestored) {
                 self.restore_counters(seat);
             }
+        }
+        if self.has(Mutant::SplitsReadAgain) {
+            splits.iter_mut().flatten().for_each(|split| split.position = Position(0));
         }
         let mut counts = BTreeMap::new();
         for share in snapshots {
@@ -192,14 +198,26 @@ impl World {
                 let saved: BTreeMap<u64, u32> = decode(bytes);
                 let groups = share.key_groups.as_ref();
                 let is_own = |key: &u64| groups.is_some_and(|groups| groups.contains(key_groups.of(key)));
-                counts.extend(saved.into_iter().filter(|(key, _)| is_own(key)));
+                counts.extend(saved.into_iter().filter(|(key, _)| is_own(key) || loads_whole));
             }
         }
         let Some(subtask) = self.seated(seat) else { return };
         subtask.counts = counts;
-        let own = SplitId(seat.subtask.index);
-        let split = splits.into_iter().flatten().find(|split| split.split == own);
-        subtask.position = split.map_or(0, |split| split.position.0);
+        if subtask.work == Work::Source {
+            subtask.positions = positions(splits, &subtask.graph, seat.subtask);
+        }
         self.tell(seat.node, seat.subtask, Event::Loaded);
+    }
+}
+
+/// Where the splits of a source's subtask stand; where the job begins, all splits are dealt out in turn.
+fn positions(splits: Option<Vec<SplitCut>>, graph: &Graph, subtask: SubtaskId) -> BTreeMap<u32, u64> {
+    let parallelism = graph.vertex(subtask).parallelism;
+    match splits {
+        Some(splits) => splits.into_iter().map(|split| (split.split.0, split.position.0)).collect(),
+        None => {
+            let all = 0..graph.lengths.len() as u32;
+            all.filter(|split| split % parallelism == subtask.index).map(|split| (split, 0)).collect()
+        }
     }
 }

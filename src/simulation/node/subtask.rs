@@ -8,29 +8,35 @@ use watershed_core::checkpoint::Staged;
 use watershed_core::{ChannelId, Epoch, SubtaskId};
 use watershed_protocol::causal::Session;
 use watershed_protocol::checkpoint::{
-    Authority, Part, Participant, ParticipantEffect as Effect, ParticipantEvent as Event,
+    Authority, Intent, Part, Participant, ParticipantEffect as Effect, ParticipantEvent as Event,
 };
 use watershed_protocol::{Alignment, AlignmentEffect, AlignmentEvent, Machine, Outcome, WatermarkMerge};
 
+use super::care::{Care, LeftOut};
 use super::channel::{Inlet, Outlet};
 use super::snapshot::Saving;
 use crate::agenda::{Happening, Seat};
-use crate::graph::Work;
-use crate::message::{Message, Standing};
+use crate::graph::{Graph, Work};
+use crate::message::{Beginning, Message, Standing};
 use crate::mutant::Mutant;
 use crate::properties::Broken;
 use crate::record::Record;
 use crate::sink::{Deed, Done};
 use crate::world::World;
 
+/// A checkpoint to begin: its epoch, the newest one that is complete, and what it is for.
+pub(crate) type Trigger = (Epoch, Option<Epoch>, Intent);
+
 /// One subtask of one run.
 #[derive(Debug)]
 pub(crate) struct Subtask {
     pub(crate) work: Work,
     pub(crate) authority: Authority,
-    /// The node that leads its run, and where the others live.
+    /// The node that leads its run, and how that began.
     pub(crate) leader: usize,
-    pub(crate) places: Rc<BTreeMap<SubtaskId, usize>>,
+    pub(crate) beginning: Rc<Beginning>,
+    /// The job in the shape of its run.
+    pub(crate) graph: Rc<Graph>,
     pub(crate) participant: Participant,
     pub(crate) alignment: Option<Alignment>,
     pub(crate) merge: Option<WatermarkMerge>,
@@ -46,22 +52,31 @@ pub(crate) struct Subtask {
     /// Whether it waits for its replica.
     pub(crate) is_waiting: bool,
     pub(crate) completed: Option<Epoch>,
-    /// At a source: where it stands, when it reads on, and which checkpoints it is to begin.
-    pub(crate) position: u64,
+    /// At a source: where its splits stand, when it reads on, whether it is to read nothing more for now, and which
+    /// checkpoints it is to begin.
+    pub(crate) positions: BTreeMap<u32, u64>,
     pub(crate) reads_at: u64,
-    pub(crate) triggers: VecDeque<(Epoch, Option<Epoch>)>,
+    pub(crate) is_paused: bool,
+    pub(crate) triggers: VecDeque<Trigger>,
     pub(crate) counts: BTreeMap<u64, u32>,
+    /// How careful it is, what it has left out since the last barrier, and what before; how many barriers it has passed.
+    pub(crate) care: Option<Care>,
+    pub(crate) leaving_out: Vec<u32>,
+    pub(crate) left_out: LeftOut,
+    pub(crate) barriers: u32,
     /// At a sink: what was written since the last barrier, and what is to be done outside, in order.
     pub(crate) open: Vec<Record>,
     pub(crate) deeds: VecDeque<Deed>,
     /// Whether the first of them has been sent off.
     pub(crate) is_doing: bool,
     /// What is to be loaded once all deeds of the restore are done.
-    pub(crate) to_load: Option<(Epoch, Part)>,
+    pub(crate) to_load: Option<Part>,
     /// The checkpoint for which state is being saved.
     pub(crate) saving: Option<Saving>,
     pub(crate) ends: usize,
     pub(crate) phase: Standing,
+    /// Whether it was told that all of its run are restored.
+    is_begun: bool,
     /// Whether its next step is entered.
     pub(crate) is_planned: bool,
 }
@@ -72,7 +87,7 @@ impl Subtask {
     }
 
     pub(crate) fn has_begun(&self) -> bool {
-        matches!(self.phase, Standing::Working | Standing::Ended)
+        self.is_begun && matches!(self.phase, Standing::Working | Standing::Ended)
     }
 
     pub(crate) fn break_down(&mut self, reason: &str) {
@@ -104,13 +119,15 @@ impl World {
         node: usize,
         leader: usize,
         id: SubtaskId,
-        (authority, after): (Authority, Epoch),
-        part: Part,
-        places: Vec<(SubtaskId, usize)>,
+        authority: Authority,
+        (beginning, part): (Beginning, Part),
     ) {
+        let after = beginning.after;
+        let beginning = Rc::new(beginning);
         if !self.nodes[node].subtasks.contains_key(&id) {
             let run = if self.has(Mutant::CountersRestored) { watershed_core::Run(1) } else { authority.run };
-            let channels = || (0..).zip(&self.graph.channels);
+            let graph = self.shapes[beginning.shape].clone();
+            let channels = || (0..).zip(&graph.channels);
             let inlets: Vec<Inlet> = channels()
                 .filter(|(_, channel)| channel.key.to == id)
                 .map(|(number, channel)| Inlet::new(number, channel, run))
@@ -121,10 +138,11 @@ impl World {
                 .collect();
             let inputs = inlets.len();
             let subtask = Subtask {
-                work: self.graph.vertex(id).work,
+                work: graph.vertex(id).work,
                 authority,
                 leader,
-                places: Rc::new(places.into_iter().collect()),
+                beginning: beginning.clone(),
+                graph: graph.clone(),
                 participant: Participant::new(id, authority),
                 alignment: (inputs > 0).then(|| Alignment::new(inputs, None).after(after)),
                 merge: (inputs > 0).then(|| WatermarkMerge::new(inputs, None)),
@@ -136,10 +154,15 @@ impl World {
                 knows: Rc::default(),
                 is_waiting: false,
                 completed: None,
-                position: 0,
+                positions: BTreeMap::new(),
                 reads_at: 0,
+                is_paused: false,
                 triggers: VecDeque::new(),
                 counts: BTreeMap::new(),
+                care: beginning.care.get(&id.vertex).cloned(),
+                leaving_out: Vec::new(),
+                left_out: LeftOut::new(),
+                barriers: 0,
                 open: Vec::new(),
                 deeds: VecDeque::new(),
                 is_doing: false,
@@ -147,6 +170,7 @@ impl World {
                 saving: None,
                 ends: 0,
                 phase: Standing::Restoring,
+                is_begun: false,
                 is_planned: false,
             };
             self.nodes[node].subtasks.insert(id, subtask);
@@ -175,41 +199,53 @@ impl World {
 
     fn perform_at(&mut self, node: usize, id: SubtaskId, effect: Effect) {
         let takes_everything_back = self.has(Mutant::RecoveryTakesEverythingBack);
+        let skips = self.has(Mutant::LastCommitSkipped).then(|| self.last_epoch()).flatten();
         let Some(subtask) = self.subtask(node, id) else { return };
         let leader = subtask.leader;
         match effect {
             Effect::Resolve { authority, staged } => {
                 if let Work::Sink(_) = subtask.work {
                     let listed = staged.iter().map(|staged| staged.xid).collect();
-                    subtask.deeds.push_back(Deed::Fence(authority));
+                    let parallelism = subtask.graph.vertex(id).parallelism;
+                    subtask.deeds.push_back(Deed::Fence(authority, parallelism));
                     if !takes_everything_back {
                         subtask.deeds.extend(staged.into_iter().map(Deed::Commit));
                     }
-                    subtask.deeds.push_back(Deed::Sweep(authority, listed));
+                    subtask.deeds.push_back(Deed::Sweep(authority, parallelism, listed));
                     self.next_deed(node, id);
                 }
             }
-            Effect::Load { after, part } => {
-                subtask.to_load = Some((after, part));
+            Effect::Load { after: _, part } => {
+                subtask.to_load = Some(part);
                 self.load_when_resolved(node, id);
             }
             Effect::Restored { authority, subtask: restored } => {
                 subtask.phase = Standing::Restored;
                 self.send(node, leader, &Message::Restored { authority, subtask: restored });
+                if self.has(Mutant::WorkBeforeBegin)
+                    && let Some(subtask) = self.subtask(node, id)
+                {
+                    subtask.phase = Standing::Working;
+                    self.plan(node, id, 0);
+                }
             }
             Effect::Begin => {
-                subtask.phase = Standing::Working;
+                (subtask.phase, subtask.is_begun) = (Standing::Working, true);
                 self.plan(node, id, 0);
             }
             Effect::Snapshot(epoch) => self.snapshot(node, id, epoch),
             Effect::Vote { authority, epoch, mut vote } => {
+                let left_out = subtask.left_out.clone();
                 if self.has(Mutant::VoteListsOwnOnly) {
                     vote.staged.retain(|staged| staged.xid.epoch == epoch);
                 }
-                self.send(node, leader, &Message::Voted { authority, epoch, vote });
+                self.send(node, leader, &Message::Voted { authority, epoch, vote, left_out });
             }
             Effect::Decline { authority, epoch, subtask, reason } => {
                 self.send(node, leader, &Message::Declined { authority, epoch, subtask, reason });
+            }
+            Effect::Commit(staged) if skips == Some(staged.xid.epoch) => {
+                self.tell(node, id, Event::CommitDone { xid: staged.xid });
             }
             Effect::Commit(staged) => self.enter_deed(node, id, Deed::Commit(staged)),
             Effect::Committed { authority, epoch, subtask } => {
@@ -227,8 +263,15 @@ impl World {
             Effect::Refuse { newest } => self.send_to_all(node, &Message::Fenced { newest }),
             Effect::Exit => {
                 self.nodes[node].subtasks.remove(&id);
+                self.attend_all(node);
             }
         }
+    }
+
+    /// The epoch of the newest decision, where all input has ended before it.
+    fn last_epoch(&self) -> Option<Epoch> {
+        let decided = self.decided.as_ref();
+        decided.filter(|decided| decided.votes.iter().all(|vote| vote.finished)).map(|decided| decided.epoch)
     }
 
     /// Enters a deed behind those that are not done.
@@ -255,13 +298,13 @@ impl World {
         let Some(deed) = subtask.deeds.pop_front() else { return };
         subtask.is_doing = false;
         match (deed, done) {
-            (deed @ (Deed::Fence(_) | Deed::Sweep(..)), Done::Refused | Done::Unknown) => {
+            (deed @ (Deed::Fence(..) | Deed::Sweep(..)), Done::Refused | Done::Unknown) => {
                 subtask.deeds.push_front(deed);
             }
             (deed @ Deed::Commit(_), Done::Refused | Done::Unknown) if restores => {
                 subtask.deeds.push_front(deed);
             }
-            (Deed::Fence(_) | Deed::Sweep(..) | Deed::TakeBack(_), _) => {}
+            (Deed::Fence(..) | Deed::Sweep(..) | Deed::TakeBack(_), _) => {}
             (Deed::Commit(_), Done::Well) if restores => {}
             (Deed::Commit(staged), Done::Well) => {
                 self.tell(node, id, Event::CommitDone { xid: staged.xid });
@@ -277,7 +320,7 @@ impl World {
                 // SUBTLE: they belong to whatever is prepared next: the next vote speaks for them.
                 let next = subtask.deeds.iter_mut().find_map(|deed| match deed {
                     Deed::Prepare(_, _, next) => Some(next),
-                    Deed::Fence(_) | Deed::Commit(_) | Deed::Sweep(..) | Deed::TakeBack(_) => None,
+                    Deed::Fence(..) | Deed::Commit(_) | Deed::Sweep(..) | Deed::TakeBack(_) => None,
                 });
                 next.unwrap_or(&mut subtask.open).splice(0..0, rows);
                 let reason = "it was not prepared".to_owned();
@@ -307,8 +350,7 @@ impl World {
         node: usize,
         authority: Authority,
         id: SubtaskId,
-        epoch: Epoch,
-        completed: Option<Epoch>,
+        (epoch, completed, intent): Trigger,
     ) {
         let Some(subtask) = self.subtask(node, id) else { return };
         if subtask.authority != authority {
@@ -322,10 +364,14 @@ impl World {
                 self.tell(node, id, Event::Cut { epoch });
             }
             Standing::Working if is_source => {
-                subtask.triggers.push_back((epoch, completed));
+                subtask.triggers.push_back((epoch, completed, intent));
                 self.plan(node, id, 0);
             }
-            Standing::Working | Standing::Restoring | Standing::Restored | Standing::Broken(_) => {}
+            Standing::Working
+            | Standing::Restoring
+            | Standing::Restored
+            | Standing::Broken(_)
+            | Standing::Panicked(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use watershed_core::{ChannelId, Epoch, EventTime, Run, SubtaskId, VertexId, Watermark};
 use watershed_protocol::causal::FrameClock;
-use watershed_protocol::checkpoint::ParticipantEvent;
+use watershed_protocol::checkpoint::{Intent, ParticipantEvent};
 use watershed_protocol::{AlignmentEvent, Machine, WatermarkEffect, WatermarkEvent};
 use watershed_wire::{Draft, Frame, Header, Kind};
 
@@ -32,7 +32,9 @@ impl World {
     /// A frame of a channel arrives.
     pub(crate) fn channel_frame(&mut self, node: usize, frame: &Frame) {
         let Frame { header, body, checksum } = frame;
-        let channel = self.graph.channels[header.channel as usize];
+        let of_run = |subtask: &&Subtask| subtask.authority.run == header.run;
+        let Some(of_run) = self.nodes[node].subtasks.values().find(of_run) else { return };
+        let channel = of_run.graph.channels[header.channel as usize];
         let (left_out, twice) = (self.has(Mutant::FrameLeftOut), self.has(Mutant::FrameTwice));
         let is_blind = left_out || twice || self.has(Mutant::BarrierOvertakes);
         let is_data = header.kind == Kind::Records;
@@ -72,9 +74,12 @@ impl World {
         for subtask in self.nodes[node].subtasks.values_mut() {
             let ends = subtask.inlets.iter().map(|inlet| inlet.from);
             let mut ends = ends.chain(subtask.outlets.iter().map(|outlet| outlet.to));
-            if ends.any(|end| subtask.places.get(&end) == Some(&other)) {
+            if ends.any(|end| subtask.beginning.places.get(&end) == Some(&other)) {
                 subtask.break_down("its link is broken");
             }
+        }
+        if let Some(home) = self.nodes[node].home.as_mut() {
+            home.doubt_without(other);
         }
     }
 
@@ -84,6 +89,10 @@ impl World {
         let Some(subtask) = self.seated(seat) else { return };
         subtask.is_planned = false;
         if subtask.phase == Standing::Working {
+            if !subtask.has_begun() {
+                self.broken(Broken::D6, format!("subtask {id} works before it has begun"));
+                return;
+            }
             match subtask.work {
                 Work::Source => self.read_on(node, id),
                 Work::Mark(_) | Work::Count | Work::Sink(_) => self.take(node, id),
@@ -94,16 +103,17 @@ impl World {
 
     /// A source begins a checkpoint, or reads.
     fn read_on(&mut self, node: usize, id: SubtaskId) {
-        let (now, length) = (self.now, self.graph.lengths[id.index as usize]);
+        let now = self.now;
         let (count, pause) = (self.chance.between(1, 3), self.chance.between(1, self.pace));
         let Some(subtask) = self.subtask(node, id) else { return };
-        if let Some((epoch, completed)) = subtask.triggers.pop_front() {
+        if let Some((epoch, completed, intent)) = subtask.triggers.pop_front() {
             subtask.completed = completed;
+            subtask.is_paused = intent == Intent::Suspend;
             self.tell(node, id, ParticipantEvent::Cut { epoch });
             self.plan(node, id, 1);
             return;
         }
-        if !subtask.outlets.iter().all(Outlet::is_free) {
+        if subtask.is_paused || !subtask.outlets.iter().all(Outlet::is_free) {
             return;
         }
         if now < subtask.reads_at {
@@ -111,19 +121,26 @@ impl World {
             self.plan(node, id, delay);
             return;
         }
-        let from = subtask.position;
-        let to = length.min(from + count);
-        subtask.position = to;
         subtask.reads_at = now + pause;
-        if from == to {
+        let open = unread(subtask);
+        if open.is_empty() {
             self.end(node, id);
             return;
         }
-        let records: Vec<Record> = (from..to).map(|position| self.graph.record(id.index, position)).collect();
+        let split = if open.len() > 1 { self.chance.pick(&open) } else { open[0] };
+        let length = self.graph.lengths[split as usize];
+        let Some(subtask) = self.subtask(node, id) else { return };
+        let position = subtask.positions.get_mut(&split).expect("it is one of its splits");
+        let (from, to) = (*position, length.min(*position + count));
+        *position = to;
+        // No record comes at or before the time of the split that has come least far.
+        let reached = unread(subtask).iter().map(|split| subtask.positions[split]).min().unwrap_or(to) as i64;
+        let records: Vec<Record> = (from..to).map(|position| self.graph.record(split, position)).collect();
         self.tally.records += records.len() as u64;
         self.emit(node, id, &records);
         if self.chance.hit(30) {
-            self.say_to_outlets(node, id, Element::Watermark(to as i64 - 1));
+            let promised = if self.has(Mutant::PromisedTooMuch) { reached } else { reached - 1 };
+            self.say_to_outlets(node, id, Element::Watermark(promised));
         }
         self.plan(node, id, pause);
     }
@@ -231,6 +248,7 @@ impl World {
 
     fn work_on(&mut self, node: usize, id: SubtaskId, records: &[Record]) {
         let is_shared = self.graph.shares;
+        let Some(records) = self.let_in(node, id, records) else { return };
         let Some(subtask) = self.subtask(node, id) else { return };
         let promised = subtask.promised;
         let late = records.iter().find(|record| record.position as i64 <= promised).copied();
@@ -242,12 +260,13 @@ impl World {
             }
             Work::Count => {
                 let counted: Vec<Record> = records.iter().map(|record| count(subtask, record)).collect();
+                let living: Vec<Record> = counted.iter().filter(|record| !record.dead).copied().collect();
                 if is_shared {
-                    self.count_together(node, id, &counted);
+                    self.count_together(node, id, &living);
                 }
                 self.emit(node, id, &counted);
             }
-            Work::Sink(_) => subtask.open.extend(records),
+            Work::Sink(_) => subtask.open.extend(&records),
         }
         if let Some(late) = late
             && !self.is_blind()
@@ -258,11 +277,12 @@ impl World {
 
     /// Sends records to whoever hears this subtask, each vertex all of them.
     fn emit(&mut self, node: usize, id: SubtaskId, records: &[Record]) {
-        let outputs: Vec<VertexId> = self.graph.outputs(id.vertex).collect();
+        let Some(graph) = self.subtask(node, id).map(|subtask| subtask.graph.clone()) else { return };
+        let outputs: Vec<VertexId> = graph.outputs(id.vertex).collect();
         let mut batches: BTreeMap<SubtaskId, Vec<Record>> = BTreeMap::new();
         for vertex in outputs {
             for record in records {
-                batches.entry(self.graph.receiver(vertex, record)).or_default().push(*record);
+                batches.entry(graph.receiver(vertex, record)).or_default().push(*record);
             }
         }
         let shares = self.graph.shares;
@@ -287,13 +307,16 @@ impl World {
 
     /// Takes note of what the sender of the next batch has seen of shared state.
     fn hear_clock(&mut self, node: usize, id: SubtaskId, place: usize, clock: &FrameClock, epoch: Epoch) {
+        let stays = self.has(Mutant::OwnEpochKept);
         let own = &mut self.nodes[node];
         let Some(subtask) = own.subtasks.get_mut(&id) else { return };
         let Some(home) = own.home.as_ref().filter(|home| home.authority == subtask.authority) else { return };
         let trouble = match subtask.inlets[place].read_clock(clock) {
             Ok(clock) if home.replica.is_plausible(clock) => {
                 subtask.session.hear(clock, epoch);
-                subtask.epoch = subtask.session.epoch(subtask.epoch);
+                if !stays {
+                    subtask.epoch = subtask.session.epoch(subtask.epoch);
+                }
                 None
             }
             Ok(_) => Some("a clock names what nobody can have made".to_owned()),
@@ -325,10 +348,10 @@ impl World {
     fn flush(&mut self, node: usize, id: SubtaskId) {
         let overtakes = self.has(Mutant::BarrierOvertakes);
         let Some(subtask) = self.subtask(node, id) else { return };
-        let places = subtask.places.clone();
+        let beginning = subtask.beginning.clone();
         let mut frames: Vec<(usize, Rc<[u8]>)> = Vec::new();
         for outlet in &mut subtask.outlets {
-            let to = places[&outlet.to];
+            let to = beginning.places[&outlet.to];
             frames.extend(outlet.ready(overtakes).into_iter().map(|bytes| (to, bytes)));
         }
         for (to, bytes) in frames {
@@ -341,7 +364,7 @@ impl World {
         let (run, inlet) = (subtask.authority.run, &mut subtask.inlets[place]);
         let (number, from) = (inlet.number, inlet.from);
         let credit = inlet.give_back(is_data);
-        let to = subtask.places[&from];
+        let to = subtask.beginning.places[&from];
         let (sequence, epoch) = (watershed_core::Sequence(0), subtask.epoch);
         let header = Header { job: 1, run, channel: number, sequence, epoch, kind: Kind::Credit, records: 0 };
         let mut bytes = Vec::new();
@@ -351,7 +374,16 @@ impl World {
 }
 
 fn count(subtask: &mut Subtask, record: &Record) -> Record {
+    if record.dead {
+        return *record;
+    }
     let count = subtask.counts.entry(record.key).or_default();
     *count += 1;
     Record { count: *count, ..*record }
+}
+
+/// The splits of a source that have not been read to their ends.
+fn unread(subtask: &Subtask) -> Vec<u32> {
+    let is_open = |(split, position): &(&u32, &u64)| **position < subtask.graph.lengths[**split as usize];
+    subtask.positions.iter().filter(is_open).map(|(&split, _)| split).collect()
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watershed_core::Epoch;
 use watershed_core::causal::Dot;
 use watershed_core::checkpoint::{Manifest, Pointer, SiteShare};
+use watershed_core::{Epoch, SplitId};
 use watershed_protocol::checkpoint::{Authority, certify_manifest};
 
 use super::Broken;
@@ -19,13 +19,18 @@ pub(crate) fn decided(world: &mut World, pointer: &Pointer, is_newest_name: bool
     if world.decided.as_ref().is_some_and(|last| last.epoch >= epoch) {
         world.broken(Broken::D2, format!("checkpoint {epoch} is decided after a newer one"));
     }
-    if !is_newest_name {
-        world.broken(Broken::D3, format!("checkpoint {epoch} is decided in an older name"));
-    }
     let Some(manifest) = world.manifest(pointer) else {
         world.broken(Broken::D8, format!("checkpoint {epoch} is decided, and its manifest is not there"));
         return;
     };
+    // Before the certificate, which would call it no consistent cut, and before what lets it come about.
+    let positions = positions(&manifest);
+    if world.positions.iter().zip(&positions).any(|(before, now)| before > now) {
+        world.broken(Broken::D9, format!("checkpoint {epoch} goes back in a source"));
+    }
+    if !is_newest_name {
+        world.broken(Broken::D3, format!("checkpoint {epoch} is decided in an older name"));
+    }
     if let Some(missing) = missing_object(world, &manifest) {
         world.broken(Broken::D8, format!("checkpoint {epoch} is decided, and {missing} is not there"));
     }
@@ -35,17 +40,34 @@ pub(crate) fn decided(world: &mut World, pointer: &Pointer, is_newest_name: bool
     if let Some(reason) = other_updates(world, &manifest) {
         world.broken(Broken::C6, reason);
     }
-    let positions = positions(&manifest);
-    if world.positions.iter().zip(&positions).any(|(before, now)| before > now) {
-        world.broken(Broken::D9, format!("checkpoint {epoch} goes back in a source"));
+    if let Some((broken, reason)) = super::sessions::orphan(world, &manifest) {
+        world.broken(broken, reason);
     }
     let listed = manifest.votes.iter().flat_map(|vote| &vote.staged).map(|staged| staged.xid);
     world.listed.extend(listed);
     (world.positions, world.decided) = (positions, Some(manifest));
     world.outside_changed = true;
+    if world.decided.as_ref().is_some_and(|decided| decided.savepoint) {
+        world.saved_for_good(pointer);
+    }
     let now = world.now;
     world.say(format!("DECIDED {epoch}"));
-    world.tally.decided(now);
+    let began = world.triggered.get(&epoch).map_or(now, |(_, began)| *began);
+    world.tally.decided(began, now);
+}
+
+/// Takes note that the job has gone back to a checkpoint that a person chose, and the systems behind its sinks with it.
+pub(crate) fn gone_back(world: &mut World, base: Option<&Pointer>) {
+    let manifest = base.and_then(|pointer| world.manifest(pointer));
+    let splits = world.graph.lengths.len();
+    world.positions = manifest.as_ref().map_or_else(|| vec![0; splits], positions);
+    for outside in world.outside.values_mut() {
+        outside.visible.retain(|&(split, position, _), _| position < world.positions[split as usize]);
+    }
+    world.decided = manifest;
+    world.outside_changed = true;
+    world.tally.forks += 1;
+    world.say("WENT BACK".to_owned());
 }
 
 /// C6: what a checkpoint has saved of this run's updates, if it is not just those that were made before its barriers.
@@ -74,7 +96,8 @@ pub(crate) fn logged(world: &World, manifest: &Manifest) -> BTreeMap<Dot, Counte
 /// How far each split had come.
 fn positions(manifest: &Manifest) -> Vec<u64> {
     let splits = manifest.votes.iter().flat_map(|vote| &vote.splits);
-    splits.map(|split| split.position.0).collect()
+    let splits: BTreeMap<SplitId, u64> = splits.map(|split| (split.split, split.position.0)).collect();
+    splits.into_values().collect()
 }
 
 /// An object that a manifest names and that is not there.
@@ -93,14 +116,22 @@ impl World {
 
     /// Takes note of the name in which an epoch is triggered.
     pub(crate) fn epoch_is_triggered(&mut self, epoch: Epoch, authority: Authority) {
-        if *self.triggered.entry(epoch).or_insert(authority) != authority {
+        if self.triggered.entry(epoch).or_insert((authority, self.now)).0 != authority {
             self.broken(Broken::D10, format!("epoch {epoch} is handed out twice"));
         }
     }
 
     /// Deletes what only older checkpoints refer to.
     pub(crate) fn forget(&mut self, before: Epoch) {
-        let needed: Vec<String> = self.decided.iter().flat_map(shared_objects).collect();
+        let mut needed: BTreeSet<String> = self.decided.iter().flat_map(shared_objects).collect();
+        for pointer in &self.wanted.savepoints {
+            let manifest = self.manifest(pointer);
+            let snapshots =
+                manifest.iter().flat_map(|manifest| &manifest.votes).flat_map(|vote| &vote.snapshot);
+            needed.extend(snapshots.map(|object| object.path.clone()));
+            needed.extend(manifest.iter().flat_map(shared_objects));
+            needed.insert(pointer.manifest.path.clone());
+        }
         self.objects
             .retain(|path, _| epoch_of(path).is_none_or(|epoch| epoch >= before) || needed.contains(path));
         let missing = self.decided.as_ref().and_then(|decided| missing_object(self, decided));

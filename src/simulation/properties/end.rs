@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use watershed_core::VertexId;
 use watershed_core::checkpoint::Manifest;
 
-use super::Broken;
 use super::decision::logged;
+use super::{Broken, sessions};
 use crate::graph::Work;
+use crate::node::shared::Counted;
 use crate::record::{Name, Record, decode};
 use crate::world::World;
 
 /// Looks whether all of it is there, once, and nothing else.
 pub(crate) fn look(world: &mut World) {
+    let rows = world.outside.values().flat_map(|outside| outside.visible.values());
+    world.tally.letters = rows.filter(|row| row.dead).count() as u64;
     let mut reasons = Vec::new();
     for (&sink, outside) in &world.outside {
         let visible: Vec<Record> =
@@ -25,13 +28,15 @@ pub(crate) fn look(world: &mut World) {
         if let Some(xid) = outside.prepared.keys().next() {
             reasons.push((Broken::D4, format!("{xid} is still prepared, and nobody will resolve it")));
         }
-        if world.graph.is_counted(sink) && !counts_rise(outside.visible.values()) {
+        let living = outside.visible.values().filter(|record| !record.dead);
+        if world.graph.is_counted(sink) && !counts_rise(living) {
             reasons.push((Broken::State, format!("sink {sink} shows a count twice, or leaves one out")));
         }
     }
     if let Some(decided) = &world.decided {
         reasons.extend(counts(world, decided));
         reasons.extend(shared(world, decided));
+        reasons.extend(sessions::ended(world, decided));
     }
     for (broken, reason) in reasons {
         world.broken(broken, reason);
@@ -55,10 +60,15 @@ fn shared(world: &World, decided: &Manifest) -> Option<(Broken, String)> {
     }
     let counters = (0..).zip(&world.graph.vertices).filter(|(_, vertex)| vertex.work == Work::Count);
     let counted = |vertex: u32| {
-        world.graph.expected(VertexId(vertex)).into_iter().map(move |record| (vertex, record.name()))
+        let living = world.graph.expected(VertexId(vertex)).into_iter().filter(|record| !record.dead);
+        living.map(move |record| (vertex, record.name()))
     };
     let mut expected: Vec<(u32, Name)> = counters.flat_map(|(vertex, _)| counted(vertex)).collect();
-    let mut found: Vec<(u32, Name)> = logged(world, decided).into_values().map(|counted| counted.0).collect();
+    let found = logged(world, decided).into_values().filter_map(|counted| match counted {
+        Counted::Record(vertex, name) => Some((vertex, name)),
+        Counted::OfClient(..) => None,
+    });
+    let mut found: Vec<(u32, Name)> = found.collect();
     expected.sort_unstable();
     found.sort_unstable();
     (found != expected).then(|| {
@@ -74,7 +84,7 @@ fn counts(world: &World, decided: &Manifest) -> Option<(Broken, String)> {
     let counters = counters.filter(|(_, vertex)| vertex.work == Work::Count).map(|(id, _)| id);
     for counter in counters {
         let mut expected: BTreeMap<u64, u32> = BTreeMap::new();
-        for record in world.graph.expected(counter) {
+        for record in world.graph.expected(counter).iter().filter(|record| !record.dead) {
             *expected.entry(record.key).or_default() += 1;
         }
         let mut found: BTreeMap<u64, u32> = BTreeMap::new();

@@ -20,16 +20,23 @@
 //! | C1 | a dot names one update | `node::shared` |
 //! | C2 | a task that works on a record finds in shared state all that the record's writer knew | `node::shared` |
 //! | C3 | an update is joined behind all that it depends on | `node::shared` |
+//! | C4 | who is served with a token finds all that its client has seen or made | [`sessions`] |
 //! | C6 | what a checkpoint saves of shared state is what was written before its barriers | [`decision`] |
+//! | C7 | what was told to be durable is never refused, and never lost | [`sessions`] |
+//! | C8 | a client that has seen what never happened is told so, of all of it and of nothing else | [`sessions`] |
+//! | poison | what comes out as a dead letter is what could not be borne, and nothing else | [`output`] |
 //! | shared | shared state counts each record once | [`end`] |
 //! | state | counts tell of each record once | [`end`] |
+//! | agreed | a register has one value for each round, and who reads it finds the newest one known | [`agreed`] |
 //! | mistrust | no machine takes a correct peer for a confused one | `node` |
 //! | D12 | once nothing goes wrong any more, the job comes to its end | `world` |
 
+pub(crate) mod agreed;
 pub(crate) mod decision;
 pub(crate) mod end;
 pub(crate) mod loss;
 pub(crate) mod output;
+pub(crate) mod sessions;
 
 /// A property that does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,12 +77,22 @@ pub enum Broken {
     C2,
     /// An update is joined before what it depends on.
     C3,
+    /// A client is served without what it has seen.
+    C4,
     /// A checkpoint saves other updates than those before its barriers.
     C6,
+    /// What was durable is refused, or lost.
+    C7,
+    /// What never happened is taken for seen, or lost in silence.
+    C8,
+    /// A record was put in quarantine that could be borne, or came out that could not.
+    Poison,
     /// Shared state does not count each record once.
     Shared,
     /// State does not count each record once.
     State,
+    /// A register that is agreed on is not linearizable.
+    Agreed,
     /// A machine finds what a correct peer says unexpected.
     Mistrust,
     /// The job was given up.

@@ -23,6 +23,7 @@ pub(crate) fn committed(world: &mut World, subtask: SubtaskId, staged: &Staged, 
         Committed::Now(rows) => {
             for row in rows {
                 reasons.extend(early(&world.positions, &row));
+                reasons.extend(mistaken(&world.expected[&subtask.vertex], &row));
                 if outside.visible.insert(row.name(), row).is_some() {
                     reasons.push((Broken::I1, format!("{row:?} is visible twice")));
                 }
@@ -42,4 +43,11 @@ pub(crate) fn committed(world: &mut World, subtask: SubtaskId, staged: &Staged, 
 fn early(positions: &[u64], row: &Record) -> Option<(Broken, String)> {
     let decided = positions.get(row.split as usize).is_some_and(|position| row.position < *position);
     (!decided).then(|| (Broken::I3, format!("{row:?} is visible before its checkpoint is decided")))
+}
+
+/// Whether a row is a dead letter that should not be one, or should be one and is not. `expected` is in the order of names.
+fn mistaken(expected: &[Record], row: &Record) -> Option<(Broken, String)> {
+    let place = expected.binary_search_by_key(&row.name(), Record::name).ok()?;
+    (expected[place].dead != row.dead)
+        .then(|| (Broken::Poison, format!("{row:?} has been taken for what it is not")))
 }

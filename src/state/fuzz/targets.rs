@@ -12,6 +12,11 @@ use watershed_core::{Epoch, KeyGroupRange, KeyGroups, Lineage, Run};
 use watershed_state::snapshot::{self, Snapshot};
 use watershed_state::{CheckpointStore, Object, ObjectKey, from_json, to_json};
 
+use crate::memory::Memory;
+
+/// What serde sets aside for a list before it has seen what is in it, at a few levels.
+pub const MEMORY: Memory = Memory { base: 4 << 20, per_byte: 1 << 9 };
+
 /// Magic and version of a snapshot.
 const START_BYTES: usize = 12;
 /// Kind, length and check of one of its frames.
@@ -63,7 +68,7 @@ pub fn documents(bytes: &[u8]) {
         match from_json(&text) {
             Ok(packed) => {
                 let again = to_json(&packed.bytes());
-                assert!(again.as_ref() == Ok(&shown) || has_fractions(&shown), "{text}");
+                assert_eq!(again.as_ref(), Ok(&shown), "{text}");
             }
             // A map of any keys takes more levels than it has.
             Err(why) => assert!(why.starts_with("recursion limit exceeded"), "{why}: {text}"),
@@ -76,19 +81,7 @@ pub fn documents(bytes: &[u8]) {
         // As it is shown: of the fields of an object the order is not kept.
         let text = serde_json::to_string(&shown).expect("JSON is text");
         let again = from_json(&text).and_then(|again| to_json(&again.bytes()));
-        assert!(again.as_ref() == Ok(&shown) || has_fractions(&shown), "{text}: {again:?}");
-    }
-}
-
-/// Whether there is a number that is no integer: the parser of JSON may miss its last digit.
-fn has_fractions(shown: &serde_json::Value) -> bool {
-    match shown {
-        serde_json::Value::Number(number) => number.is_f64(),
-        serde_json::Value::Array(items) => items.iter().any(has_fractions),
-        serde_json::Value::Object(fields) => {
-            fields.contains_key("$float") || fields.values().any(has_fractions)
-        }
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::String(_) => false,
+        assert_eq!(again.as_ref(), Ok(&shown), "{text}");
     }
 }
 

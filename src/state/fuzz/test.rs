@@ -1,5 +1,8 @@
 //! The fuzz targets, on a corpus and on what becomes of it by chance.
 
+#[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
+#[path = "../../wire/fuzz/memory.rs"]
+mod memory;
 #[path = "../../wire/fuzz/play.rs"]
 mod play;
 #[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
@@ -8,7 +11,7 @@ mod targets;
 use play::{Game, corpus};
 
 fn play(target: fn(&[u8]), folders: &[&str], seed: u64) {
-    Game::of(target, corpus(env!("CARGO_MANIFEST_DIR"), folders), seed).play();
+    Game::of(target, targets::MEMORY, corpus(env!("CARGO_MANIFEST_DIR"), folders), seed).play();
 }
 
 #[test]

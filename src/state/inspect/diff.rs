@@ -9,7 +9,7 @@ use watershed_core::{Epoch, KeyGroup};
 use crate::inspect::contents::{self, Contents, Part, PartName};
 use crate::inspect::entries::{Entries, KeyBytes, json_of};
 use crate::inspect::text::{Plain, Size, count};
-use crate::inspect::{InspectError, Offline, Which};
+use crate::inspect::{InspectError, Offline, SharedDiff, Which};
 use crate::msgpack::to_json;
 
 /// What changed from one checkpoint to another. Parts and key groups that did not change are left out.
@@ -21,6 +21,8 @@ pub struct Diff {
     pub to: Epoch,
     /// What changed, by operator and part.
     pub parts: Vec<PartDiff>,
+    /// What changed in shared state, of which the caller [knows](SharedDiff::between).
+    pub shared: Vec<SharedDiff>,
 }
 
 /// What changed in a part of an operator's state.
@@ -62,7 +64,7 @@ pub struct Keys {
 
 impl Offline {
     /// Compares the state of two checkpoints, key by key, and names up to `keys_max` keys of each kind in
-    /// each key group. The parallelism may differ between them. Holds the state of both.
+    /// each key group. The parallelism may differ between them. Holds the state of both. Shared state is left to the caller.
     ///
     /// # Errors
     ///
@@ -71,7 +73,8 @@ impl Offline {
         let ((_, from), (_, to)) = (self.manifest(from).await?, self.manifest(to).await?);
         let before = contents::of_checkpoint(&self.store, &from).await?;
         let after = contents::of_checkpoint(&self.store, &to).await?;
-        Ok(Diff { from: from.epoch, to: to.epoch, parts: parts(&before, &after, keys_max) })
+        let parts = parts(&before, &after, keys_max);
+        Ok(Diff { from: from.epoch, to: to.epoch, parts, shared: Vec::new() })
     }
 }
 
@@ -142,11 +145,16 @@ fn same(old: &[u8], new: &[u8]) -> bool {
 }
 
 impl Keys {
+    /// What was read as entries can be written as JSON.
     fn note(&mut self, key: &KeyBytes, keys_max: usize) {
+        self.count_in(|| json_of(key).unwrap_or_default(), keys_max);
+    }
+
+    /// Counts a key, and names it where it is one of the first.
+    pub(super) fn count_in(&mut self, key: impl FnOnce() -> Vec<serde_json::Value>, keys_max: usize) {
         self.count += 1;
         if self.first.len() < keys_max {
-            // What was read as entries can be written as JSON.
-            self.first.extend(json_of(key));
+            self.first.push(key());
         }
     }
 }
@@ -158,7 +166,7 @@ impl fmt::Display for Diff {
             "from checkpoint {} to {}: {}",
             self.from,
             self.to,
-            count(self.parts.len(), "changed part")
+            count(self.parts.len() + self.shared.len(), "changed part")
         )?;
         for part in &self.parts {
             writeln!(f, "{} {}", Plain(&part.operator), Plain(&part.part))?;
@@ -168,13 +176,20 @@ impl fmt::Display for Diff {
                     None => "whole subtasks".to_owned(),
                 };
                 writeln!(f, "  {name}: {} -> {}", Size(group.bytes_before), Size(group.bytes_after))?;
-                for (sign, keys) in [('+', &group.added), ('-', &group.removed), ('~', &group.changed)] {
-                    keys.print(sign, f)?;
-                }
+                print([&group.added, &group.removed, &group.changed], f)?;
             }
+        }
+        for SharedDiff { shared, values, added, removed, changed } in &self.shared {
+            let how = if *values { "" } else { ", as it was saved" };
+            writeln!(f, "shared state {}{how}", Plain(shared))?;
+            print([added, removed, changed], f)?;
         }
         Ok(())
     }
+}
+
+fn print(kinds: [&Keys; 3], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    kinds.into_iter().zip(['+', '-', '~']).try_for_each(|(keys, sign)| keys.print(sign, f))
 }
 
 impl Keys {

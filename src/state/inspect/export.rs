@@ -12,21 +12,36 @@ use crate::inspect::entries::{Entries, Entry, json_of};
 use crate::inspect::{InspectError, Offline, Which};
 use crate::msgpack::to_json;
 
+/// A key as somebody typed it: read as JSON, and where it is none, or also, as text. `42` is the number and the text.
+#[derive(Clone, Debug)]
+pub struct Wanted(Vec<serde_json::Value>);
+
+impl Wanted {
+    /// What was typed.
+    pub fn of(typed: &str) -> Wanted {
+        let mut wanted = vec![serde_json::Value::from(typed)];
+        wanted.extend(serde_json::from_str::<serde_json::Value>(typed).ok());
+        Wanted(wanted)
+    }
+
+    /// Whether this is what may have been meant.
+    pub(super) fn is(&self, key: &serde_json::Value) -> bool {
+        self.0.contains(key)
+    }
+}
+
 impl Offline {
     /// Finds all that is kept for a key, in every operator: every entry of which `key` is the key, a member
-    /// of it, or what a timer is set for. The key is read as JSON, and where it is none, or also, as text:
-    /// `42` finds the number and the text.
+    /// of it, or what a timer is set for.
     ///
     /// # Errors
     ///
     /// Where the checkpoint, or what it names, is missing or damaged.
-    pub async fn get(&self, which: Which, key: &str) -> Result<Vec<Entry>, InspectError> {
-        let mut wanted = vec![serde_json::Value::from(key)];
-        wanted.extend(serde_json::from_str::<serde_json::Value>(key).ok());
+    pub async fn get(&self, which: Which, wanted: &Wanted) -> Result<Vec<Entry>, InspectError> {
         let mut found = Vec::new();
         self.each(which, |entry| {
             let whole = serde_json::Value::from(entry.key.clone());
-            if wanted.contains(&whole) || entry.key.iter().any(|part| wanted.contains(part)) {
+            if wanted.is(&whole) || entry.key.iter().any(|part| wanted.is(part)) {
                 found.push(entry);
             }
             Ok(())

@@ -6,11 +6,12 @@ use serde::Serialize;
 use watershed_core::checkpoint::Manifest;
 use watershed_core::{Epoch, Lineage, Run, Term};
 
+use crate::StoreError;
 use crate::inspect::Offline;
+use crate::inspect::offline::Places;
 use crate::inspect::text::{Plain, Size, Time, count};
-use crate::retention::{History, Inventory, Standing};
+use crate::retention::{History, Inventory, Standing, is_manifest};
 use crate::store::manifest::references;
-use crate::{Object, ObjectKey, StoreError};
 
 /// All checkpoints of a store.
 #[derive(Clone, Debug, Serialize)]
@@ -19,10 +20,15 @@ pub struct Listing {
     pub job: Option<String>,
     /// Whether the job has come to its end.
     pub finished: bool,
+    /// Whether what was decided is written here too. Of a cluster's job, its nodes know it.
+    pub decisions: bool,
     /// The checkpoints, oldest first.
     pub checkpoints: Vec<Summary>,
     /// What could not be read.
     pub unread: Vec<String>,
+    /// Where the manifests are, those that cannot be read among them.
+    #[serde(skip)]
+    pub(super) places: Places,
 }
 
 /// One checkpoint in a line.
@@ -77,7 +83,8 @@ impl Summary {
 }
 
 impl Offline {
-    /// Lists all checkpoints whose manifests can be read, and names those that cannot.
+    /// Lists all checkpoints whose manifests can be read, and names those that cannot. One that a job lets go meanwhile is
+    /// not there.
     ///
     /// # Errors
     ///
@@ -104,24 +111,28 @@ impl Offline {
         Ok(Listing {
             job: self.identity.as_ref().map(|identity| identity.job.clone()).or(job),
             finished: self.meta.as_ref().is_some_and(|meta| meta.finished),
+            decisions: self.meta.is_some(),
             checkpoints,
             unread,
+            places: Places::of(&inventory.objects),
         })
     }
 
     /// What is in the store; manifests that cannot be read are named in `unread`.
     async fn inventory(&self, unread: &mut Vec<String>) -> Result<Inventory, StoreError> {
         let mut inventory = Inventory { objects: self.store.list().await?, ..Inventory::default() };
+        let mut gone = Vec::new();
         for stored in &inventory.objects {
-            let Some(key) = ObjectKey::of_path(&stored.path).filter(|key| key.object == Object::Manifest)
-            else {
+            if !is_manifest(&stored.path) {
                 continue;
-            };
-            match Inventory::read(&self.store, key, &stored.path).await {
+            }
+            match self.store.manifest_at(&stored.path).await {
                 Ok(found) => drop(inventory.manifests.insert(stored.path.clone(), found)),
-                Err(error) => unread.push(error.to_string()),
+                Err(error) if self.is_listed(&stored.path).await? => unread.push(error.to_string()),
+                Err(_) => gone.push(stored.path.clone()),
             }
         }
+        inventory.objects.retain(|stored| !gone.contains(&stored.path));
         Ok(inventory)
     }
 }
@@ -148,6 +159,12 @@ impl fmt::Display for Listing {
                 Time(summary.taken_at),
                 Size(summary.bytes),
                 summary.lineage
+            )?;
+        }
+        if !self.decisions && self.unread.is_empty() && !self.checkpoints.is_empty() {
+            writeln!(
+                f,
+                "which of these were decided is not written here; of a cluster's job its nodes know it: `checkpoints JOB`"
             )?;
         }
         self.unread.iter().try_for_each(|unread| writeln!(f, "cannot be read: {}", Plain(unread)))

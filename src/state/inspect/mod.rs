@@ -14,7 +14,8 @@
 //! | get all state out, one JSON value a line | [`Offline::export`] |
 //!
 //! State is read generically: MessagePack says what is a map, a list or a number, and how saved state is laid
-//! out is told by its form; see [`Entry`] for what that can and cannot know.
+//! out is told by its form; see [`Entry`] for what that can and cannot know. What a key of shared state comes to is known
+//! to its resolver alone: who has a program that may know it brings its entries along, as [`SharedEntry`].
 
 mod contents;
 mod diff;
@@ -22,6 +23,7 @@ mod entries;
 mod export;
 mod list;
 mod offline;
+mod shared;
 mod show;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,9 @@ mod verify;
 pub use crate::retention::Standing;
 pub use diff::{Diff, GroupDiff, Keys, PartDiff};
 pub use entries::Entry;
+pub use export::Wanted;
 pub use list::{Listing, Summary};
 pub use offline::{CLUSTER_MARK, InspectError, Offline, Which};
+pub use shared::{Held, SharedDiff, SharedEntry};
 pub use show::{Detail, PartSize, SplitDetail, SubtaskDetail};
 pub use verify::{Certificate, Problem, Report};

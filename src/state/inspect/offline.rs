@@ -1,12 +1,13 @@
 //! A state directory that is only looked at.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use watershed_core::Epoch;
 use watershed_core::checkpoint::{Manifest, Meta, Pointer};
 
 use crate::meta::FileMetaStore;
-use crate::{CheckpointStore, Identity, Object, ObjectKey, StateDirectory, StoreError};
+use crate::{CheckpointStore, Identity, Object, ObjectKey, StateDirectory, StoreError, Stored};
 
 /// The file that says of a directory of checkpoints that what is decided about them is kept by a cluster, and not here.
 pub const CLUSTER_MARK: &str = "cluster.json";
@@ -111,37 +112,66 @@ impl Offline {
 
     async fn find(&self, which: Which) -> Result<Pointer, InspectError> {
         let completed = self.meta.as_ref().and_then(|meta| meta.completed.as_ref());
-        let epoch = match (which, completed) {
-            (Which::Newest, Some(completed)) => return Ok(completed.clone()),
+        match (which, completed) {
+            (Which::Newest, Some(completed)) => Ok(completed.clone()),
             (Which::Newest, None) => {
                 let why = self.unread.first().map(|why| format!(" ({why})")).unwrap_or_default();
-                return Err(InspectError::NoneCompleted { why });
+                Err(InspectError::NoneCompleted { why })
             }
-            (Which::Epoch(epoch), Some(completed)) if completed.epoch == epoch => {
-                return Ok(completed.clone());
+            (Which::Epoch(epoch), _) => {
+                let places = Places::of(&self.store.list().await?);
+                self.pointer(epoch, &places).await
             }
-            (Which::Epoch(epoch), _) => epoch,
+        }
+    }
+
+    /// Finds a checkpoint where a listing has shown it.
+    pub(super) async fn pointer(&self, epoch: Epoch, places: &Places) -> Result<Pointer, InspectError> {
+        let completed = self.meta.as_ref().and_then(|meta| meta.completed.as_ref());
+        if let Some(completed) = completed.filter(|completed| completed.epoch == epoch) {
+            return Ok(completed.clone());
+        }
+        let Some((key, path)) = places.0.get(&epoch) else {
+            return Err(InspectError::NoSuch { epoch, present: places.newest() });
         };
-        let mut present = Vec::new();
-        // Should two runs have written one number, the later one's is shown.
-        let mut found: Option<(ObjectKey, String)> = None;
-        for stored in self.store.list().await? {
+        Ok(Pointer { lineage: key.lineage, epoch, manifest: self.store.identify(path).await? })
+    }
+}
+
+/// Where the manifest of each checkpoint is, as one listing of the store has shown it.
+///
+/// To list a store takes as long as there are objects in it. Who looks at one checkpoint after the other lists it once.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(BTreeMap<Epoch, (ObjectKey, String)>);
+
+/// How many numbers of checkpoints are named where one is asked for that is not there.
+const PRESENT_MAX: usize = 20;
+
+impl Places {
+    pub(super) fn of(objects: &[Stored]) -> Places {
+        let mut places = BTreeMap::new();
+        for stored in objects {
             let Some(key) = ObjectKey::of_path(&stored.path).filter(|key| key.object == Object::Manifest)
             else {
                 continue;
             };
-            present.push(key.epoch.0);
-            if key.epoch == epoch && found.as_ref().is_none_or(|(other, _)| other.run < key.run) {
-                found = Some((key, stored.path));
+            // Should two runs have written one number, the later one's is shown.
+            if places.get(&key.epoch).is_none_or(|(other, _): &(ObjectKey, String)| other.run < key.run) {
+                places.insert(key.epoch, (key, stored.path.clone()));
             }
         }
-        let Some((key, path)) = found else {
-            present.sort_unstable();
-            present.dedup();
-            let numbers: Vec<_> = present.iter().rev().take(20).rev().map(u64::to_string).collect();
-            let present = if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") };
-            return Err(InspectError::NoSuch { epoch, present });
-        };
-        Ok(Pointer { lineage: key.lineage, epoch, manifest: self.store.identify(&path).await? })
+        Places(places)
+    }
+
+    /// The manifest of a checkpoint.
+    pub(super) fn path(&self, epoch: Epoch) -> Option<&str> {
+        self.0.get(&epoch).map(|(_, path)| path.as_str())
+    }
+
+    /// The numbers of the newest, for people to read.
+    fn newest(&self) -> String {
+        let numbers: Vec<String> =
+            self.0.keys().rev().take(PRESENT_MAX).rev().map(|epoch| epoch.0.to_string()).collect();
+        if numbers.is_empty() { "none".to_owned() } else { numbers.join(", ") }
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use watershed_core::checkpoint::{Manifest, ObjectRef, Payload, Vote};
+use watershed_core::checkpoint::{Manifest, ObjectRef, Payload, Pointer, Vote};
 use watershed_core::{Epoch, KeyGroupRange};
 
+use crate::inspect::offline::Places;
 use crate::inspect::text::{Plain, Size, count};
-use crate::inspect::{InspectError, Offline, Which};
+use crate::inspect::{InspectError, Listing, Offline, Summary, Which};
 use crate::snapshot::{LayerKind, Snapshot};
 use crate::store::manifest::{references, shared};
-use crate::{Object, ObjectKey};
+use crate::{Object, ObjectKey, StoreError};
 
 /// What was found when a checkpoint was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -56,28 +57,64 @@ impl Offline {
     /// Where there is no such checkpoint, or its manifest cannot be read. All else is in the report.
     pub async fn verify(&self, which: Which, certificate: Certificate<'_>) -> Result<Report, InspectError> {
         let (pointer, manifest) = self.manifest(which).await?;
+        let places = Places::of(&self.store.list().await?);
+        Ok(self.verify_found(&pointer, &manifest, &places, certificate).await)
+    }
+
+    async fn verify_found(
+        &self,
+        pointer: &Pointer,
+        manifest: &Manifest,
+        places: &Places,
+        certificate: Certificate<'_>,
+    ) -> Report {
         let mut report =
             Report { epoch: manifest.epoch, objects: 1, bytes: pointer.manifest.bytes, problems: Vec::new() };
-        self.verify_identity(&manifest, &pointer.manifest.path, &mut report);
-        one_reference_each(&manifest, &mut report);
+        self.verify_identity(manifest, &pointer.manifest.path, &mut report);
+        one_reference_each(manifest, &mut report);
         for vote in &manifest.votes {
-            self.verify_vote(&manifest, vote, &mut report).await;
+            self.verify_vote(manifest, vote, &mut report).await;
         }
-        let base = self.base(&manifest).await.unwrap_or_else(|error| {
+        let base = self.base(manifest, places).await.unwrap_or_else(|error| {
             report.wrong(None, format!("the checkpoint that it came from cannot be read: {error}"));
             None
         });
-        let cut = certificate(&manifest, base.as_ref());
+        let cut = certificate(manifest, base.as_ref());
         report.problems.extend(cut.into_iter().map(|what| Problem { object: None, what }));
-        Ok(report)
+        report
     }
 
-    /// Verifies every checkpoint that is listed. Manifests that cannot be read are problems of the reports'
-    /// last.
+    /// Verifies a checkpoint of a [listing](Offline::list); `None` where it was let go since. The store is listed again only
+    /// where something is wrong.
     ///
-    /// A job that runs lets old checkpoints go meanwhile. It takes the manifest before what that names, so what is
+    /// A job that runs lets old checkpoints go at any moment. It takes the manifest before what that names, so what is
     /// missing of a checkpoint whose manifest is still there afterwards has been lost, and a checkpoint whose manifest
-    /// is gone was let go and is left out.
+    /// is gone was let go.
+    ///
+    /// # Errors
+    ///
+    /// Where its manifest is there and cannot be read, or the store cannot be listed.
+    pub async fn verify_listed(
+        &self,
+        listing: &Listing,
+        listed: &Summary,
+        certificate: Certificate<'_>,
+    ) -> Result<Option<Report>, InspectError> {
+        let places = &listing.places;
+        let verified = async {
+            let pointer = self.pointer(listed.epoch, places).await?;
+            let manifest = self.store.manifest(&pointer).await?;
+            Ok(self.verify_found(&pointer, &manifest, places, certificate).await)
+        };
+        match verified.await {
+            Ok(report) if report.is_sound() => Ok(Some(report)),
+            found if self.is_listed(&listed.manifest).await? => found.map(Some),
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// Verifies every checkpoint that is listed, but for those that a job [lets go](Offline::verify_listed) meanwhile.
+    /// Manifests that cannot be read are problems of the reports' last.
     ///
     /// # Errors
     ///
@@ -89,38 +126,54 @@ impl Offline {
         let listing = self.list().await?;
         let mut reports = Vec::new();
         for summary in &listing.checkpoints {
-            match self.verify(Which::Epoch(summary.epoch), certificate).await {
-                Ok(report) if report.is_sound() => reports.push(report),
-                found if self.is_listed(&summary.manifest).await? => reports.push(found?),
-                Ok(_) | Err(_) => {}
-            }
+            reports.extend(self.verify_listed(&listing, summary, certificate).await?);
         }
         Ok((reports, listing.unread))
     }
 
-    async fn is_listed(&self, path: &str) -> Result<bool, InspectError> {
+    pub(super) async fn is_listed(&self, path: &str) -> Result<bool, StoreError> {
         Ok(self.store.list().await?.iter().any(|stored| stored.path == path))
     }
 
-    /// A checkpoint's manifest and the one that it came from, where that is still there: what its cut is proved by.
+    /// The manifests of some checkpoints, each with the one that it came from where that is still there: what their cuts are
+    /// proved by.
     ///
     /// # Errors
     ///
-    /// Where one of them cannot be read.
-    pub async fn cut(&self, which: Which) -> Result<(Manifest, Option<Manifest>), InspectError> {
-        let (_, manifest) = self.manifest(which).await?;
-        let base = self.base(&manifest).await?;
-        Ok((manifest, base))
+    /// Where the store cannot be listed. Of a checkpoint that cannot be read, the error stands in its place.
+    pub async fn cuts(
+        &self,
+        epochs: &[Epoch],
+    ) -> Result<Vec<Result<(Manifest, Option<Manifest>), InspectError>>, InspectError> {
+        let places = Places::of(&self.store.list().await?);
+        let mut cuts = Vec::new();
+        for epoch in epochs {
+            let cut = async {
+                let pointer = self.pointer(*epoch, &places).await?;
+                let manifest = self.store.manifest(&pointer).await?;
+                let base = self.base(&manifest, &places).await?;
+                Ok((manifest, base))
+            };
+            cuts.push(cut.await);
+        }
+        Ok(cuts)
     }
 
     /// The manifest that this one came from, where it is still there.
-    async fn base(&self, manifest: &Manifest) -> Result<Option<Manifest>, InspectError> {
+    async fn base(&self, manifest: &Manifest, places: &Places) -> Result<Option<Manifest>, InspectError> {
         let Some(base) = manifest.base else { return Ok(None) };
-        match self.manifest(Which::Epoch(base)).await {
-            Ok((_, base)) => Ok(Some(base)),
-            // It may have been removed since.
+        let read = async {
+            let pointer = self.pointer(base, places).await?;
+            Ok(self.store.manifest(&pointer).await?)
+        };
+        match read.await {
+            Ok(base) => Ok(Some(base)),
+            // It may have been removed before the store was listed, or since.
             Err(InspectError::NoSuch { .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => match places.path(base) {
+                Some(path) if !self.is_listed(path).await? => Ok(None),
+                Some(_) | None => Err(error),
+            },
         }
     }
 

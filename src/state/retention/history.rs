@@ -14,7 +14,7 @@ use crate::retention::{Inventory, Keep, Needs, RetentionError};
 pub enum Standing {
     /// It is the one that the job would be restored from.
     Newest,
-    /// It was decided, and the newest one came from it.
+    /// It was decided: the newest one came from it, or the job has gone on from it.
     Decided,
     /// It was written and never decided: its history went on without it.
     NotDecided,
@@ -69,6 +69,8 @@ impl<'a> History<'a> {
         match self.decided.iter().position(same) {
             Some(0) => Standing::Newest,
             Some(_) => Standing::Decided,
+            // The way to it may be let go.
+            None if self.was_gone_on_from(manifest) => Standing::Decided,
             None if self.was_passed_over(manifest) => Standing::NotDecided,
             None => Standing::Unknown,
         }
@@ -111,6 +113,11 @@ impl<'a> History<'a> {
     /// has decided it since the meta record was read.
     fn may_be_decided(&self, manifest: &Manifest) -> bool {
         Some(manifest.epoch) > self.completed() && manifest.run >= self.meta.run
+    }
+
+    /// Whether a run began from it: nothing else has its number, and no run begins from what was not decided.
+    fn was_gone_on_from(&self, manifest: &Manifest) -> bool {
+        self.meta.roll_backs.iter().any(|record| record.base == Some(manifest.epoch))
     }
 
     /// Whether it is certain that a manifest was never decided: its run was fenced before it could be, or a

@@ -22,27 +22,34 @@ impl Inventory {
     ///
     /// Where the store fails, or a manifest cannot be read.
     pub async fn of(store: &CheckpointStore) -> Result<Inventory, StoreError> {
-        let objects = store.list().await?;
-        let mut manifests = BTreeMap::new();
-        for stored in &objects {
-            let Some(key) = ObjectKey::of_path(&stored.path).filter(|key| key.object == Object::Manifest)
-            else {
-                continue;
-            };
-            manifests.insert(stored.path.clone(), Inventory::read(store, key, &stored.path).await?);
-        }
-        Ok(Inventory { objects, manifests })
+        let mut inventory = Inventory::default();
+        inventory.renew(store).await?;
+        Ok(inventory)
     }
 
-    /// Reads one manifest that nothing but its name points to.
-    pub(crate) async fn read(
-        store: &CheckpointStore,
-        key: ObjectKey,
-        path: &str,
-    ) -> Result<(Pointer, Manifest), StoreError> {
-        let manifest = store.identify(path).await?;
-        let pointer = Pointer { lineage: key.lineage, epoch: key.epoch, manifest };
-        let manifest = store.manifest(&pointer).await?;
-        Ok((pointer, manifest))
+    /// Becomes what is in the store now. A manifest that is known is not read again: its path has the beginning of its
+    /// hash, so there never is another in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inventory::of`]; the next time, more may have to be read again.
+    pub async fn renew(&mut self, store: &CheckpointStore) -> Result<(), StoreError> {
+        let objects = store.list().await?;
+        let mut known = std::mem::take(&mut self.manifests);
+        let mut manifests = BTreeMap::new();
+        for Stored { path, .. } in objects.iter().filter(|stored| is_manifest(&stored.path)) {
+            let found = match known.remove(path) {
+                Some(found) => found,
+                None => store.manifest_at(path).await?,
+            };
+            manifests.insert(path.clone(), found);
+        }
+        *self = Inventory { objects, manifests };
+        Ok(())
     }
+}
+
+/// Whether a path is that of a manifest.
+pub(crate) fn is_manifest(path: &str) -> bool {
+    ObjectKey::of_path(path).is_some_and(|key| key.object == Object::Manifest)
 }

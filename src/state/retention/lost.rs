@@ -9,7 +9,6 @@ use watershed_core::Epoch;
 use watershed_core::checkpoint::Meta;
 
 use crate::meta::LOG;
-use crate::retention::Inventory;
 use crate::{CheckpointStore, Damage, Object, ObjectKey, StoreError};
 
 /// Compares what is decided with what is in the store.
@@ -42,7 +41,7 @@ pub async fn demand_decisions(store: &CheckpointStore, meta: &Meta) -> Result<()
         }
         if key.object == Object::Manifest
             && Some(key.epoch) > completed
-            && let Ok((_, manifest)) = Inventory::read(store, key, &stored.path).await
+            && let Ok((_, manifest)) = store.manifest_at(&stored.path).await
             && let Some(Epoch(base)) = manifest.base.filter(|base| Some(*base) > completed)
         {
             return Err(lost(format!("came from checkpoint {base}")));

@@ -35,6 +35,7 @@ use crate::{CheckpointStore, StoreError};
 pub(crate) use history::History;
 pub use history::Standing;
 pub use inventory::Inventory;
+pub(crate) use inventory::is_manifest;
 pub use lost::demand_decisions;
 pub use verdict::{Reason, Taken, Verdict, judge};
 
@@ -95,7 +96,8 @@ pub enum RetentionError {
     Store(#[from] StoreError),
 }
 
-/// Looks at what is there, judges it and takes what may go.
+/// Looks at what is there, judges it and takes what may go. `known` is what the pass before has seen, and then what this
+/// one has; nothing at first.
 ///
 /// # Errors
 ///
@@ -105,9 +107,10 @@ pub async fn run(
     meta: &Meta,
     needs: &Needs,
     now: SystemTime,
+    known: &mut Inventory,
 ) -> Result<Verdict, RetentionError> {
-    let inventory = Inventory::of(store).await?;
-    let verdict = judge(meta, &inventory, needs, now)?;
+    known.renew(store).await?;
+    let verdict = judge(meta, known, needs, now)?;
     collect(store, &verdict).await?;
     let before = now.checked_sub(needs.grace).unwrap_or(SystemTime::UNIX_EPOCH);
     store.sweep(before).await?;

@@ -3,12 +3,22 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use watershed_core::checkpoint::{Manifest, Meta, Pointer};
+use watershed_core::checkpoint::{Manifest, Meta, Pointer, RollBack};
 use watershed_core::{Epoch, Lineage, Run};
 
 use super::*;
 use crate::fixture::{self, checkpoint, counts, subtask};
-use crate::{Object, ObjectKey};
+use crate::{Limits, Object, ObjectKey};
+
+/// A pass that knows nothing from before.
+async fn run(
+    store: &CheckpointStore,
+    meta: &Meta,
+    needs: &Needs,
+    now: SystemTime,
+) -> Result<Verdict, RetentionError> {
+    super::run(store, meta, needs, now, &mut Inventory::default()).await
+}
 
 /// Long after everything was written.
 fn later() -> SystemTime {
@@ -237,4 +247,39 @@ async fn nothing_goes_while_a_manifest_cannot_be_read_or_is_anothers() {
     std::fs::remove_file(file).unwrap();
     let refused = run(&store, &meta(1, &newest), &needs, later()).await.unwrap_err();
     assert!(matches!(refused, RetentionError::Needed { epoch: Epoch(5) }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_pass_reads_no_manifest_that_one_before_has_read() {
+    let store = CheckpointStore::memory();
+    let newest = chain(&store, 3).await;
+    let needs = Needs { keep: Keep::From(Epoch(2)), ..Needs::default() };
+    let mut known = Inventory::default();
+    super::run(&store, &meta(1, &newest), &needs, later(), &mut known).await.unwrap();
+    assert_eq!(known.manifests.len(), 3, "the first one went after it had been read");
+    // What is known is taken for granted, though it would not be read as that any more.
+    let strict = Limits { manifest_bytes_max: 1, ..Limits::default() };
+    let blind = store.clone().with_limits(strict);
+    super::run(&blind, &meta(1, &newest), &needs, later(), &mut known).await.unwrap();
+    assert_eq!(known.manifests.len(), 2);
+    let unknown = run(&blind, &meta(1, &newest), &needs, later()).await;
+    assert!(matches!(unknown, Err(RetentionError::Store(StoreError::TooLarge { .. }))), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn what_a_job_has_gone_on_from_was_decided_though_the_way_to_it_is_let_go() {
+    let store = CheckpointStore::memory();
+    write(&store, Manifest { savepoint: true, ..fixture::manifest(2, 1, None) }).await;
+    write(&store, fixture::manifest(3, 1, Some(2))).await;
+    // Of the run that went back to 2, all checkpoints but the newest are let go.
+    let newest = Manifest { lineage: Lineage(1), ..fixture::manifest(9, 2, Some(8)) };
+    let newest = write(&store, newest).await;
+    let back = RollBack { run: Run(2), lineage: Lineage(1), base: Some(Epoch(2)) };
+    let meta = Meta { lineage: Lineage(1), roll_backs: vec![back], ..meta(2, &newest) };
+    let inventory = Inventory::of(&store).await.unwrap();
+    let history = History::of(&meta, &inventory).unwrap();
+    let standings = inventory.manifests.values().map(|(_, found)| (found.epoch.0, history.standing(found)));
+    let standings: BTreeSet<String> =
+        standings.map(|(epoch, standing)| format!("{epoch} {standing}")).collect();
+    assert_eq!(standings, ["2 decided", "3 unknown", "9 newest"].map(str::to_owned).into());
 }

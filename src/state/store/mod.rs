@@ -290,7 +290,28 @@ impl CheckpointStore {
         let object = &pointer.manifest;
         self.within("the length of", &object.path, object.bytes, self.limits.manifest_bytes_max)?;
         let bytes = self.get(object).await?;
-        let found = manifest::decode(&bytes, &self.limits)
+        self.manifest_in(&bytes, pointer)
+    }
+
+    /// Reads a manifest that nothing but its path points to, and what points to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`identify`](CheckpointStore::identify) and [`manifest`](CheckpointStore::manifest).
+    pub async fn manifest_at(&self, path: &str) -> Result<(Pointer, Manifest), StoreError> {
+        let (object, bytes) = self.identified(path).await?;
+        let Some(ObjectKey { lineage, epoch, .. }) = ObjectKey::of_path(path) else {
+            return Err(StoreError::damaged(path, Damage::Content("it is named as no object is".to_owned())));
+        };
+        let pointer = Pointer { lineage, epoch, manifest: object };
+        let manifest = self.manifest_in(&bytes, &pointer)?;
+        Ok((pointer, manifest))
+    }
+
+    /// The manifest in what lies where a pointer shows.
+    fn manifest_in(&self, bytes: &[u8], pointer: &Pointer) -> Result<Manifest, StoreError> {
+        let object = &pointer.manifest;
+        let found = manifest::decode(bytes, &self.limits)
             .map_err(|damage| StoreError::damaged(&object.path, damage))?;
         if (found.lineage, found.epoch) != (pointer.lineage, pointer.epoch) {
             let what = format!(
@@ -309,12 +330,23 @@ impl CheckpointStore {
     ///
     /// Where it is missing or too large, or its path does not fit its content.
     pub async fn identify(&self, path: &str) -> Result<ObjectRef, StoreError> {
+        Ok(self.identified(path).await?.0)
+    }
+
+    /// What a stored object must be, and its bytes.
+    async fn identified(&self, path: &str) -> Result<(ObjectRef, Bytes), StoreError> {
         let checked = ObjectPath::parse(path)?;
-        let bytes = self.objects.read(&checked, self.limits.object_bytes_max).await?;
+        let key = ObjectKey::of_path(path);
+        // Nothing says how long it should be: whatever lies in the place of a manifest is not read beyond what one may have.
+        let bytes_max = match &key {
+            Some(key) if key.object == Object::Manifest => self.limits.manifest_bytes_max,
+            Some(_) | None => self.limits.object_bytes_max,
+        };
+        let bytes = self.objects.read(&checked, bytes_max).await?;
         let hash = hash(&bytes).await;
-        match ObjectKey::of_path(path) {
+        match key {
             Some(key) if key.path(&hash) == checked => {
-                Ok(ObjectRef { path: path.to_owned(), bytes: bytes.len() as u64, hash })
+                Ok((ObjectRef { path: path.to_owned(), bytes: bytes.len() as u64, hash }, bytes))
             }
             _ => Err(StoreError::damaged(
                 path,

@@ -7,7 +7,7 @@
 //!   FUZZ_SECONDS=60 cargo test --workspace --test fuzz     all targets, a minute each and more
 //! ```
 //!
-//! Beside what a target itself demands, the memory that it takes must be bounded by how long its input is.
+//! `fuzz/run` plays the same targets with a fuzzer, which finds what chance does not.
 
 use std::fmt::Write;
 use std::fs;
@@ -16,12 +16,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use peak_alloc::PeakAlloc;
+use crate::memory::Memory;
 
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
-
-/// Targets are played one after the other: what is measured is the memory of the whole process.
+/// Targets are played one after the other: the memory of the whole process is measured.
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Longer inputs than this only take longer.
@@ -39,10 +36,8 @@ pub(crate) struct Game {
     pub(crate) inputs: u64,
     /// The chance.
     pub(crate) seed: u64,
-    /// How much memory an input of no bytes may take.
-    pub(crate) memory_base: usize,
-    /// How much more each of its bytes may take.
-    pub(crate) memory_per_byte: usize,
+    /// How much memory it may take.
+    pub(crate) memory: Memory,
 }
 
 /// What MessagePack is made of.
@@ -88,11 +83,9 @@ fn asked(name: &str) -> u64 {
 }
 
 impl Game {
-    /// A game with MessagePack. It may take what serde sets aside for a list before it has seen what is in it, at a few
-    /// levels.
-    pub(crate) fn of(target: fn(&[u8]), corpus: Vec<Vec<u8>>, seed: u64) -> Game {
-        let (inputs, memory_base, memory_per_byte) = (20_000, 4 << 20, 1 << 9);
-        Game { target, corpus, telling: MESSAGE_PACK, inputs, seed, memory_base, memory_per_byte }
+    /// A game with MessagePack.
+    pub(crate) fn of(target: fn(&[u8]), memory: Memory, corpus: Vec<Vec<u8>>, seed: u64) -> Game {
+        Game { target, corpus, telling: MESSAGE_PACK, inputs: 20_000, seed, memory }
     }
 
     /// Plays the corpus, the inputs, and on for as long as was asked for.
@@ -117,13 +110,8 @@ impl Game {
     }
 
     fn try_out(&self, bytes: &[u8], which: &str) {
-        let before = ALLOCATOR.current_usage();
-        ALLOCATOR.reset_peak_usage();
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.target)(bytes)));
-        let taken = ALLOCATOR.peak_usage().saturating_sub(before);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.memory.keep(bytes, self.target)));
         assert!(outcome.is_ok(), "{which} does harm: {}", shown(bytes));
-        let bound = self.memory_base + bytes.len() * self.memory_per_byte;
-        assert!(taken <= bound, "{which} takes {taken} bytes of memory, more than {bound}: {}", shown(bytes));
     }
 
     /// One of a few things that happen to bytes.

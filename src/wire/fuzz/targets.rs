@@ -11,8 +11,13 @@ use watershed_core::Data;
 use watershed_core::columns::BatchCodec;
 use watershed_wire::{Draft, Frame, FrameError, Kind, Limits, compress, decode};
 
+use crate::memory::Memory;
+
 /// Small, so that bytes come to be at them.
 const LIMITS: Limits = Limits { control_bytes_max: 1 << 10, records_bytes_max: 1 << 14 };
+
+/// A body may expand to its limit, and is looked at as the records of several types, each read twice.
+pub const MEMORY: Memory = Memory { base: 1 << 20, per_byte: 1 << 10 };
 
 /// A record with columns.
 #[derive(Clone, Debug, Serialize, Deserialize, Data)]

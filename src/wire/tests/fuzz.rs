@@ -1,5 +1,8 @@
 //! The fuzz targets, on a corpus and on what becomes of it by chance.
 
+#[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
+#[path = "../fuzz/memory.rs"]
+mod memory;
 #[path = "../fuzz/play.rs"]
 mod play;
 #[expect(unreachable_pub, reason = "it is a crate of its own to cargo-fuzz")]
@@ -10,14 +13,7 @@ use play::{Game, corpus};
 
 fn play(target: fn(&[u8]), folder: &str, seed: u64) {
     let corpus = corpus(env!("CARGO_MANIFEST_DIR"), &["golden", folder]);
-    // A body may expand to its limit, and is looked at as the records of several types, each read twice.
-    let game = Game {
-        inputs: 100_000,
-        memory_base: 1 << 20,
-        memory_per_byte: 1 << 10,
-        ..Game::of(target, corpus, seed)
-    };
-    game.play();
+    Game { inputs: 100_000, ..Game::of(target, targets::MEMORY, corpus, seed) }.play();
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
+#[path = "../../../tests/conditions/need.rs"]
+mod need;
 mod samples;
 
 use std::fs;
@@ -127,11 +129,8 @@ fn printed<T>(records: &[Record<T>], value: impl Fn(&T) -> Value) -> Vec<Value> 
 fn a_reader_that_shares_no_code_finds_the_same_in_a_stream() {
     let found = Command::new(python()).args(["-c", "import msgpack"]).output();
     if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!(
-            "a_reader_that_shares_no_code_finds_the_same_in_a_stream: skipped: no msgpack in {}",
-            python()
-        );
-        return;
+        let test = "a_reader_that_shares_no_code_finds_the_same_in_a_stream";
+        return need::pass_over(test, "msgpack", &format!("{} has no msgpack", python()));
     }
     let (stream, expected) = captured();
     let place = tempfile::tempdir().unwrap();

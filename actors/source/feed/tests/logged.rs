@@ -9,7 +9,7 @@ const ENDED: &[u8] = b"\xa5ended";
 
 #[test]
 fn a_client_with_a_log_can_be_read_from_any_position_when_its_peer_is_gone() {
-    let server = TcpListener::bind(ANY).unwrap();
+    let server = TcpListener::bind(own(4)).unwrap();
     let address = server.local_addr().unwrap().to_string();
     let client = Logged::new(TcpConnect::lines(&address).decode(Json::<u32>::default()).end_on_close());
     let mut harness = SourceHarness::new(&client, 1).unwrap();
@@ -137,6 +137,18 @@ fn a_peer_is_told_how_many_of_its_rows_are_durable() {
     assert_eq!(receipts(address, b""), "");
     harness.run_until(4).unwrap();
     assert_eq!(harness.values().len(), 4);
+}
+
+#[test]
+fn a_peer_is_told_the_position_behind_its_rows() {
+    let tcp = TcpListen::lines(ANY).acknowledge_positions();
+    let listener = Logged::new(tcp.clone());
+    let mut harness = SourceHarness::new(&listener, 1).unwrap();
+    let address = tcp.local_address().unwrap();
+    let told = receipts(address, b"one\ntwo\nthree\n");
+    assert_eq!(told.lines().last(), Some("3 3"), "{told:?}");
+    assert_eq!(receipts(address, b"each peer's own\n"), "1 4\n");
+    harness.run_until(4).unwrap();
 }
 
 #[test]

@@ -53,6 +53,81 @@ fn a_key_that_nobody_has_updated_reads_as_the_default_and_takes_no_room() {
     assert!(table.is_empty());
 }
 
+/// The greatest number, and saving one waits for an update of another key.
+#[derive(Clone)]
+struct Waiting(Arc<std::sync::Barrier>);
+
+impl Resolver<u64> for Waiting {
+    type State = Slow;
+    type Update = u64;
+    type Value = u64;
+
+    fn update(&self, _: &Slow, number: u64, _: &Stamp) -> Result<Slow, Refusal> {
+        Ok(Slow { number, saving: Some(self.0.clone()) })
+    }
+
+    fn join(&self, state: &mut Slow, other: &Slow) {
+        state.number = state.number.max(other.number);
+    }
+
+    fn value(&self, state: &Slow) -> u64 {
+        state.number
+    }
+}
+
+/// A number that is written when two have met who wait.
+#[derive(Clone, Debug, Default)]
+struct Slow {
+    number: u64,
+    saving: Option<Arc<std::sync::Barrier>>,
+}
+
+impl PartialEq for Slow {
+    fn eq(&self, other: &Slow) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Serialize for Slow {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Some(saving) = self.saving.as_ref().filter(|_| self.number == 1) {
+            saving.wait();
+            saving.wait();
+        }
+        serializer.serialize_u64(self.number)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Slow {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Slow, D::Error> {
+        Ok(Slow { number: serde::Deserialize::deserialize(deserializer)?, saving: None })
+    }
+}
+
+impl Data for Slow {}
+
+#[test]
+fn updates_go_on_while_a_table_is_saved() {
+    let meeting = Arc::new(std::sync::Barrier::new(2));
+    let table = Arc::new(Table::<u8, u64, Waiting>::new("slow", Waiting(meeting.clone())));
+    // The update itself is told as bytes, which waits twice too.
+    let update = |key: u8, number| table.update(&stamp(number, 0, 1), &key, number).map(drop);
+    std::thread::scope(|scope| {
+        scope.spawn(|| update(3, 1).unwrap());
+        meeting.wait();
+        meeting.wait();
+    });
+    std::thread::scope(|scope| {
+        let saved = scope.spawn(|| table.save(Epoch(1)));
+        meeting.wait();
+        // It is in the middle of the only key, and nobody waits for it.
+        update(3, 2).unwrap();
+        assert_eq!(table.read(LAST, &3), 2);
+        meeting.wait();
+        assert!(!saved.join().unwrap().is_empty());
+    });
+}
+
 #[test]
 fn a_refused_update_changes_nothing() {
     let table = most();

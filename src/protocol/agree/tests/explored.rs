@@ -101,7 +101,6 @@ impl World {
             match effect {
                 AgreeEffect::Read => proposer.asked = Some(Asked::Read),
                 AgreeEffect::Swap(swap) => proposer.asked = Some(Asked::Swap(swap)),
-                AgreeEffect::Broadcast(_) => {}
                 AgreeEffect::Answer(answer) => proposer.answer = Some(answer),
             }
         }

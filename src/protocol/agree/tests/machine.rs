@@ -24,7 +24,7 @@ fn swap(agreement: &Agreement) -> AgreeEffect {
 }
 
 fn done(agreement: &Agreement) -> Vec<AgreeEffect> {
-    vec![AgreeEffect::Broadcast(agreement.clone()), AgreeEffect::Answer(Ok(agreement.clone()))]
+    vec![AgreeEffect::Answer(Ok(agreement.clone()))]
 }
 
 fn refused(refused: Refused) -> Vec<AgreeEffect> {

@@ -2,6 +2,7 @@
 
 mod explored;
 mod machine;
+mod telling;
 
 use std::collections::BTreeSet;
 

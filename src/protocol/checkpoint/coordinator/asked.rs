@@ -110,7 +110,6 @@ impl Asked {
             | Change::Burn(_)
             | Change::Complete(_)
             | Change::Finish
-            | Change::Forget(_)
             | Change::Agree(_) => self.swap.shown_by(meta),
         }
     }

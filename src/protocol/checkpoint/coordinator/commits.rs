@@ -37,6 +37,11 @@ impl Commits {
         self.waiting.first_key_value().map(|(&epoch, _)| epoch)
     }
 
+    /// The transactions that wait for one.
+    pub(super) fn xids(&self) -> impl Iterator<Item = Xid> {
+        self.waiting.values().flat_map(|(_, orders)| orders.values().flatten().copied())
+    }
+
     pub(super) fn tries(&self) -> u32 {
         self.tries
     }

@@ -5,7 +5,8 @@ use watershed_core::checkpoint::Pointer;
 use super::effect::{Answer, CoordinatorEffect};
 use super::event::{RequestId, Wish};
 
-/// How many requests may wait at a time.
+/// How many requests may wait at a time, of those for checkpoints, and of those for an end. Many who want a checkpoint
+/// keep nobody from ending the job; and where so many want an end, one more changes nothing.
 const REQUESTS_MAX: usize = 256;
 
 /// What people have asked for. Outlives a run: what one run could not do, the next one does.
@@ -17,7 +18,8 @@ pub(super) struct Desk {
 impl Desk {
     /// Takes a request in, or refuses it at once where too many wait.
     pub(super) fn enter(&mut self, request: RequestId, wish: Wish, effects: &mut Vec<CoordinatorEffect>) {
-        if self.waiting.len() < REQUESTS_MAX {
+        let alike = |&&(_, waiting): &&(RequestId, Wish)| is_served(waiting) == is_served(wish);
+        if self.waiting.iter().filter(alike).count() < REQUESTS_MAX {
             self.waiting.push((request, wish));
         } else {
             let reason = format!("{REQUESTS_MAX} requests are waiting: ask again later");
@@ -32,11 +34,7 @@ impl Desk {
 
     /// Takes out the requests that the next checkpoint serves.
     pub(super) fn serve(&mut self) -> Vec<(RequestId, Wish)> {
-        let served = |&mut (_, wish): &mut (RequestId, Wish)| match wish {
-            Wish::Checkpoint | Wish::Savepoint => true,
-            Wish::Suspend | Wish::Drain | Wish::Cancel => false,
-        };
-        self.waiting.extract_if(.., served).collect()
+        self.waiting.extract_if(.., |&mut (_, wish)| is_served(wish)).collect()
     }
 
     /// Puts requests back that were not served.
@@ -60,6 +58,14 @@ impl Desk {
                 refuse(&[(request, wish)], reason, effects);
             }
         }
+    }
+}
+
+/// Whether a checkpoint serves a wish; the others are for an end.
+fn is_served(wish: Wish) -> bool {
+    match wish {
+        Wish::Checkpoint | Wish::Savepoint => true,
+        Wish::Suspend | Wish::Drain | Wish::Cancel => false,
     }
 }
 

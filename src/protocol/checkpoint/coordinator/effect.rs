@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use watershed_core::checkpoint::{Manifest, Pointer, Xid};
 use watershed_core::{Epoch, SubtaskId};
 
+use super::cancelling::InDoubt;
 use super::event::{RequestId, Wish};
 use crate::checkpoint::{Authority, Part, Permit, Swap, Violation};
 
@@ -217,7 +218,10 @@ pub enum Over {
     /// It stopped at a savepoint and can go on from it.
     Suspended(Pointer),
     /// Somebody ended it. It can go on from its newest checkpoint.
-    Cancelled,
+    Cancelled {
+        /// What is decided and could not be committed in the time that there was; nothing, as a rule.
+        in_doubt: Option<InDoubt>,
+    },
     /// It cannot go on.
     Failed {
         /// Why.

@@ -120,6 +120,12 @@ pub enum CoordinatorEvent {
     Rescale(Roster),
     /// The same subtasks are to live elsewhere: the run ends, and the next one begins from the newest checkpoint.
     Move,
+    /// A store cannot be trusted any more: what it has lost is not known, and it will not tell. The job ends; whoever
+    /// brings it to life again finds what is really there.
+    Broken {
+        /// What was seen.
+        reason: String,
+    },
     /// Another coordinator reigns, or the lease on the reign has run out.
     Deposed,
     /// The time of [`Machine::deadline`](crate::Machine::deadline) has come.
@@ -150,7 +156,7 @@ pub enum Wish {
     Suspend,
     /// No further input, and then the regular end of the job. It cannot go on.
     Drain,
-    /// The end of the run, now. What is decided and not yet committed is committed where the job goes on.
+    /// The end of the run, as soon as all that is decided is committed; see [`Over::Cancelled`](super::Over::Cancelled).
     Cancel,
 }
 

@@ -33,6 +33,7 @@
 //! its one checkpoint is the last, when all input has ended.
 
 mod asked;
+mod cancelling;
 mod collecting;
 mod commits;
 mod deciding;
@@ -53,6 +54,7 @@ use std::sync::Arc;
 use watershed_core::checkpoint::Meta;
 use watershed_core::{Run, Term};
 
+pub use cancelling::InDoubt;
 pub use effect::{Answer, CoordinatorEffect, EndReason, Intent, Over, Report};
 pub use event::{CoordinatorEvent, Failure, Fork, RequestId, Wish};
 
@@ -75,6 +77,8 @@ pub struct Coordinator {
     fork: Option<Fork>,
     /// How many runs in a row have ended without a checkpoint.
     fruitless: u32,
+    /// By when the job is to have ended, where somebody has cancelled it.
+    cancel_by: Option<Tick>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -108,6 +112,7 @@ impl Coordinator {
             desk: Desk::default(),
             fork: None,
             fruitless: 0,
+            cancel_by: None,
         }
     }
 
@@ -163,7 +168,7 @@ impl Coordinator {
         effects: &mut Vec<CoordinatorEffect>,
         handle: impl FnOnce(&mut Running, &mut Cx<'_>) -> T,
     ) -> Option<T> {
-        let Coordinator { job, config, roster, phase, desk, fork: _, fruitless } = self;
+        let Coordinator { job, config, roster, phase, desk, fork: _, fruitless, cancel_by: _ } = self;
         let running = match phase {
             Phase::Running(running) => running,
             Phase::Following
@@ -199,8 +204,8 @@ impl Coordinator {
             | Phase::Running(_)
             | Phase::Resting { .. } => {
                 self.desk.enter(request, wish, effects);
-                if self.desk.wishes(Wish::Cancel) {
-                    self.leave(now, Leave::Cancelled, effects);
+                if wish == Wish::Cancel {
+                    self.cancel(now, effects);
                 } else {
                     self.with_run(now, effects, Running::advance);
                 }
@@ -212,6 +217,11 @@ impl Coordinator {
     fn time_passed(&mut self, now: Tick, effects: &mut Vec<CoordinatorEffect>) -> Outcome {
         if self.deadline().is_none_or(|deadline| now < deadline) {
             return Outcome::Stale;
+        }
+        if self.cancelled_at().is_some_and(|at| now >= at) {
+            let in_doubt = self.in_doubt();
+            self.leave(now, Leave::Cancelled { in_doubt }, effects);
+            return Outcome::Applied;
         }
         match &mut self.phase {
             Phase::Following | Phase::Loading { .. } | Phase::Over => {}
@@ -272,18 +282,20 @@ impl Machine for Coordinator {
             Event::Request { request, wish } => self.request(now, request, wish, effects),
             Event::Rescale(roster) => self.rescale(now, roster, effects),
             Event::Move => self.move_away(now, effects),
+            Event::Broken { reason } => self.broken(now, reason, effects),
             Event::Deposed => self.deposed(now, effects),
             Event::Deadline => self.time_passed(now, effects),
         }
     }
 
     fn deadline(&self) -> Option<Tick> {
-        match &self.phase {
+        let phase = match &self.phase {
             Phase::Following | Phase::Loading { .. } | Phase::Over => None,
             Phase::Campaigning(asked) | Phase::Fencing { term: _, asked } => asked.deadline(),
             Phase::Restoring(restoring) => Some(restoring.until()),
             Phase::Resting { until, .. } => Some(*until),
             Phase::Running(running) => running.deadline(&self.config, &self.roster, &self.desk),
-        }
+        };
+        [phase, self.cancelled_at()].into_iter().flatten().min()
     }
 }

@@ -284,6 +284,27 @@ impl Coordinator {
         }
     }
 
+    /// A store is broken: the job ends, whether subtasks live or not.
+    pub(super) fn broken(
+        &mut self,
+        now: Tick,
+        reason: String,
+        effects: &mut Vec<CoordinatorEffect>,
+    ) -> Outcome {
+        match &self.phase {
+            Phase::Following | Phase::Over => Outcome::Stale,
+            Phase::Campaigning(_)
+            | Phase::Fencing { .. }
+            | Phase::Loading { .. }
+            | Phase::Restoring(_)
+            | Phase::Running(_)
+            | Phase::Resting { .. } => {
+                self.leave(now, Leave::Fail(reason), effects);
+                Outcome::Applied
+            }
+        }
+    }
+
     /// Leaves the run, if there is one, and does what follows.
     pub(super) fn leave(&mut self, now: Tick, leave: Leave, effects: &mut Vec<CoordinatorEffect>) {
         let leave = self.bounded(leave);
@@ -293,7 +314,7 @@ impl Coordinator {
             Leave::Deposed => EndReason::Deposed,
             Leave::Finished => EndReason::Finished,
             Leave::Suspended(_) => EndReason::Suspended,
-            Leave::Cancelled => EndReason::Cancelled,
+            Leave::Cancelled { .. } => EndReason::Cancelled,
         };
         let over = !matches!(leave, Leave::Restart(_) | Leave::Deposed);
         let ended = self.authority();
@@ -312,6 +333,7 @@ impl Coordinator {
             }
             Phase::Restoring(restoring) => {
                 let authority = restoring.authority();
+                completed = restoring.completed().cloned();
                 // Nothing of this run is staged.
                 let take_back_after = None;
                 effects.push(CoordinatorEffect::EndRun {
@@ -320,10 +342,10 @@ impl Coordinator {
                     take_back_after,
                 });
             }
+            Phase::Loading { authority: _, meta } => completed = meta.completed,
             Phase::Following
             | Phase::Campaigning(_)
             | Phase::Fencing { .. }
-            | Phase::Loading { .. }
             | Phase::Resting { .. }
             | Phase::Over => {}
         }
@@ -341,7 +363,9 @@ impl Coordinator {
             Leave::Fail(reason) => self.close(&Over::Failed { reason }, None, effects),
             Leave::Finished => self.close(&Over::Finished, completed.as_ref(), effects),
             Leave::Suspended(at) => self.close(&Over::Suspended(at.clone()), Some(&at), effects),
-            Leave::Cancelled => self.close(&Over::Cancelled, completed.as_ref(), effects),
+            Leave::Cancelled { in_doubt } => {
+                self.close(&Over::Cancelled { in_doubt }, completed.as_ref(), effects);
+            }
         }
     }
 
@@ -349,22 +373,30 @@ impl Coordinator {
     fn bounded(&mut self, leave: Leave) -> Leave {
         match leave {
             Leave::Restart(
-                EndReason::Rescaled | EndReason::Moved | EndReason::Forked | EndReason::Poisoned { .. },
+                EndReason::Rescaled
+                | EndReason::Moved
+                | EndReason::Forked
+                | EndReason::Cancelled
+                | EndReason::Poisoned { .. },
             ) => leave,
             // What it decided may still have to be committed: another run is owed, whatever the bound.
             Leave::Restart(_) if self.is_fruitful() => leave,
             Leave::Restart(reason) => {
                 self.fruitless = self.fruitless.saturating_add(1);
-                if self.fruitless > self.config.restarts_max {
+                if self.fruitless > self.config.restarts_max && self.is_cancelled() {
+                    Leave::Cancelled { in_doubt: self.in_doubt() }
+                } else if self.fruitless > self.config.restarts_max {
                     let times = self.fruitless;
                     Leave::Fail(format!("{reason} (run {times} in a row that ended without a checkpoint)"))
                 } else {
                     Leave::Restart(reason)
                 }
             }
-            Leave::Fail(_) | Leave::Deposed | Leave::Finished | Leave::Suspended(_) | Leave::Cancelled => {
-                leave
-            }
+            Leave::Fail(_)
+            | Leave::Deposed
+            | Leave::Finished
+            | Leave::Suspended(_)
+            | Leave::Cancelled { .. } => leave,
         }
     }
 
@@ -402,12 +434,15 @@ impl Coordinator {
     ) {
         self.phase = Phase::Over;
         let (granted, reason) = match over {
-            Over::Finished => (Some(Wish::Drain), "the job has finished"),
-            Over::Suspended(_) => (Some(Wish::Suspend), "the job is suspended"),
-            Over::Cancelled => (Some(Wish::Cancel), "the job is cancelled"),
-            Over::Failed { reason } => (None, reason.as_str()),
+            Over::Finished => (Some(Wish::Drain), "the job has finished".to_owned()),
+            Over::Suspended(_) => (Some(Wish::Suspend), "the job is suspended".to_owned()),
+            Over::Cancelled { in_doubt: None } => (Some(Wish::Cancel), "the job is cancelled".to_owned()),
+            Over::Cancelled { in_doubt: Some(in_doubt) } => {
+                (None, format!("the job has ended, and {in_doubt}"))
+            }
+            Over::Failed { reason } => (None, reason.clone()),
         };
-        self.desk.close(granted, pointer, reason, effects);
+        self.desk.close(granted, pointer, &reason, effects);
         effects.push(CoordinatorEffect::Report(Report::Over(over.clone())));
     }
 }

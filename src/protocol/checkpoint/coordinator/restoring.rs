@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watershed_core::SubtaskId;
-use watershed_core::checkpoint::{Manifest, Meta, Vote};
+use watershed_core::checkpoint::{Manifest, Meta, Pointer, Vote, Xid};
 
+use super::cancelling::InDoubt;
 use super::effect::{CoordinatorEffect, EndReason};
 use super::event::Failure;
 use super::running::{Cx, Leave, Running};
@@ -36,10 +37,26 @@ impl Restoring {
     pub(super) fn until(&self) -> Tick {
         self.until
     }
+
+    /// The newest decision.
+    pub(super) fn completed(&self) -> Option<&Pointer> {
+        self.meta.completed.as_ref()
+    }
+
+    /// What the restore is there to commit.
+    pub(super) fn in_doubt(&self) -> Option<InDoubt> {
+        let base = self.base.as_ref()?;
+        let xids = staged(base).collect::<BTreeSet<_>>();
+        (!xids.is_empty()).then_some(InDoubt { epoch: base.epoch, xids })
+    }
 }
 
-/// What is still needed of the newest decision of a history that a person leaves: what it staged, to be committed. Its
-/// state is not read, which may be damaged, or another program's: the reason to leave it.
+fn staged(manifest: &Manifest) -> impl Iterator<Item = Xid> {
+    manifest.votes.iter().flat_map(|vote| vote.staged.iter().map(|staged| staged.xid))
+}
+
+/// What is still needed of the newest decision of a history that a person leaves, or of a job that is cancelled: what it
+/// staged, to be committed. Its state is not read, which may be damaged, or another program's: the reason to leave it.
 fn left_behind(mut manifest: Manifest, roster: &Roster) -> Manifest {
     let has_place = |vote: &Vote| roster.parallelism(vote.subtask.vertex) > 0;
     manifest.votes.retain(|vote| has_place(vote) || !vote.staged.is_empty());
@@ -60,6 +77,7 @@ impl Coordinator {
         effects: &mut Vec<CoordinatorEffect>,
     ) {
         match &meta.completed {
+            None if self.is_cancelled() => self.leave(now, Leave::Cancelled { in_doubt: None }, effects),
             Some(pointer) => {
                 effects.push(CoordinatorEffect::LoadManifest(pointer.clone()));
                 self.phase = Phase::Loading { authority, meta };
@@ -100,7 +118,14 @@ impl Coordinator {
             self.leave(now, Leave::Fail(reason), effects);
             return Outcome::Applied;
         }
-        let manifest = if self.fork.is_some() { left_behind(manifest, &self.roster) } else { manifest };
+        let is_cancelled = self.is_cancelled();
+        // The last checkpoint of a job is its end, whoever cancels it.
+        if is_cancelled && !manifest.last && staged(&manifest).next().is_none() {
+            self.leave(now, Leave::Cancelled { in_doubt: None }, effects);
+            return Outcome::Applied;
+        }
+        let is_left = is_cancelled || self.fork.is_some();
+        let manifest = if is_left { left_behind(manifest, &self.roster) } else { manifest };
         match deal(&manifest, &self.roster) {
             Ok(parts) => self.restore(now, authority, meta, Some(Box::new(manifest)), parts, effects),
             Err(error) => self.leave(now, Leave::Fail(error.to_string()), effects),
@@ -160,7 +185,8 @@ impl Coordinator {
         subtask: SubtaskId,
         effects: &mut Vec<CoordinatorEffect>,
     ) -> Outcome {
-        if !self.roster.subtasks.contains_key(&subtask) {
+        // A subtask of an older run may be no more since the job was rescaled.
+        if self.authority() == Some(authority) && !self.roster.subtasks.contains_key(&subtask) {
             return Outcome::Unexpected;
         }
         match &mut self.phase {
@@ -189,14 +215,14 @@ impl Coordinator {
         let phase = std::mem::replace(&mut self.phase, Phase::Over);
         let Phase::Restoring(restoring) = phase else { unreachable!("subtasks are being restored") };
         let Restoring { authority, meta, base, waiting: _, until: _ } = restoring;
-        if let Some(fork) = self.fork.clone() {
+        if let Some(fork) = self.fork.clone().filter(|_| !self.is_cancelled()) {
             // The newest decision is resolved, and may now be left behind.
             let reason = EndReason::Forked;
             effects.push(CoordinatorEffect::EndRun { authority, reason, take_back_after: None });
             self.begin_fork(authority.term, authority.run, fork, effects);
             return;
         }
-        let Coordinator { job, config, roster, phase, desk, fork: _, fruitless } = self;
+        let Coordinator { job, config, roster, phase, desk, fork: _, fruitless, cancel_by: _ } = self;
         let mut cx = Cx { now, job, config, roster, desk, fruitless, effects, leave: None };
         let running = Running::begin(authority, &meta, base.as_deref(), &mut cx);
         let leave = cx.leave;

@@ -18,6 +18,7 @@ use watershed_core::checkpoint::{Change, Guard, Manifest, Meta, Pointer};
 use watershed_core::{Epoch, SubtaskId};
 
 use super::asked::Asked;
+use super::cancelling::InDoubt;
 use super::collecting::Collection;
 use super::commits::Commits;
 use super::deciding::Draft;
@@ -88,7 +89,9 @@ pub(super) enum Leave {
     Deposed,
     Finished,
     Suspended(Pointer),
-    Cancelled,
+    Cancelled {
+        in_doubt: Option<InDoubt>,
+    },
 }
 
 /// What surrounds the phases of a coordinator while it handles one event.
@@ -118,7 +121,8 @@ impl Running {
         let ended = base.is_some_and(|base| base.last && base.lineage == authority.lineage);
         let completed = meta.completed.clone();
         let epoch = completed.as_ref().map(|pointer| pointer.epoch);
-        if !ended {
+        // A run that is there to commit what was decided before the job was cancelled does nothing else.
+        if !ended && !cx.desk.wishes(Wish::Cancel) {
             for &subtask in cx.roster.subtasks.keys() {
                 cx.effects.push(CoordinatorEffect::Start { authority, subtask });
             }
@@ -162,7 +166,9 @@ impl Running {
             | Activity::Deciding(..)
             | Activity::Finishing(_) => return,
         }
+        let is_cancelled = cx.desk.wishes(Wish::Cancel);
         match (self.closing, &self.completed) {
+            (Closing::Open | Closing::Suspend, _) if is_cancelled => self.end_cancelled(cx),
             (Closing::Open, _) => self.trigger(cx),
             (Closing::Finish, _) if self.commits.len() == 0 => {
                 self.activity = Activity::Finishing(self.ask(Change::Finish, cx));
@@ -211,10 +217,10 @@ impl Running {
         CoordinatorEffect::Trigger { authority: self.authority, epoch, completed, intent, at }
     }
 
-    /// When the next checkpoint is to be triggered; `None` where nothing asks for one or too many commits are
-    /// outstanding.
+    /// When the next checkpoint is to be triggered; `None` where nothing asks for one, too many commits are
+    /// outstanding, or the job is cancelled.
     fn wanted_at(&self, config: &CheckpointConfig, roster: &Roster, desk: &Desk) -> Option<Tick> {
-        if self.commits.len() >= config.pending_max.max(1) {
+        if self.commits.len() >= config.pending_max.max(1) || desk.wishes(Wish::Cancel) {
             return None;
         }
         let at_once = desk.wishes(Wish::Checkpoint) || desk.wishes(Wish::Savepoint);

@@ -163,6 +163,17 @@ fn a_newer_cut_gives_the_snapshot_under_way_up_but_not_what_it_staged() {
 }
 
 #[test]
+fn what_is_staged_twice_and_committed_between_is_not_committed_again() {
+    let mut participant = working();
+    // The store takes long: what 5 has staged is written once more for 6, and the first time is heard of last.
+    fed(&mut participant, &[cut(5), cut(6), prepared(5), prepared(6), saved(6), commit(6, &[5, 6])]);
+    assert_eq!(fed(&mut participant, &[done(5), done(6)]), [Effect::Commit(staged(2, 6)), committed(6)]);
+    fed(&mut participant, &[cut(7), prepared(7), saved(7)]);
+    assert_eq!(refused(&mut participant, prepared(5)), (Outcome::Stale, vec![]));
+    assert_eq!(fed(&mut participant, &[commit(7, &[7])]), [Effect::Commit(staged(2, 7))]);
+}
+
+#[test]
 fn cuts_of_old_epochs_are_refused() {
     let mut participant = voted(&[5]);
     assert_eq!(refused(&mut participant, cut(5)), (Outcome::Duplicate, vec![]));

@@ -22,6 +22,8 @@ pub(super) struct Working {
     voted: Option<Epoch>,
     /// What is staged and not known to be committed.
     pending: BTreeMap<Epoch, Staged>,
+    /// Up to where all that was staged has been committed.
+    committed: Option<Epoch>,
     /// The order to commit that is being carried out.
     committing: Option<Epoch>,
 }
@@ -44,6 +46,7 @@ impl Working {
             newest: after,
             voted: None,
             pending: BTreeMap::new(),
+            committed: None,
             committing: None,
         }
     }
@@ -67,10 +70,14 @@ impl Working {
     }
 
     /// SUBTLE: what is staged counts even where its checkpoint has been given up meanwhile: it is the only place
-    /// where these records are.
+    /// where these records are. Unless a later checkpoint has taken it along and was committed before this was heard:
+    /// what a slow store takes twice is said twice.
     pub(super) fn prepared(&mut self, epoch: Epoch, staged: Option<Staged>) -> Outcome {
         if epoch > self.newest {
             return Outcome::Unexpected;
+        }
+        if self.committed.is_some_and(|committed| epoch <= committed) {
+            return Outcome::Stale;
         }
         let known = self.pending.get(&epoch) == staged.as_ref();
         match self.snapshot {
@@ -168,6 +175,7 @@ impl Working {
             Some(staged) => effects.push(ParticipantEffect::Commit(staged)),
             None => {
                 self.committing = None;
+                self.committed = self.committed.max(Some(epoch));
                 self.tell_committed(epoch, effects);
             }
         }

@@ -10,10 +10,10 @@ use crate::fault::Fault;
 use crate::model::Model;
 use crate::must_break;
 use crate::properties::{
-    BEGUN, CUT, DECIDED_ONCE, FROM_BASE, KEPT, NEW_EPOCHS, NEWEST_NAME, ONE_END, ONLY_DECIDED, ONWARD,
-    WHOLE_END,
+    BEGUN, CANCELLED_WHOLE, CUT, DECIDED_ONCE, FROM_BASE, KEPT, NEW_EPOCHS, NEWEST_NAME, ONE_END,
+    ONLY_DECIDED, ONWARD, WHOLE_END,
 };
-use crate::worlds::{CANCEL, DOUBT, END, FAIL_OVER, GIVEN_UP, RIVAL};
+use crate::worlds::{CANCEL, DOUBT, END, FAIL_OVER, GIVEN_UP, PATIENT, RIVAL};
 
 /// Explores a world for one property alone: it holds in each state, of which there are many.
 fn holds(model: Model, property: &'static str) {
@@ -77,6 +77,11 @@ fn d10_epochs_that_are_reused_are_handed_out_twice() {
 #[test]
 fn d11_an_end_without_its_commits_is_none() {
     must_break(END, Fault::RecoveryTakesEverythingBack, &[WHOLE_END]);
+}
+
+#[test]
+fn d13_what_a_cancelled_job_has_decided_is_not_left_to_a_database_that_forgets() {
+    must_break(PATIENT, Fault::PreparedTimesOut, &[CANCELLED_WHOLE]);
 }
 
 #[test]

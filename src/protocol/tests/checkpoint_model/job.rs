@@ -40,8 +40,9 @@ fn channel(to: SubtaskId) -> ChannelKey {
 /// A configuration in which whatever waits for time may happen at any time, and nothing else depends on time.
 ///
 /// All ticks are 0: a checkpoint can time out at once or never, and the next one is wanted at once. Orders to
-/// commit are not repeated, since the network of the model does not forget.
-pub(crate) fn config() -> CheckpointConfig {
+/// commit are not repeated, since the network of the model does not forget. A job that is cancelled and not patient may
+/// end at any time.
+pub(crate) fn config(patient: bool) -> CheckpointConfig {
     CheckpointConfig {
         interval: Some(Duration::ZERO),
         pause_min: Duration::ZERO,
@@ -53,6 +54,7 @@ pub(crate) fn config() -> CheckpointConfig {
         retain: 1,
         block: 1,
         restore_timeout: Duration::MAX,
+        cancel_timeout: if patient { Duration::MAX } else { Duration::ZERO },
         commit_retry: Duration::MAX,
         store_retry: Duration::ZERO,
         restarts_max: 100,

@@ -38,7 +38,7 @@ use stateright::{Checker, HasDiscoveries, Model as _};
 use fault::Fault;
 use model::Model;
 use properties::{NOTHING_EARLY, NOTHING_LOST, ONCE};
-use worlds::{CANCEL, DOUBT, END, FAIL_OVER, GIVEN_UP, RIVAL, THREE_EPOCHS, THREE_RUNS};
+use worlds::{CANCEL, DOUBT, END, FAIL_OVER, GIVEN_UP, PATIENT, RIVAL, THREE_EPOCHS, THREE_RUNS};
 
 /// Explores a whole world: what must always hold does, and what must be able to happen can.
 fn explore(name: &str, model: Model) {
@@ -69,6 +69,11 @@ fn a_job_that_is_cancelled_in_doubt_takes_back_nothing_that_may_be_decided() {
 }
 
 #[test]
+fn a_job_that_is_cancelled_commits_what_it_has_decided() {
+    explore("patient", PATIENT);
+}
+
+#[test]
 fn a_job_that_finishes_has_committed_everything() {
     explore("end", END);
 }
@@ -89,6 +94,7 @@ fn larger_worlds_hold_no_surprise() {
     explore("three epochs", THREE_EPOCHS);
     explore("fail-over, two records", FAIL_OVER.larger());
     explore("cancel, two records", CANCEL.larger());
+    explore("patient, two records", Model { records: 2, ..PATIENT });
     explore("doubt, two records", DOUBT.larger());
     explore("rival, two epochs", Model { records: 1, ..RIVAL.larger() });
     explore("three runs, two epochs", Model { records: 1, ..THREE_RUNS.larger() });

@@ -10,7 +10,7 @@ use crate::fault::Fault;
 use crate::job::SOURCE;
 use crate::nodes::Fate;
 use crate::properties;
-use crate::world::{Kind, Letter, World};
+use crate::world::{Cancel, Kind, Letter, World};
 
 /// How large the world may grow, and what is broken in it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Model {
     pub(crate) ends: bool,
     /// Whether the job may be cancelled.
     pub(crate) cancels: bool,
+    /// Whether a job that is cancelled waits for its commits as long as they take, instead of ending in doubt.
+    pub(crate) patient: bool,
     /// Whether coordinators hear of commits. Where they do not, each is outstanding for ever.
     pub(crate) hears_commits: bool,
     /// Whether sinks save their state in the background, so that a checkpoint may be given up meanwhile.
@@ -121,6 +123,7 @@ impl stateright::Model for Model {
             }
             Step::Deadline(node) => self.tell(&mut world, node, CoordinatorEvent::Deadline),
             Step::Cancel(node) => {
+                world.nodes[node].cancel = Cancel::Asked;
                 let event = CoordinatorEvent::Request { request: RequestId(0), wish: Wish::Cancel };
                 self.tell(&mut world, node, event);
             }
@@ -167,7 +170,7 @@ impl Model {
             if world.meta.run.0 < self.runs {
                 steps.push(Step::Lose(index));
             }
-            if self.cancels {
+            if self.cancels && node.cancel == Cancel::No {
                 steps.push(Step::Cancel(index));
             }
         }

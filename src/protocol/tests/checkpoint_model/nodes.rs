@@ -14,7 +14,7 @@ use watershed_protocol::{Machine, Tick};
 use crate::fault::Fault;
 use crate::job::{JOB, SINKS, SOURCE, config, position, roster, subtasks};
 use crate::model::Model;
-use crate::world::{Body, Decision, Kind, Letter, Node, RunWorld, Slip, World};
+use crate::world::{Body, Cancel, Decision, Kind, Letter, Node, RunWorld, Slip, World};
 
 /// What becomes of a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,9 +28,10 @@ pub(crate) enum Fate {
 }
 
 impl Node {
-    pub(crate) fn new() -> Node {
-        let coordinator = Coordinator::new(JOB, roster(), config());
-        Node { coordinator, asked: Vec::new(), reading: false, read_first: None }
+    fn new(model: &Model) -> Node {
+        let coordinator = Coordinator::new(JOB, roster(), config(model.patient));
+        let (asked, cancel) = (Vec::new(), Cancel::No);
+        Node { coordinator, asked, reading: false, read_first: None, cancel }
     }
 }
 
@@ -99,6 +100,9 @@ impl Model {
             Effect::Report(Report::Violated(..)) => world.slip(Slip::NoCut),
             Effect::Report(Report::Over(Over::Failed { .. })) if world.slips.is_empty() => {
                 world.slip(Slip::NoCut);
+            }
+            Effect::Report(Report::Over(Over::Cancelled { in_doubt })) => {
+                world.nodes[node].cancel = Cancel::Done { in_doubt: in_doubt.is_some() };
             }
             Effect::Drain { .. } | Effect::Answer { .. } | Effect::Report(_) => {}
         }
@@ -211,12 +215,9 @@ impl Model {
         match &swap.change {
             Change::BeginRun => world.meta.run.0 < self.runs,
             Change::Burn(up_to) => up_to.0 <= self.epochs,
-            Change::Lead
-            | Change::Fork { .. }
-            | Change::Complete(_)
-            | Change::Finish
-            | Change::Forget(_)
-            | Change::Agree(_) => true,
+            Change::Lead | Change::Fork { .. } | Change::Complete(_) | Change::Finish | Change::Agree(_) => {
+                true
+            }
         }
     }
 
@@ -238,7 +239,7 @@ impl Model {
         let mut world = World {
             meta: watershed_core::checkpoint::Meta::default(),
             manifests: BTreeMap::new(),
-            nodes: (0..self.nodes).map(|_| Node::new()).collect(),
+            nodes: (0..self.nodes).map(|_| Node::new(self)).collect(),
             adrift: Vec::new(),
             unknown: None,
             runs: BTreeMap::new(),

@@ -15,6 +15,7 @@
 //! | D9 | positions of decided checkpoints never go back | K5 |
 //! | D10 | no epoch is handed out twice | R4' |
 //! | D11 | a finished job has committed all that it decided | R11', FLINK-38614 |
+//! | D13 | a cancelled job has committed all that it decided, or says what it has not | R12' |
 //! | K | the votes of every checkpoint are a consistent cut | K1-K5 |
 
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ use watershed_core::checkpoint::Staged;
 use crate::job::{STAGED, XA};
 use crate::model::Model;
 use crate::outside::{Visible, records};
-use crate::world::{Kind, Slip, World};
+use crate::world::{Cancel, Kind, Node, Slip, Worker, World};
 
 pub(crate) const ONCE: &str = "I1 no record is visible twice";
 pub(crate) const NOTHING_LOST: &str = "I2 each decided record is visible or staged";
@@ -40,6 +41,7 @@ pub(crate) const KEPT: &str = "D8 nothing needed is forgotten";
 pub(crate) const ONWARD: &str = "D9 decided positions never go back";
 pub(crate) const NEW_EPOCHS: &str = "D10 no epoch is handed out twice";
 pub(crate) const WHOLE_END: &str = "D11 a finished job has committed everything";
+pub(crate) const CANCELLED_WHOLE: &str = "D13 a cancelled job has committed everything, or says what not";
 pub(crate) const CUT: &str = "K every checkpoint is a consistent cut";
 
 /// The properties of a model. Those that must be able to happen are asked for only where the world has room for
@@ -73,6 +75,10 @@ pub(crate) fn all(model: &Model) -> Vec<Property<Model>> {
         Property::always(NEW_EPOCHS, |_, world: &World| !world.slips.contains(&Slip::EpochTwice)),
         Property::always(WHOLE_END, |model: &Model, world: &World| {
             !world.meta.finished || all_visible(model, world)
+        }),
+        Property::always(CANCELLED_WHOLE, |_, world: &World| {
+            let ended = |node: &Node| node.cancel == Cancel::Done { in_doubt: false };
+            !world.nodes.iter().any(ended) || decided_is_visible(world)
         }),
         Property::always(CUT, |_, world: &World| !world.slips.contains(&Slip::NoCut)),
     ];
@@ -115,6 +121,19 @@ fn reachable(model: &Model) -> Vec<Property<Model>> {
                 given_up_in_doubt(world) && doubted_is_decided(world)
             }));
     }
+    if model.patient {
+        properties.push(Property::sometimes(
+            "a decision in doubt is committed by a cancelled job",
+            |_, world: &World| {
+                let ended = world.nodes[0].cancel == Cancel::Done { in_doubt: false };
+                ended && world.decided() > 0 && doubted_is_decided(world)
+            },
+        ));
+    } else if model.cancels {
+        properties.push(Property::sometimes("a job is cancelled in doubt", |_, world: &World| {
+            world.nodes[0].cancel == Cancel::Done { in_doubt: true }
+        }));
+    }
     if model.ends {
         properties.push(Property::sometimes("the job finishes", |_, world: &World| world.meta.finished));
     }
@@ -148,10 +167,13 @@ fn nothing_lost(world: &World) -> bool {
 
 fn restored_from_base(world: &World) -> bool {
     let bases: BTreeMap<_, _> = world.meta.roll_backs.iter().map(|back| (back.run, back.base)).collect();
-    world
-        .runs
-        .iter()
-        .all(|(run, run_world)| run_world.workers.values().all(|worker| bases.get(run) == Some(&worker.base)))
+    // A run that only commits what a cancelled job has staged is given no state, and does not start.
+    let is_cancelled = world.nodes.iter().any(|node| node.cancel != Cancel::No);
+    let is_idle = |worker: &Worker| is_cancelled && worker.base.is_none() && !worker.began;
+    world.runs.iter().all(|(run, run_world)| {
+        let mut workers = run_world.workers.values();
+        workers.all(|worker| bases.get(run) == Some(&worker.base) || is_idle(worker))
+    })
 }
 
 fn needed_is_kept(world: &World) -> bool {
@@ -166,6 +188,11 @@ fn needed_is_kept(world: &World) -> bool {
 fn all_visible(model: &Model, world: &World) -> bool {
     let whole: Visible = (0..model.records).map(|record| (record, 1)).collect();
     world.staged.visible == whole && world.xa.visible == whole
+}
+
+fn decided_is_visible(world: &World) -> bool {
+    let visible = |system: &Visible| (0..world.decided()).all(|record| system.contains_key(&record));
+    visible(&world.staged.visible) && visible(&world.xa.visible)
 }
 
 /// Whether something was decided after the fail-over.

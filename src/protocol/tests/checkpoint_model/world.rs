@@ -46,6 +46,19 @@ pub(crate) struct Node {
     pub(crate) reading: bool,
     /// The decision that it read when it campaigned.
     pub(crate) read_first: Option<Pointer>,
+    pub(crate) cancel: Cancel,
+}
+
+/// Whether somebody has cancelled the job at a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cancel {
+    No,
+    /// It is not over yet.
+    Asked,
+    /// The coordinator says that it is.
+    Done {
+        in_doubt: bool,
+    },
 }
 
 /// One run's subtasks and the channel between them.

@@ -12,6 +12,7 @@ pub(crate) const FAIL_OVER: Model = Model {
     doubts: false,
     ends: false,
     cancels: false,
+    patient: false,
     hears_commits: false,
     slow_saves: false,
     fault: None,
@@ -25,6 +26,9 @@ pub(crate) const DOUBT: Model = Model { doubts: true, epochs: 1, ..FAIL_OVER };
 
 /// The same within one run, which goes on to a next checkpoint and may be cancelled in the midst of it.
 pub(crate) const CANCEL: Model = Model { doubts: true, cancels: true, runs: 1, ..FAIL_OVER };
+
+/// The same, where the job that is cancelled has time to commit what it has decided, in another run where it must.
+pub(crate) const PATIENT: Model = Model { patient: true, hears_commits: true, runs: 2, epochs: 1, ..CANCEL };
 
 /// The source ends, and the job with it, with a fail-over on the way.
 pub(crate) const END: Model = Model { ends: true, hears_commits: true, epochs: 1, ..FAIL_OVER };

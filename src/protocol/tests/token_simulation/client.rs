@@ -56,6 +56,11 @@ pub(crate) fn judge(fault: Fault, token: &Token, place: &Place) -> Translation {
 }
 
 impl Client {
+    /// How long its token is.
+    pub(crate) fn token_bytes(&self) -> usize {
+        self.token.as_ref().map_or(0, String::len)
+    }
+
     fn opened(&self) -> Option<Token> {
         let text = self.token.as_ref()?;
         let now = ProcessingTime::from_millis(0);

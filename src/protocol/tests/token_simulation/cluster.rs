@@ -47,6 +47,10 @@ pub(crate) struct Tally {
     pub(crate) updates: u64,
     pub(crate) answers: BTreeMap<Answer, u64>,
     pub(crate) durable_shown: u64,
+    /// How often the job went on with more sites, or with fewer.
+    pub(crate) moves: u64,
+    /// The most entries that a site's vector had at the end of each run, and the bytes of the longest token then.
+    pub(crate) sizes: Vec<(usize, usize)>,
 }
 
 pub(crate) struct Cluster {
@@ -159,6 +163,11 @@ impl Cluster {
 
     fn begin_run(&mut self, change: &Change, sites: usize) {
         let before = self.nodes.first().map(|node| node.beginning.clone());
+        self.tally.moves +=
+            u64::from(before.as_ref().is_some_and(|before| usize::from(before.sites) != sites));
+        let entries = self.nodes.iter().map(|node| node.replica.applied().len()).max();
+        let token_bytes = self.clients.iter().map(Client::token_bytes).max();
+        self.tally.sizes.push((entries.unwrap_or_default(), token_bytes.unwrap_or_default()));
         self.decide(change);
         self.execution.0 += 1;
         self.tally.runs += 1;

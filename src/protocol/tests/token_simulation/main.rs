@@ -99,6 +99,25 @@ fn more_seeds_hold_no_surprise() {
     play_all(number(from)..number(to));
 }
 
+#[test]
+fn vectors_stay_small_over_a_thousand_recoveries_and_a_hundred_joins_and_leaves() {
+    let mut cluster = Cluster::new(0, Fault::None);
+    while cluster.tally.runs < 1_000 || cluster.tally.moves < 100 {
+        cluster.step().unwrap_or_else(|Violation { invariant, what }| panic!("{invariant:?}: {what}"));
+    }
+    let Tally { runs, moves, sizes, .. } = &cluster.tally;
+    let most = sizes.iter().fold((0, 0), |most, size| (most.0.max(size.0), most.1.max(size.1)));
+    let (early, late) = sizes.split_at(sizes.len() / 2);
+    let sum =
+        |sizes: &[(usize, usize)]| sizes.iter().fold((0, 0), |sum, size| (sum.0 + size.0, sum.1 + size.1));
+    let (early, late) = (sum(early), sum(late));
+    println!(
+        "{runs} runs, {moves} moves: {most:?} entries and bytes at most; {early:?} and then {late:?} in all"
+    );
+    assert!(most.0 > 1 && most.0 < 64 && most.1 < 1024, "{most:?}");
+    assert!(2 * late.0 < 3 * early.0 && 2 * late.1 < 3 * early.1, "they grow: {early:?}, then {late:?}");
+}
+
 /// Breaks a rule: the invariant must be found broken by it.
 fn must_break(fault: Fault, invariant: Invariant) {
     let mut broken: BTreeMap<Invariant, u64> = BTreeMap::new();

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
-use watershed_cluster::{Cluster, ClusterChange, ClusterView, JobRecord, Outcome, Placement, Wanted};
+use watershed_cluster::{ClusterChange, JobRecord, Outcome, Placement, ProposeError, Wanted};
 use watershed_core::plan::Fingerprint;
 use watershed_protocol::checkpoint::{Authority, Wish};
 use watershed_protocol::placement::Strategy;
 
 use super::Leader;
+use super::keys::keyed;
 use crate::board::Board;
 use crate::cluster::message::Ticket;
 use crate::coordinator::{Coordinator, Deposed, JobEnd, Look, LookAt, Reshape, Retire, Watch};
 use crate::error::JobError;
 use crate::message::Ask;
-use crate::query::new_secret;
 use crate::storage::Storage;
 
 /// How often in a reign a job's coordinator is replaced that has panicked.
@@ -42,16 +42,27 @@ pub(super) struct Led {
     pub(super) asked: Option<Wanted>,
 }
 
+/// Why a job is not taken up.
+enum Untaken {
+    /// It would be the same another time.
+    Never(String),
+    /// Where its checkpoints lie is out of reach, which ends no job.
+    NotYet(String),
+}
+
 impl Leader {
     /// Brings every job to life that is meant to run.
     pub(super) fn take_up_jobs(&self, cx: &mut Context<Self>) {
-        let cluster = self.cluster.clone();
+        let (cluster, term) = (self.cluster.clone(), self.reign.as_ref().map(|reign| reign.term));
         let view = async move { keyed(&cluster, cluster.view().await.map_err(|e| e.to_string())?).await };
-        cx.spawn(view.into_actor(self).map(|view, leader, cx| match view {
+        cx.spawn(view.into_actor(self).map(move |view, leader, cx| match view {
             Ok(view) => {
-                leader.token_keys.clone_from(&view.state.token_keys);
+                leader.learn_keys(&view, cx);
                 for (name, record) in &view.state.jobs {
                     leader.take_up(name, record, cx);
+                }
+                if let Some(reign) = leader.reign.as_mut().filter(|reign| Some(reign.term) == term) {
+                    reign.is_complete = true;
                 }
                 for node in leader.linked.clone() {
                     leader.call_roll(&node);
@@ -68,33 +79,44 @@ impl Leader {
 
     /// Brings a job to life, if it is meant to run and does not yet.
     pub(super) fn take_up(&mut self, name: &str, record: &JobRecord, cx: &mut Context<Self>) {
-        // One that is to be cancelled may have decided what is not committed yet, and does that first.
-        let lives = record.lives_on() && record.wanted != Wanted::Suspended;
+        // One that is to be cancelled may have decided what is not committed yet, and does that first. One that is to be
+        // suspended may not have its savepoint yet: who was asked for it may be gone.
+        let lives = record.lives_on() && !record.rests;
         let is_led = self.reign.as_ref().is_none_or(|reign| reign.jobs.contains_key(name));
         if !lives || is_led {
             return;
         }
         match self.lead(name, record, cx) {
-            Ok(led) => {
+            Ok(mut led) => {
                 tracing::info!(job = name, number = record.number, "the job is taken up");
-                if record.wanted == Wanted::Cancelled {
+                let wish = match record.wanted {
+                    Wanted::Running => None,
+                    Wanted::Suspended => Some(Wish::Suspend),
+                    Wanted::Cancelled => Some(Wish::Cancel),
+                };
+                if let Some(wish) = wish {
+                    led.asked = Some(record.wanted);
                     let (answer, _) = oneshot::channel();
-                    led.coordinator.do_send(Ask { wish: Wish::Cancel, answer });
+                    led.coordinator.do_send(Ask { wish, answer });
                 }
                 let reign = self.reign.as_mut().expect("it was looked at before");
                 reign.jobs.insert(name.to_owned(), led);
                 self.tell_sites();
             }
-            Err(reason) => {
+            Err(Untaken::Never(reason)) => {
                 tracing::error!(job = name, reason, "the job cannot be run");
                 self.decide(ended(name, record.number, Outcome::Failed { reason }), cx);
+            }
+            Err(Untaken::NotYet(reason)) => {
+                tracing::warn!(job = name, reason, "the job cannot be taken up yet, and is tried again");
+                cx.run_later(REPLACE_AFTER, |leader, cx| leader.take_up_jobs(cx));
             }
         }
     }
 
-    fn lead(&self, name: &str, record: &JobRecord, cx: &mut Context<Self>) -> Result<Led, String> {
+    fn lead(&self, name: &str, record: &JobRecord, cx: &mut Context<Self>) -> Result<Led, Untaken> {
         let JobRecord { number, ref spec, .. } = *record;
-        let planned = self.programs.plan(spec)?;
+        let planned = self.programs.plan(spec).map_err(Untaken::Never)?;
         let (plan, mut config) = (Rc::new(planned.plan), planned.config);
         if spec.parallelism > 0 {
             config.parallelism = spec.parallelism;
@@ -111,12 +133,12 @@ impl Leader {
             plan: Fingerprint::of(&plan),
             token_keys: self.token_keys.clone(),
         });
-        let depot = self.depots.of(&ticket, &config)?;
+        let depot = self.depots.of(&ticket, &config).map_err(Untaken::NotYet)?;
         let storage = Storage::new(Arc::new(self.cluster.job(name)), depot);
         let board = Arc::new(Board::new(&plan, config.parallelism));
         let (over, end) = oneshot::channel();
         let coordinator = Coordinator::new(plan, &config, storage, &board, Vec::new(), over)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Untaken::Never(error.to_string()))?;
         let own = cx.address();
         let watch = Watch { seated: own.clone().recipient(), deposed: own.recipient() };
         let coordinator = coordinator.watched_by(name, watch).start();
@@ -152,8 +174,9 @@ impl Leader {
         cx.run_later(REPLACE_AFTER, |leader, cx| leader.take_up_jobs(cx));
     }
 
-    /// A coordinator is deposed. Where that was by an earlier one of this node, of whose reign a write came late, nobody else
-    /// would take the job up: as long as this node leads, it is replaced.
+    /// A coordinator is deposed. It may have been by an earlier one of this very node, which led, lost its majority for a moment
+    /// and leads again, and whose campaign came late: nobody else would take the job up. So it is replaced as long as
+    /// this node leads.
     pub(super) fn deposed(&mut self, Deposed { job, coordinator }: Deposed, cx: &mut Context<Self>) {
         let Some(reign) = &mut self.reign else { return };
         if reign.jobs.get(&job).is_none_or(|led| led.coordinator != coordinator) {
@@ -181,9 +204,9 @@ impl Leader {
         match end {
             // The last checkpoint has decided it.
             Ok(JobEnd::Complete | JobEnd::Drained) => tracing::info!(job = name, "the job has finished"),
-            // What a person wanted of it is decided already, so that no other leader takes it up again.
             Ok(JobEnd::Suspended(_)) if led.asked == Some(Wanted::Suspended) => {
                 tracing::info!(job = name, "the job is suspended");
+                self.rest(name, number, cx);
             }
             Ok(JobEnd::Suspended(_) | JobEnd::Cancelled) => {
                 tracing::info!(job = name, "the job is cancelled");
@@ -214,13 +237,30 @@ impl Leader {
         }));
     }
 
+    /// Has it decided that a job rests, so that no leader takes it up again before somebody wants that.
+    fn rest(&self, name: &str, number: u32, cx: &mut Context<Self>) {
+        let (cluster, name) = (self.cluster.clone(), name.to_owned());
+        let rest = ClusterChange::Rest { name: name.clone(), number };
+        let decided = async move { cluster.propose(rest).await };
+        cx.spawn(decided.into_actor(self).map(move |decided, leader, cx| match decided {
+            Ok(_) => {}
+            // Somebody wants it to go on already.
+            Err(ProposeError::Refused { .. }) => leader.take_up_jobs(cx),
+            Err(error) if leader.reign.is_some() => {
+                tracing::warn!(%error, "that a job rests is tried again to be decided");
+                cx.run_later(leader.limits.settle_within, move |leader, cx| leader.rest(&name, number, cx));
+            }
+            Err(_) => {}
+        }));
+    }
+
     /// Has something decided, and tries again until it is, or this node leads no more.
     pub(super) fn decide(&self, change: ClusterChange, cx: &mut Context<Self>) {
         let cluster = self.cluster.clone();
         let again = change.clone();
         let decided = async move { cluster.propose(change).await };
         cx.spawn(decided.into_actor(self).map(move |decided, leader, cx| match decided {
-            Ok(_) | Err(watershed_cluster::ProposeError::Refused { .. }) => {}
+            Ok(_) | Err(ProposeError::Refused { .. }) => {}
             Err(error) if leader.reign.is_some() => {
                 tracing::warn!(%error, "a decision is tried again");
                 cx.run_later(leader.limits.settle_within, move |leader, cx| leader.decide(again, cx));
@@ -228,15 +268,6 @@ impl Leader {
             Err(_) => {}
         }));
     }
-}
-
-/// What is decided, with a key for tokens, which is decided where there is none.
-pub(super) async fn keyed(cluster: &Cluster, view: ClusterView) -> Result<ClusterView, String> {
-    if !view.state.token_keys.is_empty() {
-        return Ok(view);
-    }
-    let secret = new_secret().map_err(|error| format!("no key for tokens can be made: {error}"))?;
-    cluster.propose(ClusterChange::TokenKey { secret }).await.map_err(|error| error.to_string())
 }
 
 fn ended(name: &str, number: u32, outcome: Outcome) -> ClusterChange {

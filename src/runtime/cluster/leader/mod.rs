@@ -2,16 +2,20 @@
 //!
 //! ```text
 //!   Cluster.leader(), .members(), links ──► Leader ──starts, tells of nodes──► Coordinator, one a job
-//!   Ask (any node, HTTP, command line) ───►   │  ◄──Seated───────────────────────┘
+//!   Request (any node, HTTP, ..) ─────────►   │  ◄──Seated, Deposed──────────────┘
 //!   Dispatch (workers) ───────────────────►   └──► Coordinator of that job
+//!                                             Roll, ReignOver ──► workers
 //! ```
 //!
 //! When a node comes to lead, it brings every job to life that is meant to run: its coordinator takes the job's term
 //! by compare-and-swap, which fences whatever an older leader may still do. When it is deposed, its coordinators end
-//! without a word: whatever they could say is stale, and the workers go on until the next leader calls them.
+//! without a word: whatever they could say is stale, and the workers go on until the next leader calls them. They are told
+//! that it is deposed, though (R8): where a majority cannot be reached, another leader may have begun the next runs, so that
+//! what these runs show of shared state may be undone already.
 
 mod agreeing;
 mod jobs;
+mod keys;
 mod requests;
 mod sites;
 
@@ -26,8 +30,9 @@ use watershed_link::{Links, NodeName, PeerChange};
 use super::Programs;
 use super::depots::Depots;
 use super::line::LineLimits;
-use super::message::{Dispatch, LEADER, Roll, WORKER};
+use super::message::{Dispatch, LEADER, ReignOver, Roll, WORKER};
 use super::request::Request;
+use super::vitals::Lifeline;
 use crate::coordinator::{Deposed, Look, NodeLost, Retire, Seated};
 use crate::message::Report;
 use jobs::Led;
@@ -46,21 +51,33 @@ pub(crate) struct Leader {
     started: Instant,
     /// With what tokens are sealed, as far as it has been read.
     token_keys: Vec<TokenSecret>,
+    /// Whether one is to be asked for again.
+    seeks_key: bool,
     reign: Option<Reign>,
+    _lifeline: Lifeline,
 }
 
 /// How long the leader waits for nodes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LeaderLimits {
     pub(crate) line: LineLimits,
-    /// How long after its own start it waits for nodes before it crowds a job onto those that are there.
+    /// How long after its own start it waits for nodes before it crowds a job onto those that are there, and before it tries
+    /// again to have something decided. Default: 3 s.
     pub(crate) settle_within: Duration,
+}
+
+impl Default for LeaderLimits {
+    fn default() -> Self {
+        LeaderLimits { line: LineLimits::default(), settle_within: Duration::from_secs(3) }
+    }
 }
 
 /// A time in which this node leads.
 struct Reign {
     term: u64,
     jobs: BTreeMap<String, Led>,
+    /// Whether these are all jobs that there are: they have to be read first.
+    is_complete: bool,
     /// How often the coordinators of jobs have panicked, by the jobs' numbers.
     panics: BTreeMap<u32, u32>,
     /// How jobs stood at their ends, with their numbers.
@@ -70,7 +87,7 @@ struct Reign {
 /// To the leader, from itself: who leads has changed.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Elected(Option<Leading>);
+pub(crate) struct Elected(pub(crate) Option<Leading>);
 
 /// To the leader, from itself: who is there has changed.
 #[derive(Message)]
@@ -85,6 +102,7 @@ impl Leader {
         programs: Rc<dyn Programs>,
         depots: Depots,
         limits: LeaderLimits,
+        lifeline: Lifeline,
     ) -> Addr<Leader> {
         let leader = Leader {
             links: links.clone(),
@@ -96,7 +114,9 @@ impl Leader {
             linked: BTreeSet::from([links.local().node.to_string()]),
             started: Instant::now(),
             token_keys: Vec::new(),
+            seeks_key: false,
             reign: None,
+            _lifeline: lifeline,
         };
         let address = leader.start();
         links.register::<Dispatch>(LEADER, address.clone().recipient());
@@ -116,8 +136,8 @@ impl Leader {
 
     fn begin_reign(&mut self, term: u64, cx: &mut Context<Self>) {
         tracing::info!(term, node = self.node(), "this node leads the cluster");
-        self.reign =
-            Some(Reign { term, jobs: BTreeMap::new(), panics: BTreeMap::new(), last: BTreeMap::new() });
+        let (jobs, panics, last) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        self.reign = Some(Reign { term, jobs, is_complete: false, panics, last });
         // Nodes that are left out until then are given up.
         cx.run_later(self.limits.settle_within, |leader, _| leader.tell_sites());
         self.take_up_jobs(cx);
@@ -129,22 +149,22 @@ impl Leader {
         for led in reign.jobs.values() {
             led.coordinator.do_send(Retire);
         }
+        let leader = self.links.local().node.clone();
+        for node in self.linked.iter().filter_map(|node| NodeName::new(node).ok()) {
+            // One that is out of reach knows by that.
+            let told = ReignOver { leader: leader.clone() };
+            let _ = self.links.actor::<ReignOver>(&node, WORKER).tell(told);
+        }
     }
 
-    /// Tells a node in which runs it has a part: what else it has is over.
+    /// Tells a node in which runs it has a part: what else it has is over, but for what nobody can say of yet.
     fn call_roll(&self, node: &str) {
-        let Some(reign) = &self.reign else { return };
-        // A job whose first run in this reign has not begun may live on there until it is called.
-        if reign.jobs.values().any(|led| led.authority.is_none()) {
-            return;
-        }
-        let takes_part = |led: &&Led| led.slots.contains_key(node);
-        let runs = reign.jobs.values().filter(takes_part);
-        let runs = runs.filter_map(|led| Some((led.number, led.authority?))).collect();
-        let leader = self.links.local().node.clone();
+        let Some(reign) = self.reign.as_ref().filter(|reign| reign.is_complete) else { return };
+        let jobs = reign.jobs.values().map(|led| (led.number, led.authority, led.slots.contains_key(node)));
+        let roll = Roll::of((self.links.local().node.clone(), reign.term), self.token_keys.clone(), jobs);
         if let Ok(name) = NodeName::new(node) {
             // One that is out of reach is told when it comes back.
-            let _ = self.links.actor::<Roll>(&name, WORKER).tell(Roll { leader, term: reign.term, runs });
+            let _ = self.links.actor::<Roll>(&name, WORKER).tell(roll);
         }
     }
 }

@@ -8,10 +8,7 @@ use watershed_cluster::{
 };
 use watershed_protocol::checkpoint::{Answer as Granted, Wish};
 
-use super::{
-    Leader,
-    jobs::{Led, keyed},
-};
+use super::{Leader, jobs::Led, keys::keyed};
 use crate::cluster::request::{
     Answer, CancelHow, JobReport, JobState, NodeReport, Problem, ProblemKind, Request,
 };
@@ -25,8 +22,7 @@ impl Handler<Request> for Leader {
 
     fn handle(&mut self, request: Request, _: &mut Self::Context) -> Answering {
         if self.reign.is_none() {
-            let what = "this node does not lead the cluster any more: ask again";
-            return self.refuse(Problem::new(ProblemKind::NotLeading, what));
+            return self.refuse(deposed());
         }
         match request {
             Request::Submit { name, spec } => self.submit(name, spec),
@@ -53,9 +49,13 @@ impl Leader {
         self.answer(Err(problem))
     }
 
+    /// A job that this node leads. The reign may have ended while something was decided that had to come first.
     pub(super) fn led(&self, job: &str) -> Result<&Led, Problem> {
-        let reign = self.reign.as_ref().expect("only a leader is asked");
+        let reign = self.reign.as_ref().ok_or_else(deposed)?;
         reign.jobs.get(job).ok_or_else(|| {
+            if !reign.is_complete {
+                return Problem::new(ProblemKind::NotLeading, "not all jobs are taken up yet: ask again");
+            }
             let known: Vec<&str> = reign.jobs.keys().map(String::as_str).collect();
             let running = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             Problem::new(ProblemKind::NotFound, format!("no job {job:?} is running; running are: {running}"))
@@ -85,7 +85,7 @@ impl Leader {
         let decided = async move { propose_keyed(&cluster, change).await };
         Box::pin(decided.into_actor(self).map(move |decided, leader, cx| {
             let view = decided.map_err(|error| problem(&error))?;
-            leader.token_keys.clone_from(&view.state.token_keys);
+            leader.learn_keys(&view, cx);
             let record = view.state.jobs.get(&name);
             let record =
                 record.ok_or_else(|| Problem::new(ProblemKind::Conflict, "the job is gone already"))?;
@@ -100,15 +100,27 @@ impl Leader {
             CancelHow::WithSavepoint => (Wish::Suspend, Wanted::Suspended),
             CancelHow::Drain => (Wish::Drain, Wanted::Running),
         };
-        if let Err(problem) = self.led(&job) {
-            return self.refuse(problem);
-        }
+        // One that is suspended can be cancelled, too: it is taken up for that.
+        let missing = match self.led(&job) {
+            Err(problem) if how != CancelHow::Now || problem.kind != ProblemKind::NotFound => {
+                return self.refuse(problem);
+            }
+            led => led.err(),
+        };
         let want = ClusterChange::Want { name: job.clone(), wanted };
         let cluster = self.cluster.clone();
         let decided = async move { cluster.propose(want).await };
-        Box::pin(decided.into_actor(self).then(move |decided, leader, _| {
-            if let Err(error) = decided {
-                return leader.refuse(problem(&error));
+        Box::pin(decided.into_actor(self).then(move |decided, leader, cx| {
+            let view = match decided {
+                Ok(view) => view,
+                Err(error) => {
+                    let refused = problem(&error);
+                    let is_unknown = refused.kind == ProblemKind::NotFound;
+                    return leader.refuse(missing.filter(|_| is_unknown).unwrap_or(refused));
+                }
+            };
+            if let Some(record) = view.state.jobs.get(&job) {
+                leader.take_up(&job, record, cx);
             }
             if let Some(led) = leader.reign.as_mut().and_then(|reign| reign.jobs.get_mut(&job)) {
                 led.asked = Some(wanted);
@@ -126,7 +138,7 @@ impl Leader {
         let decided = async move { propose_keyed(&cluster, want).await };
         Box::pin(decided.into_actor(self).map(move |decided, leader, cx| {
             let view = decided.map_err(|error| problem(&error))?;
-            leader.token_keys.clone_from(&view.state.token_keys);
+            leader.learn_keys(&view, cx);
             if let Some(record) = view.state.jobs.get(&job) {
                 leader.take_up(&job, record, cx);
             }
@@ -252,19 +264,19 @@ impl Leader {
 }
 
 /// Has something decided by which a job may begin to run. It goes without a key for tokens where none can be decided
-/// now, and cannot be asked anything then until its next run.
+/// now, and cannot be asked anything until one is.
 async fn propose_keyed(cluster: &Cluster, change: ClusterChange) -> Result<ClusterView, ProposeError> {
     let view = cluster.propose(change).await?;
     Ok(keyed(cluster, view.clone()).await.unwrap_or(view))
 }
 
 fn report(job: String, record: JobRecord, look: Option<Look>) -> JobReport {
-    let JobRecord { number, spec, outcome, wanted, meta, .. } = record;
-    let state = match (&outcome, wanted, &look) {
+    let JobRecord { number, spec, outcome, rests, meta, .. } = record;
+    let state = match (&outcome, rests, &look) {
         (Some(outcome), _, _) => JobState::of(outcome),
         (None, _, Some(look)) if look.waits_for.is_none() && !look.slots.is_empty() => JobState::Running,
-        (None, Wanted::Suspended, _) => JobState::Suspended,
-        (None, _, _) => JobState::Waiting,
+        (None, true, _) => JobState::Suspended,
+        (None, false, _) => JobState::Waiting,
     };
     let failed = outcome.and_then(|outcome| match outcome {
         Outcome::Failed { reason } => Some(reason),
@@ -301,6 +313,11 @@ fn report(job: String, record: JobRecord, look: Option<Look>) -> JobReport {
             checkpoints: crate::CheckpointReport { completed, ..Default::default() },
         },
     }
+}
+
+/// Whoever leads now is to be asked.
+fn deposed() -> Problem {
+    Problem::new(ProblemKind::NotLeading, "this node does not lead the cluster any more: ask again")
 }
 
 fn problem(error: &ProposeError) -> Problem {

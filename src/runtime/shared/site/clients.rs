@@ -16,6 +16,7 @@ use watershed_protocol::causal::{Lag, Needs, StampError};
 
 use super::{Operation, SiteReplica, State};
 use crate::clock;
+use crate::guard::guarded;
 use crate::query::Tallies;
 use crate::query::limits::WAITING_MAX;
 
@@ -68,6 +69,8 @@ pub(crate) enum NotWritten {
     Refused(TableError),
     /// The site makes no updates now.
     Stamp(StampError),
+    /// Its resolver has panicked half way, which ends the run.
+    Panicked(String),
 }
 
 impl SiteReplica {
@@ -149,7 +152,11 @@ impl SiteReplica {
             state.tallies.refused += 1;
             let stamp = state.machine.stamp(now, clock::now(), epoch, writer).map_err(NotWritten::Stamp)?;
             let table = &self.tables[shared.0 as usize];
-            let delta = table.update_bytes(&stamp, key, update).map_err(NotWritten::Refused)?;
+            let made = guarded(|| table.update_bytes(&stamp, key, update));
+            let delta = match made {
+                Ok(made) => made.map_err(NotWritten::Refused)?,
+                Err(caught) => return Err(NotWritten::Panicked(state.half_joined(table.name(), &caught))),
+            };
             let delta = std::sync::Arc::new(Operation { shared, key: key.to_vec(), delta });
             state.made(self, now, stamp, delta);
             Ok(stamp.dot)

@@ -13,8 +13,8 @@ use crate::query::{Level, Query, Update};
 
 const JOB: &str = "doubling";
 
-/// How long a step may take while nobody is lost.
-const WITHIN: Duration = Duration::from_secs(30);
+/// How long a step may take.
+const WITHIN: Duration = Duration::from_secs(60);
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -36,16 +36,14 @@ fn set(
 /// Has a job run whose numbers meet a limit that is agreed on.
 fn started(world: &World) -> [Living; 3] {
     let nodes = world.start_all();
-    let parameters = [("count", "1000000000"), ("pause", "100"), ("agrees", "yes")];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    submit_with(&nodes[0], parameters.into(), 6).unwrap();
+    submit_with(&nodes[0], &[(ENDLESS, "yes"), ("pause", "100"), ("agrees", "yes")], 6).unwrap();
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     nodes
 }
 
 /// Waits until the tasks have met a limit.
 fn wait_for_limit(world: &World, limit: u64) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + PATIENCE;
     while !world.table.sorted().iter().any(|(_, met)| *met == limit) {
         assert!(Instant::now() < until, "no number meets {limit}");
         std::thread::sleep(Duration::from_millis(50));
@@ -102,17 +100,25 @@ fn without_a_quorum_nothing_is_read_or_agreed_on_and_that_is_said_in_time() {
     let [first, second, third] = started(&world);
     set(&first.handle, None, &[("a", 3)], WITHIN).unwrap();
     [second, third].into_iter().for_each(Living::stop);
-    let within = Duration::from_secs(2);
-    for _ in 0..3 {
+    let within = Duration::from_secs(1);
+    // Once in a while it is the machine that stands still.
+    let (mut in_time, mut late) = (0, Vec::new());
+    while in_time < 3 {
         let began = Instant::now();
         let refused = read(&first.handle, within).unwrap_err();
         assert!(matches!(refused, Refused::Unavailable(_)), "{refused}");
-        assert!(began.elapsed() < within + Duration::from_secs(1), "it took {:?}", began.elapsed());
+        let read_took = began.elapsed();
         let began = Instant::now();
         // Nobody else can have decided it; but what is under way may come with the quorum.
         let refused = set(&first.handle, None, &[("a", 4)], within).unwrap_err();
         assert!(matches!(refused, Refused::Unavailable(_) | Refused::Unknown(_)), "{refused}");
-        assert!(began.elapsed() < within + Duration::from_secs(1), "it took {:?}", began.elapsed());
+        let took = read_took.max(began.elapsed());
+        if took < within + Duration::from_secs(1) {
+            in_time += 1;
+        } else {
+            late.push(took);
+        }
+        assert!(late.len() < 10, "it took {late:?}");
     }
     let none = read(&first.handle, Duration::ZERO);
     assert!(matches!(none, Err(Refused::Unavailable(_))), "nothing is waited for: {none:?}");
@@ -199,19 +205,19 @@ fn judge(events: &[Event]) -> bool {
     tester.is_consistent()
 }
 
-/// How many operations one history may have, so that it can be judged.
-const OPERATIONS_MAX: u64 = 60;
+/// How many operations a client has in one history, so that it can be judged.
+const OPERATIONS: u32 = 20;
 
-/// Sets and reads through one node until there is enough to be judged.
-fn client(node: &NodeHandle, client: u32, events: &Mutex<Vec<Event>>, next: &AtomicU64, over: &AtomicBool) {
+/// Sets and reads through one node until there is enough to be judged, or it is lost.
+fn client(node: &NodeHandle, client: u32, events: &Mutex<Vec<Event>>, next: &AtomicU64, lost: &AtomicBool) {
     let (runtime, mut last) = (runtime(), 0);
     // A client that does not know whether it has set something reads next, as it is told to.
     let mut reads_next = false;
-    while !over.load(SeqCst) {
-        let id = next.fetch_add(1, SeqCst);
-        if id >= OPERATIONS_MAX {
+    for _ in 0..OPERATIONS {
+        if lost.load(SeqCst) {
             return;
         }
+        let id = next.fetch_add(1, SeqCst);
         let value = id as u8;
         let op = match (reads_next, id % 5) {
             (true, _) | (_, 0 | 1) => Op::Read,
@@ -219,7 +225,7 @@ fn client(node: &NodeHandle, client: u32, events: &Mutex<Vec<Event>>, next: &Ato
             (false, _) => Op::Compare(last + 1, value),
         };
         events.lock().unwrap().push(Event::Began { id, client, op });
-        let within = Duration::from_secs(3);
+        let within = Duration::from_secs(6);
         let voter = node.node();
         let answer = runtime.block_on(async {
             match op {
@@ -262,21 +268,27 @@ fn histories_of_sets_and_reads_are_linearizable_while_the_leader_is_lost() {
     let world = World::new();
     let nodes = started(&world);
     let leader = nodes[0].handle.leader().unwrap();
-    let (events, next, over) = (Mutex::new(Vec::new()), AtomicU64::new(0), AtomicBool::new(false));
+    let (events, next) = (Mutex::new(Vec::<Event>::new()), AtomicU64::new(0));
+    let gone = [(); 3].map(|()| AtomicBool::new(false));
+    let ended = || {
+        let events = events.lock().unwrap();
+        events.iter().filter(|event| matches!(event, Event::Ended { .. })).count()
+    };
     let handles: Vec<NodeHandle> = nodes.iter().map(|node| node.handle.clone()).collect();
     let (lost, left): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|node| node.handle.node() == leader);
     std::thread::scope(|scope| {
-        let (events, next, over) = (&events, &next, &over);
-        for (number, node) in (0..).zip(&handles) {
-            scope.spawn(move || client(node, number, events, next, over));
+        let (events, next) = (&events, &next);
+        for ((number, node), gone) in (0..).zip(&handles).zip(&gone) {
+            scope.spawn(move || client(node, number, events, next, gone));
         }
-        std::thread::sleep(Duration::from_millis(700));
+        // In the midst of it, however long that takes.
+        let until = Instant::now() + PATIENCE;
+        while ended() < 15 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         lost.into_iter().for_each(Living::stop);
-        let until = Instant::now() + Duration::from_secs(60);
-        while next.load(SeqCst) < OPERATIONS_MAX && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        over.store(true, SeqCst);
+        let of_the_lost = handles.iter().position(|handle| handle.node() == leader);
+        gone[of_the_lost.expect("it is one of them")].store(true, SeqCst);
     });
     left.into_iter().for_each(Living::stop);
     let events = events.into_inner().unwrap();

@@ -1,7 +1,9 @@
 //! Questions put through any node of a cluster, also through one on which the job does not live, and over lost nodes.
 
+use watershed_core::{Position, SplitId};
+
 use super::*;
-use crate::query::{AsOf, Found, Level, Query, QueryError, Update};
+use crate::query::{AsOf, Found, Level, Query, QueryError, Submitted, Update};
 
 const KEY: u8 = 9;
 
@@ -14,7 +16,7 @@ fn key() -> Vec<u8> {
 }
 
 fn add(node: &Living, more: u64, token: Option<&str>, durable: bool) -> Result<Found, QueryError> {
-    let wait = Duration::from_secs(30);
+    let wait = Duration::from_secs(60);
     let delta = rmp_serde::to_vec(&more).unwrap();
     let update =
         Update { token: token.map(str::to_owned), durable, wait, ..Update::new("total", key(), delta) };
@@ -22,7 +24,7 @@ fn add(node: &Living, more: u64, token: Option<&str>, durable: bool) -> Result<F
 }
 
 fn causal(token: &str) -> Query {
-    let (level, token, wait) = (Level::Causal, Some(token.to_owned()), Duration::from_secs(30));
+    let (level, token, wait) = (Level::Causal, Some(token.to_owned()), Duration::from_secs(60));
     Query { level, token, wait, ..Query::new("total", key()) }
 }
 
@@ -34,11 +36,10 @@ fn count(found: &Found) -> Option<u64> {
     found.value.as_ref().map(|bytes| rmp_serde::from_slice(bytes).unwrap())
 }
 
-/// Has a job run that shares state, for longer than a test takes, on two of the three nodes.
+/// Has a job run that shares state, for as long as a test takes, on two of the three nodes.
 fn share(node: &Living, interval_ms: &str) {
-    let parameters = [("count", "200000"), ("pause", "50"), ("shared", "yes"), ("interval", interval_ms)];
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    submit_with(node, parameters.into(), 2).unwrap();
+    let parameters = [(ENDLESS, "yes"), ("pause", "50"), ("shared", "yes"), ("interval", interval_ms)];
+    submit_with(node, &parameters, 2).unwrap();
     wait_for(node, "a run", |report| report.state == JobState::Running);
 }
 
@@ -113,6 +114,30 @@ fn c7_c8_over_a_lost_node_the_durable_update_stays_and_the_undone_one_is_told() 
         assert_eq!(count(&query(node, causal(&kept.token)).unwrap()), Some(5));
         let rebased = query(node, Query { rebase: true, ..causal(&undone.token) }).unwrap();
         assert_eq!((count(&rebased), rebased.rebased), (Some(5), true));
+
+        // A checkpoint is read all the same; and what is undone is not passed over by that.
+        let latest = Query { level: Level::AsOf(AsOf::Latest), ..causal(&undone.token) };
+        let read = query(node, latest.clone()).unwrap();
+        assert_eq!((count(&read), read.durable, read.rebased), (Some(5), false, false));
+        let refused = query(node, causal(&read.token)).unwrap_err();
+        assert!(matches!(refused, QueryError::RolledBack { .. }), "{refused}");
+        // Who waits for what it has put in goes on without what is undone.
+        let nowhere = Submitted { source: "none".to_owned(), split: SplitId(0), position: Position(0) };
+        let inputs = vec![nowhere.clone()];
+        let awaits = Query { await_input: true, inputs, ..latest };
+        // It waits for the split for as long as it may, and has to have read a checkpoint by then.
+        let refused = [1, 5, 30]
+            .map(Duration::from_secs)
+            .into_iter()
+            .map(|wait| query(node, Query { wait, ..awaits.clone() }).unwrap_err())
+            .find(|refused| !matches!(refused, QueryError::Unavailable { .. }))
+            .expect("a checkpoint is read in time");
+        let QueryError::NoInput { known, .. } = refused else { panic!("it is refused otherwise: {refused}") };
+        let (source, _) = known[0].rsplit_once(':').expect("a uid and a split");
+        let inputs = vec![Submitted { source: source.to_owned(), ..nowhere }];
+        let read = query(node, Query { inputs, wait: Duration::from_secs(60), ..awaits }).unwrap();
+        assert_eq!((count(&read), read.durable, read.rebased), (Some(5), true, true));
+        assert_eq!(count(&query(node, causal(&read.token)).unwrap()), Some(5));
     }
     cancel(&nodes[0]);
     nodes.into_iter().for_each(Living::stop);
@@ -120,7 +145,7 @@ fn c7_c8_over_a_lost_node_the_durable_update_stays_and_the_undone_one_is_told() 
 
 /// Asks until there is an answer, as long as what is missing may come.
 fn ask_again(node: &Living, asked: &Query) -> Found {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + PATIENCE;
     loop {
         match query(node, asked.clone()) {
             Ok(found) => return found,

@@ -9,7 +9,7 @@ use super::*;
 fn a_coordinator_that_is_deposed_while_its_node_leads_is_replaced() {
     let world = World::new();
     let nodes = world.start_all();
-    submit(&nodes[0], 20_000, 20, 6).unwrap();
+    submit_endless(&nodes[0], 20, 6);
     wait_for(&nodes[0], "a checkpoint", |report| report.checkpoints.completed.is_some());
     // As a coordinator of a reign before would, whose campaign was still under way when its node came to lead again.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -20,7 +20,9 @@ fn a_coordinator_that_is_deposed_while_its_node_leads_is_replaced() {
         let lead = ClusterChange::Decide { name: "doubling".to_owned(), number: job.number, guard, change };
         cluster.propose(lead).await.unwrap();
     });
+    wait_for(&nodes[0], "another run", |report| report.run > Some(1) && report.state == JobState::Running);
+    let count = world.end();
     wait_for(&nodes[0], "the end", |report| report.state == JobState::Finished);
-    assert_eq!(world.table.sorted(), expected(20_000));
+    assert_eq!(world.table.sorted(), expected(count));
     nodes.into_iter().for_each(Living::stop);
 }

@@ -52,6 +52,21 @@ fn c8_no_token_is_taken_that_this_job_has_not_given() {
     });
 }
 
+#[test]
+fn an_update_that_could_not_be_answered_is_not_made() {
+    block_on(async {
+        let mut place = Place::one().await;
+        // The cluster has decided on no key yet.
+        place.window = Window::new(Clerk::new("test", "test".to_owned(), Vec::<TokenKey>::new()), "n0");
+        place.window.begin(View::of(place.authority, Some(place.replica.clone()), &bases(&[None]), true));
+        let refused = place.add(3, 5, None).await;
+        assert!(matches!(refused, Err(QueryError::Unavailable { .. })), "{refused:?}");
+        let key = rmp_serde::to_vec(&3_u8).unwrap();
+        let found = place.replica.look(place.replica.find(TOTAL).unwrap(), &key).ok().unwrap();
+        assert_eq!(found.value, None, "who tries again would count twice");
+    });
+}
+
 fn named(answer: Result<Found, QueryError>) -> &'static str {
     match answer {
         Ok(_) => "answered",

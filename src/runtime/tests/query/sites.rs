@@ -105,12 +105,13 @@ fn only_so_many_questions_wait_and_those_that_have_given_up_make_room() {
     block_on(async {
         let [here, there] = &Place::all().await;
         let token = here.add(3, 5, None).await.unwrap().token;
-        let waits = || Query { wait: Duration::from_millis(50), ..causal(3, &token) };
-        let all = (0..=WAITING_MAX).map(|_| there.ask(waits()));
+        let waits = |millis| Query { wait: Duration::from_millis(millis), ..causal(3, &token) };
+        // So long that the first still waits when the last is put.
+        let all = (0..=WAITING_MAX).map(|_| there.ask(waits(3000)));
         let answers = futures_util::future::join_all(all).await;
         let busy = answers.iter().filter(|one| matches!(one, Err(QueryError::Busy { .. }))).count();
         assert_eq!(busy, 1);
-        let again = there.ask(waits()).await.unwrap_err();
+        let again = there.ask(waits(50)).await.unwrap_err();
         assert!(matches!(again, QueryError::Unavailable { .. }), "{again}");
     });
 }

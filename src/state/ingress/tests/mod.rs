@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use watershed_core::spi::OpenLog;
 use watershed_core::{Position, SourceError, SplitId};
 
+use super::segment::ENTRY_HEAD_BYTES;
 use super::{IngressError, IngressLimits, IngressLog, IngressLogs};
 
 /// How long anything is waited for.
@@ -91,13 +92,19 @@ fn what_is_appended_comes_out_once_it_is_durable_and_rings() {
 #[test]
 fn what_arrives_together_is_made_durable_together() {
     let directory = tempfile::tempdir().unwrap();
-    let limits = IngressLimits { commit_within: Duration::from_millis(200), ..IngressLimits::default() };
+    // The third of them is as much as is waited for.
+    let limits = IngressLimits {
+        commit_within: Duration::from_secs(3600),
+        commit_bytes: 3 * (ENTRY_HEAD_BYTES + 1),
+        ..IngressLimits::default()
+    };
     let log = log_within(directory.path(), limits);
     let mut opened = open(&log, 0);
-    for text in ["a", "b", "c"] {
+    for text in ["a", "b"] {
         opened.input.append(1, text.into()).unwrap();
     }
     assert_eq!(take(&mut opened).unwrap(), [], "nothing is durable yet");
+    opened.input.append(1, "c".into()).unwrap();
     assert_eq!(opened.input.durable_beyond(Position(0)), Some(Position(3)));
     assert_eq!(take(&mut opened).unwrap(), said(&[(0, "a"), (1, "b"), (2, "c")]));
 }

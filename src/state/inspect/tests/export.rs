@@ -6,7 +6,7 @@ use watershed_core::state::{Changed, LayerKind, Sections};
 use super::{meta, two};
 use crate::CheckpointStore;
 use crate::fixture::{self, counts, header, subtask, vote};
-use crate::inspect::{Offline, Which};
+use crate::inspect::{Offline, Wanted, Which};
 
 #[tokio::test]
 async fn state_is_exported_as_lines_of_json() {
@@ -34,11 +34,11 @@ async fn a_key_is_found_as_json_and_as_text() {
     let (meta, _) = two(&store).await;
     let offline = Offline::of(store, Some(meta));
     for key in ["JFK", "\"JFK\"", "[\"JFK\"]"] {
-        let found = offline.get(Which::Newest, key).await.unwrap();
+        let found = offline.get(Which::Newest, &Wanted::of(key)).await.unwrap();
         assert_eq!(found.len(), 1, "{key}");
         assert_eq!((found[0].key_group, &found[0].value), (Some(90), &7.into()));
     }
-    assert_eq!(offline.get(Which::Newest, "LGA").await.unwrap(), []);
+    assert_eq!(offline.get(Which::Newest, &Wanted::of("LGA")).await.unwrap(), []);
 }
 
 #[tokio::test]

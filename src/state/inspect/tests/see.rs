@@ -41,6 +41,18 @@ async fn checkpoints_are_listed_with_what_they_count() {
 }
 
 #[tokio::test]
+async fn who_knows_what_was_decided_is_told_where_nobody_here_does() {
+    let store = CheckpointStore::memory();
+    let (meta, _) = two(&store).await;
+    let hint = "its nodes know it: `checkpoints JOB`\n";
+    let elsewhere = Offline::of(store.clone(), None).list().await.unwrap();
+    assert!(elsewhere.to_string().ends_with(hint), "{elsewhere}");
+    assert!(elsewhere.checkpoints.iter().all(|summary| summary.standing == Standing::Unknown));
+    let here = Offline::of(store, Some(meta)).list().await.unwrap();
+    assert!(!here.to_string().contains(hint), "{here}");
+}
+
+#[tokio::test]
 async fn a_checkpoint_is_shown_with_its_subtasks_and_its_state() {
     let store = CheckpointStore::memory();
     let (meta, [_, (_, mut manifest)]) = two(&store).await;

@@ -147,6 +147,8 @@ async fn a_manifest_larger_than_the_limit_is_neither_written_nor_read() {
     let pointer = store.put_manifest(&fixture::manifest(7, 2, None)).await.unwrap();
     let strict = store.with_limits(Limits { manifest_bytes_max: 100, ..Limits::default() });
     assert!(matches!(strict.manifest(&pointer).await, Err(StoreError::TooLarge { .. })));
+    // Also where nothing but its name says what it is, as when a store is looked through.
+    assert!(matches!(strict.identify(&pointer.manifest.path).await, Err(StoreError::TooLarge { .. })));
     assert!(matches!(
         strict.put_manifest(&fixture::manifest(8, 2, None)).await,
         Err(StoreError::TooLarge { .. })

@@ -1,6 +1,7 @@
 //! Objects: written durably, believed only when proved.
 
 mod disk;
+mod listings;
 mod manifests;
 mod objects;
 mod paths;

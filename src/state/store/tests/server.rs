@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use object_store::aws::AmazonS3Builder;
 
+use crate::need;
+
 /// The bucket that is there.
 pub(crate) const BUCKET: &str = "checkpoints";
 
@@ -24,34 +26,39 @@ static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
 
 impl Server {
     /// The server that is shared; none, and a word about it, where there is no moto.
+    #[track_caller]
     pub(crate) fn shared(test: &str) -> Option<Arc<Server>> {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(server) = shared.upgrade() {
             return Some(server);
         }
-        let Some(server) = Server::start(&[]).map(Arc::new) else {
-            eprintln!("{test}: skipped: no moto server");
-            return None;
-        };
+        let server = Arc::new(Server::start(test, &[])?);
         server.make_bucket();
         *shared = Arc::downgrade(&server);
         Some(server)
     }
 
-    /// A server with these variables and without a bucket.
-    pub(crate) fn start(variables: &[(&str, &str)]) -> Option<Server> {
+    /// A server with these variables and without a bucket; none where there is no moto.
+    #[track_caller]
+    pub(crate) fn start(test: &str, variables: &[(&str, &str)]) -> Option<Server> {
         let python = std::env::var("TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let found = Command::new(&python).args(["-c", "import moto.server"]).output();
+        if !found.is_ok_and(|output| output.status.success()) {
+            need::pass_over(test, "moto", &format!("{python} has no moto server"));
+            return None;
+        }
         let mut command = Command::new(python);
         command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]).envs(variables.iter().copied());
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut process = command.spawn().ok()?;
+        let mut process = command.spawn().expect("a Python that has been run runs");
         let mut said = BufReader::new(process.stderr.take().expect("it is piped"));
+        let mut words = String::new();
         let port = loop {
             let mut line = String::new();
             if said.read_line(&mut line).unwrap_or(0) == 0 {
-                let _ = process.wait();
-                return None;
+                panic!("moto is there and does not start ({:?}): {words}", process.wait());
             }
+            words.push_str(&line);
             if let Some((_, port)) = line.split_once("http://127.0.0.1:") {
                 break port.trim().parse().expect("a port is a number");
             }

@@ -79,3 +79,25 @@ fn d12_decisions_go_on_once_the_faults_are_over() {
         );
     }
 }
+
+#[test]
+fn a_job_whose_store_breaks_ends_also_where_nothing_runs() {
+    let broken = || Event::Broken { reason: "a sync failed".to_owned() };
+    let over = || Effect::Report(Report::Over(Over::Failed { reason: "a sync failed".to_owned() }));
+    let mut bench = Bench::new(config());
+    assert_eq!(bench.refused(broken()), Outcome::Stale);
+    bench.campaign(None);
+    assert_eq!(bench.feed(broken()), [over()]);
+    let mut bench = Bench::new(config());
+    bench.campaign(None);
+    bench.swap();
+    assert_eq!(bench.feed(broken()), [over()]);
+    assert_eq!(bench.refused(broken()), Outcome::Stale);
+    // A decision under way may be there when the next process reads, so that nothing is taken back.
+    let mut bench = Bench::running(config());
+    let epoch = bench.trigger();
+    bench.vote(epoch, 5, &[epoch]);
+    bench.written(epoch);
+    let reason = EndReason::Lost { subtask: None, reason: "a sync failed".to_owned() };
+    assert_eq!(bench.feed(broken()), [end_run(1, reason, None), over()]);
+}

@@ -2,6 +2,7 @@
 //!
 //! The epochs of a first run are 1, 2, ...; those of a run that follows it begin behind the block of 64.
 
+mod cancel;
 mod checkpoint;
 mod commit;
 mod end;

@@ -186,6 +186,25 @@ fn a_rescale_begins_a_run_with_the_new_roster() {
 }
 
 #[test]
+fn what_a_subtask_that_is_no_more_says_of_an_older_run_is_stale() {
+    let mut bench = Bench::running(config());
+    bench.decide(5, &[]);
+    let mut larger = roster();
+    larger.subtasks.insert(sink(1), Role { source: false, sink: true });
+    bench.feed(Event::Rescale(larger));
+    bench.swap();
+    bench.feed(Event::Loaded(taken(1, 1)));
+    bench.feed(Event::Rescale(roster()));
+    let late = || restored(1, 2, sink(1));
+    assert_eq!(bench.refused(late()), Outcome::Stale);
+    bench.swap();
+    assert_eq!(bench.refused(late()), Outcome::Stale);
+    // Of this run there is none to say it.
+    bench.feed(Event::Loaded(taken(1, 1)));
+    assert_eq!(bench.refused(restored(1, 3, sink(1))), Outcome::Unexpected);
+}
+
+#[test]
 fn going_back_to_an_older_checkpoint_first_resolves_the_newest_decision() {
     let mut bench = Bench::running(config());
     bench.decide(5, &[]);

@@ -115,7 +115,7 @@ fn a_cancelled_job_ends_at_once_and_takes_back_what_was_not_decided() {
             end_run(1, EndReason::Cancelled, Some(Some(Epoch(1)))),
             answer(refused),
             Effect::Answer { request: RequestId(8), answer: Answer::Done(Some(pointer(1))) },
-            Effect::Report(Report::Over(Over::Cancelled))
+            Effect::Report(Report::Over(Over::Cancelled { in_doubt: None }))
         ]
     );
     let reason = "the job is over".to_owned();
@@ -131,4 +131,6 @@ fn more_requests_than_can_wait_are_refused_at_once() {
     assert!(wishes[..256].iter().all(Vec::is_empty));
     let reason = "256 requests are waiting: ask again later".to_owned();
     assert_eq!(wishes[256], [answer(Answer::Refused { wish: Wish::Savepoint, reason })]);
+    // Whoever wants the end is heard all the same.
+    assert_eq!(bench.feed(request(Wish::Suspend)), []);
 }

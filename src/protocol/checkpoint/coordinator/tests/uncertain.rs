@@ -53,8 +53,9 @@ fn a_newer_decision_ends_the_doubt() {
     bench.feed(Event::MetaRead(bench.meta.clone()));
     let (epoch, effects) = bench.decide(6, &[1]);
     assert_eq!(effects[1], commit(1, epoch, &[1, 2]));
-    let end = bench.feed(request(Wish::Cancel));
-    assert_eq!(end[0], end_run(1, EndReason::Cancelled, Some(Some(Epoch(2)))));
+    assert_eq!(bench.feed(request(Wish::Cancel)), []);
+    let end = bench.feed(committed(1, epoch));
+    assert_eq!(end[1], end_run(1, EndReason::Cancelled, Some(Some(Epoch(2)))));
 }
 
 #[test]

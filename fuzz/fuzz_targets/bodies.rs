@@ -1,0 +1,7 @@
+//! `fuzz/run 60 bodies`.
+
+#![no_main]
+
+use watershed_fuzz::server;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| server::MEMORY.keep(bytes, server::bodies));

@@ -1,0 +1,7 @@
+//! `fuzz/run 60 frames`.
+
+#![no_main]
+
+use watershed_fuzz::wire;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wire::MEMORY.keep(bytes, wire::frames));
