@@ -128,8 +128,9 @@ fn handed(words: &[String]) -> Option<Vec<String>> {
         "cargo" if words.get(1).is_some_and(|word| word == "run") => {
             let ours = words.iter().position(|word| word == "--")?;
             let package = words.iter().any(|word| word == "-p");
-            let ping = words.iter().any(|word| word == "ping");
-            (!package && !ping).then(|| words[ours + 1..].to_vec())
+            // These have arguments of their own.
+            let other = words.iter().any(|word| ["ping", "histories"].contains(&word.as_str()));
+            (!package && !other).then(|| words[ours + 1..].to_vec())
         }
         // In a container.
         "docker" => words.iter().position(|word| word == "watershed").map(|at| words[at + 1..].to_vec()),

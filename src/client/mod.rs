@@ -24,6 +24,9 @@
 //! from its last checkpoint, and updates that are younger than that never happened: a session that has seen one of them is
 //! told so ([`QueryError::RolledBack`]) instead of being given something older in silence. It goes on
 //! [with what is left](Session::rebasing), or reads and writes anew.
+//!
+//! A session is not bound to one job: it [turns](Session::turn_to) to another one of the cluster with all that it has seen,
+//! and whoever is given its token has seen what it has, of each of them.
 
 mod error;
 mod nodes;

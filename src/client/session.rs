@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -17,18 +18,26 @@ use watershed_state::{Packed, to_json};
 use super::nodes::{NoAnswer, Nodes, Question};
 use super::{ClientError, in_address, path_of, state_path};
 
-/// Asks one job, and remembers what it was answered: see the [module](super).
+/// Asks one job at a time, and remembers what all were answered: see the [module](super).
 #[derive(Clone, Debug)]
 pub struct Session {
     nodes: Nodes,
+    /// The job that is asked.
     job: String,
     /// What was seen, as the nodes have sealed it.
     token: Option<String>,
-    /// The newest run that has answered.
-    run: Run,
+    /// All jobs that were asked, and the one that is.
+    jobs: BTreeMap<String, OfJob>,
     wait: Duration,
     rebase: bool,
-    /// What was put into sources, and is in no token yet.
+}
+
+/// What is remembered of a job beside the token.
+#[derive(Clone, Debug, Default)]
+struct OfJob {
+    /// The newest run that has answered.
+    run: Run,
+    /// What was put into its sources, and is in no token yet.
     inputs: Vec<Submitted>,
 }
 
@@ -51,18 +60,19 @@ pub struct Answer<V> {
 
 impl Session {
     pub(super) fn new(nodes: Nodes, job: String) -> Self {
-        Session {
-            nodes,
-            job,
-            token: None,
-            run: Run(0),
-            wait: WAIT_DEFAULT,
-            rebase: false,
-            inputs: Vec::new(),
-        }
+        let jobs = [(job.clone(), OfJob::default())].into();
+        Session { nodes, job, token: None, jobs, wait: WAIT_DEFAULT, rebase: false }
     }
 
-    /// Goes on with what another session has seen, perhaps in another process.
+    /// Asks another job of the cluster from here on, with all that was seen: what is read there and then here is in the
+    /// order of this session, and its token says what was seen of both.
+    pub fn turn_to(&mut self, job: &str) -> &mut Self {
+        job.clone_into(&mut self.job);
+        self.jobs.entry(self.job.clone()).or_default();
+        self
+    }
+
+    /// Goes on with what another session has seen, perhaps in another process, and of several jobs.
     #[must_use]
     pub fn seen(self, token: impl Into<String>) -> Self {
         Session { token: Some(token.into()), ..self }
@@ -89,7 +99,7 @@ impl Session {
     /// Takes note that a record was put into a source: by the source's uid, the number of the split, and the position
     /// *behind* the record. The next answer's token names it. See [`await_input`](Session::await_input).
     pub fn put_in(&mut self, source: &str, split: SplitId, behind: Position) {
-        Submitted { source: source.to_owned(), split, position: behind }.join(&mut self.inputs);
+        Submitted { source: source.to_owned(), split, position: behind }.join(&mut self.here().inputs);
     }
 
     /// The value of a key as of the first complete checkpoint that has worked on all that was [put in](Session::put_in) in
@@ -170,7 +180,8 @@ impl Session {
         self.change(state, key, update, true)
     }
 
-    /// Waits until a complete checkpoint has all that the session has seen: no failure undoes any of it then.
+    /// Waits until a complete checkpoint has all that the session has seen, of each job that it has asked: no failure
+    /// undoes any of it then.
     ///
     /// # Errors
     ///
@@ -178,25 +189,14 @@ impl Session {
     pub fn await_durable(&mut self, within: Duration) -> Result<(), ClientError> {
         let begun = Instant::now();
         let token = self.token.clone().ok_or(ClientError::Unused)?;
-        loop {
-            // A node waits for so long at most.
-            let wait = within.saturating_sub(begun.elapsed()).min(WAIT_MAX);
-            let path = path_of(&self.job, &format!("/durable?wait={}ms", wait.as_millis()));
-            let question = Question { path: &path, token: Some(&token), body: None };
-            let seen = self.run;
-            let view: DurableView = self.nodes.ask(&question, |answer| {
-                let view: DurableView = serde_json::from_value(answer)
-                    .map_err(|error| NoAnswer::Final(ClientError::strange(&error)))?;
-                is_not_older(&view.node, Run(view.run), seen).map(|()| view)
-            })?;
-            self.run = self.run.max(Run(view.run));
-            if view.durable {
-                return Ok(());
-            }
-            if begun.elapsed() >= within {
-                return Err(ClientError::NotDurable { waited: begun.elapsed() });
-            }
+        for (job, of) in &mut self.jobs {
+            of.await_durable(&self.nodes, job, &token, (begun, within))?;
         }
+        Ok(())
+    }
+
+    fn here(&mut self) -> &mut OfJob {
+        self.jobs.get_mut(&self.job).expect("the job that is asked is one of them")
     }
 
     fn asked(&self, key: Value, level: Level) -> AskState {
@@ -204,14 +204,15 @@ impl Session {
             Level::AsOf(AsOf::Epoch(epoch)) => Some(epoch.to_string()),
             Level::AsOf(AsOf::Latest) | Level::Eventual | Level::Causal | Level::Linearizable => None,
         };
-        let inputs = serde_json::to_string(&self.inputs).expect("places are plain data");
+        let inputs = &self.jobs[&self.job].inputs;
+        let named = serde_json::to_string(inputs).expect("places are plain data");
         AskState {
             key: key.to_string(),
             level: Some(level.into()),
             epoch,
             wait: Some(self.wait()),
             rebase: self.rebase,
-            inputs: (!self.inputs.is_empty()).then_some(inputs),
+            inputs: (!inputs.is_empty()).then_some(named),
             await_input: false,
         }
     }
@@ -219,7 +220,7 @@ impl Session {
     fn look(&mut self, state: &str, asked: AskState) -> Result<StateView, ClientError> {
         let is_of_checkpoint = asked.level == Some(LevelView::AsOf);
         let path = state_path(&self.job, state) + &in_address(&asked);
-        let seen = self.run;
+        let seen = self.here().run;
         let question = Question { path: &path, token: self.token.as_deref(), body: None };
         let view = self.nodes.ask(&question, |answer| {
             let view: StateView = understood(answer)?;
@@ -228,7 +229,7 @@ impl Session {
         })?;
         self.learn(&view);
         // The token names them from now on.
-        self.inputs.clear();
+        self.here().inputs.clear();
         Ok(view)
     }
 
@@ -247,7 +248,7 @@ impl Session {
         let update = written("the update", update)?;
         let body = json!({ "key": key, "update": update, "durable": durable, "wait": self.wait() });
         let path = state_path(&self.job, state);
-        let seen = self.run;
+        let seen = self.here().run;
         let question = Question { path: &path, token: self.token.as_deref(), body: Some(&body) };
         let view = self.nodes.ask(&question, |answer| not_older(understood(answer)?, seen))?;
         self.learn(&view);
@@ -260,7 +261,39 @@ impl Session {
 
     fn learn(&mut self, view: &StateView) {
         self.token = Some(view.token.clone());
-        self.run = self.run.max(Run(view.run));
+        let here = self.here();
+        here.run = here.run.max(Run(view.run));
+    }
+}
+
+impl OfJob {
+    /// Waits until a complete checkpoint has all that a token names of the job.
+    fn await_durable(
+        &mut self,
+        nodes: &Nodes,
+        job: &str,
+        token: &str,
+        (begun, within): (Instant, Duration),
+    ) -> Result<(), ClientError> {
+        loop {
+            // A node waits for so long at most.
+            let wait = within.saturating_sub(begun.elapsed()).min(WAIT_MAX);
+            let path = path_of(job, &format!("/durable?wait={}ms", wait.as_millis()));
+            let question = Question { path: &path, token: Some(token), body: None };
+            let seen = self.run;
+            let view: DurableView = nodes.ask(&question, |answer| {
+                let view: DurableView = serde_json::from_value(answer)
+                    .map_err(|error| NoAnswer::Final(ClientError::strange(&error)))?;
+                is_not_older(&view.node, Run(view.run), seen).map(|()| view)
+            })?;
+            self.run = self.run.max(Run(view.run));
+            if view.durable {
+                return Ok(());
+            }
+            if begun.elapsed() >= within {
+                return Err(ClientError::NotDurable { waited: begun.elapsed() });
+            }
+        }
     }
 }
 

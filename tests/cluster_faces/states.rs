@@ -3,28 +3,48 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use watershed::client::{AsOf, Client, ClientError, Level, Position, QueryError, Session, SplitId};
 
 use crate::cluster::Cluster;
 
+/// What is in force for a kind of shop.
+#[derive(Debug, PartialEq, Deserialize)]
+struct Rule {
+    version: u64,
+    limit: u64,
+}
+
 /// An article that nobody orders, so that its stock is what the test makes of it.
 const ARTICLE: u32 = 1_000_000;
 
-/// Starts `inventory` for longer than a test takes, with a checkpoint each so often, on all of three nodes with a slot each.
-fn inventory(cluster: &Cluster, interval: &str) {
+/// Whether a job has a slot on each of three nodes.
+fn is_on_each(job: &Value) -> bool {
+    job["slots"] == json!({ "n1": 1, "n2": 1, "n3": 1 })
+}
+
+/// Starts `inventory` for longer than a test takes, with a checkpoint each so often.
+fn inventory(cluster: &Cluster, interval: &str, is_placed: impl Fn(&Value) -> bool) {
     let output = format!("output={}/out", cluster.path().display());
     let submit = ["submit", "inventory", "--parallelism", "3", "--checkpoint-interval", interval];
     let sets = ["--set", "orders=10_000_000", "--set", "rate=200", "--set", &output];
     cluster.told(&[&submit[..], &sets].concat());
-    cluster.wait_for("the job", &["status", "inventory"], |job| {
-        job["state"] == "running" && job["slots"] == json!({ "n1": 1, "n2": 1, "n3": 1 })
-    });
+    cluster.wait_for("the job", &["status", "inventory"], |job| job["state"] == "running" && is_placed(job));
     for node in 1..=3 {
         let url = cluster.url(node);
         let about = ["query", "inventory", "stock", "7", "--node", &url];
         cluster.wait_for("its stock", &about, |told| told["state"] == "stock" && told["value"].is_i64());
     }
+}
+
+/// Starts `live-rules` beside it, for longer than a test takes.
+fn live_rules(cluster: &Cluster) {
+    let output = format!("output={}/rules", cluster.path().display());
+    let submit = ["submit", "live-rules", "--parallelism", "3", "--checkpoint-interval", "200ms"];
+    let sets = ["--set", "records=10_000_000", "--set", "rate=200", "--set", &output];
+    cluster.told(&[&submit[..], &sets].concat());
+    cluster.wait_for("the second job", &["status", "live-rules"], |job| job["state"] == "running");
 }
 
 /// Does something that has to wait for checkpoints, of a job that takes none where nobody asks for one.
@@ -139,18 +159,51 @@ fn by_sessions(cluster: &Cluster, article: u32) -> Result<(), Undone> {
 #[test]
 fn c4_what_was_changed_through_one_node_is_read_through_any() {
     let cluster = Cluster::with_slots(1);
-    inventory(&cluster, "200ms");
+    inventory(&cluster, "200ms", is_on_each);
     with_some_article(|article| by_commands(&cluster, article));
     with_some_article(|article| by_sessions(&cluster, article + 10));
     let reservations = session(&cluster, 2).get::<_, Vec<u64>>("reservations", &ARTICLE, Level::Eventual);
     assert_eq!(reservations.expect("it answers").unwrap_or_default(), [0; 0]);
 }
 
+/// Goes from one job to the other and back with one token, each time through another node.
+fn from_job_to_job(cluster: &Cluster, article: u32) -> Result<(), Undone> {
+    let (key, seen) = (article.to_string(), format!("both-{article}"));
+    let ask = |words: &[&str], node: usize| {
+        let more = ["--token-file", &seen, "--wait", "30s", "--node", &cluster.url(node)];
+        told_unless_undone(cluster, &[words, &more].concat())
+    };
+    let rule = |version: usize| format!(r#"{{"version":{version},"limit":40}}"#);
+    for turn in 1..=4 {
+        let node = |more: usize| (turn + more) % 3 + 1;
+        ask(&["update", "inventory", "stock", &key, "1"], node(0))?;
+        ask(&["update", "live-rules", "rules", &key, &format!(r#"{{"Put":{}}}"#, rule(turn))], node(1))?;
+        assert_eq!(ask(&["query", "inventory", "stock", &key], node(2))?, format!("{turn}\n"));
+        let read = ask(&["query", "live-rules", "rules", &key], node(0))?;
+        let read: Value = serde_json::from_str(&read).expect("a value is JSON");
+        assert_eq!(read, serde_json::from_str::<Value>(&rule(turn)).expect("it is JSON"));
+    }
+    let token = std::fs::read_to_string(cluster.path().join(&seen)).expect("the token is kept");
+    let mut session = session(cluster, 2).seen(token.trim());
+    assert_eq!(unless_undone(session.get::<_, i64>("stock", &article, Level::Causal))?, Some(4));
+    let read = session.turn_to("live-rules").get::<_, Rule>("rules", &article, Level::Causal);
+    assert_eq!(unless_undone(read)?, Some(Rule { version: 4, limit: 40 }));
+    unless_undone(session.await_durable(Duration::from_secs(60)))
+}
+
+#[test]
+fn c4_what_was_seen_of_one_job_is_not_forgotten_at_another() {
+    let cluster = Cluster::start();
+    inventory(&cluster, "200ms", |_| true);
+    live_rules(&cluster);
+    with_some_article(|article| from_job_to_job(&cluster, article));
+}
+
 #[test]
 fn c7_c8_a_failure_undoes_what_no_checkpoint_has_and_nothing_else() {
     let mut cluster = Cluster::with_slots(1);
     // No checkpoint comes between what is not to be in any and the failure.
-    inventory(&cluster, "1h");
+    inventory(&cluster, "1h", is_on_each);
     let mut kept = updated_durably(&cluster, 7);
     let token = kept.token().map(str::to_owned);
     let latest = Level::AsOf(AsOf::Latest);
@@ -207,7 +260,7 @@ fn what_cannot_be_answered_says_why() {
     let cluster = Cluster::with_slots(1);
     let told = cluster.fails(2, &["query", "inventory", "stock", "7"]);
     assert!(told.starts_with("error: there is no job \"inventory\""), "{told}");
-    inventory(&cluster, "200ms");
+    inventory(&cluster, "200ms", is_on_each);
     let told = cluster.fails(2, &["query", "inventory", "stocks", "7"]);
     assert!(told.contains("no state \"stocks\"") && told.contains("reservations"), "{told}");
     assert!(

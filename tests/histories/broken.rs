@@ -15,7 +15,7 @@ fn overtaken() -> Plan {
 }
 
 /// What a client has seen at one node is not at the next when it comes there.
-fn held_back(level: &'static str) -> Plan {
+fn held_back(level: &str) -> Plan {
     Plan { delay: Duration::from_millis(300), ..plan(1000, 3, level) }
 }
 
@@ -39,9 +39,10 @@ const TRIES: [u32; 3] = [1, 3, 9];
 #[track_caller]
 fn must_be_caught(plan: &Plan) {
     let is_caught = TRIES.into_iter().any(|more| {
-        let operations = plan.operations * more as usize;
-        let delay = plan.delay * more;
-        let verdict = drive(&Plan { operations, delay, seed: u64::from(more), ..plan.clone() });
+        let mut plan = Plan { delay: plan.delay * more, ..plan.clone() };
+        plan.workload.operations *= more as usize;
+        plan.workload.seed = more.into();
+        let verdict = drive(&plan);
         !verdict.anomalies.is_empty() || !verdict.patterns.is_empty()
     });
     assert!(is_caught, "{}: the checkers do not see it", plan.broken);

@@ -6,11 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use watershed_chaos::{Proxy, Trouble};
 
+use crate::clients::world::{Workload, World};
 use crate::node::Node;
 use crate::nodes::Nodes;
-use crate::session::Session;
 use crate::verdict::Verdict;
-use crate::world::World;
 
 /// How long a node stands still, or is cut off, where nobody can be seen to give it up: longer than that takes.
 const STILL: Duration = Duration::from_secs(5);
@@ -55,14 +54,10 @@ pub(crate) struct Late {
 /// What is to be done.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    pub(crate) operations: usize,
+    pub(crate) workload: Workload,
     pub(crate) nodes: usize,
-    pub(crate) sessions: u64,
-    /// At which level lists are read.
-    pub(crate) level: &'static str,
     /// How long appends are held back on their way from node to node.
     pub(crate) delay: Duration,
-    pub(crate) seed: u64,
     /// What happens, evenly over the operations.
     pub(crate) harms: Vec<Harm>,
     pub(crate) late: Option<Late>,
@@ -161,6 +156,13 @@ fn harm(nodes: &mut Nodes, proxy: Option<&Proxy>, victim: &str, harm: Harm) {
     proxy.expect("the nodes are overheard").heal();
 }
 
+/// Waits until so many operations were tried.
+fn wait_for(world: &World, operations: usize) {
+    while world.counted() < operations && world.wants_more() {
+        world.pause();
+    }
+}
+
 /// Has sessions work on a cluster, and lets the checker look at what they were told.
 pub(crate) fn drive(plan: &Plan) -> Verdict {
     let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,14 +175,11 @@ pub(crate) fn drive(plan: &Plan) -> Verdict {
         way.expect("there is such a way").trouble(Trouble::Late(by));
     }
     let names = nodes.names();
-    let world = World::new(plan.clone(), names.iter().map(|name| nodes.node(name).http).collect());
-    std::thread::scope(|scope| {
-        for number in 0..plan.sessions {
-            let world = &world;
-            scope.spawn(move || Session::new(world, number, plan.seed).work());
-        }
-        for (place, one) in plan.harms.iter().enumerate() {
-            world.wait_for(plan.operations * (place + 1) / (plan.harms.len() + 1));
+    let Plan { workload, harms, .. } = plan;
+    let world = World::new(workload.clone(), names.iter().map(|name| nodes.node(name).http).collect());
+    world.work(|| {
+        for (place, one) in harms.iter().enumerate() {
+            wait_for(&world, workload.operations * (place + 1) / (harms.len() + 1));
             let leader = nodes.leader();
             let others: Vec<&String> = names.iter().filter(|name| **name != leader).collect();
             let other = others[place % others.len()];
@@ -190,8 +189,8 @@ pub(crate) fn drive(plan: &Plan) -> Verdict {
         }
     });
     assert!(world.is_done(), "the operations take too long: {}", nodes.said());
-    let verdict = Verdict::of(&world.histories());
-    let Plan { nodes, operations, harms, late, panics, broken, .. } = plan;
+    let verdict = Verdict::of(&world.told());
+    let Plan { nodes, workload: Workload { operations, .. }, late, panics, broken, .. } = plan;
     println!("{nodes} nodes, {operations} operations, {harms:?} {late:?} {panics:?} {broken:?}: {verdict:?}");
     verdict
 }

@@ -1,10 +1,10 @@
 //! What many clients were told of shared state, through nodes that are killed, stand still and are cut off from each other,
 //! judged by checkers that are not ours.
 //!
-//! Clients append to lists of the job `sessions` and read them, each through whichever node, showing the tokens that they were
-//! given. All that they did and were told is a [history](history), in two formats that other programs read: Elle's (JSON,
-//! list-append) and Plume's (text). The crate `adya`, which shares nothing with us, then looks in the one for what causal
-//! consistency forbids:
+//! Clients append to lists of the job `sessions` and read them, as [`clients`] does, which is an example that anybody can have
+//! work with a cluster of their own. All that they did and were told is a [history](clients::history), in two formats that other
+//! programs read: Elle's (JSON, list-append) and Plume's (text). The crate `adya`, which shares nothing with us, then looks in
+//! the one for what causal consistency forbids:
 //!
 //! | anomaly | is |
 //! | --- | --- |
@@ -15,16 +15,6 @@
 //! at the same time. No package of Rust or Python was found that reads Plume's form, so that is read by
 //! `tests/judge/causal_history.py`, a program of its own with the standard library of Python alone, which looks for the bad
 //! patterns of Bouajjani and others (2017). Both have to find nothing.
-//!
-//! Several sessions append to each list, at the same time and through different nodes; [`lists`] says how a checker that wants
-//! one order gets one. A session counts up, so that every two reads of what it has appended can be compared. After a failure the
-//! job goes on from a checkpoint, and younger appends never happened. A client who has seen one is told so, and begins anew; so
-//! each run of the job has lists and a history of its own. A history begins with a transaction that writes every list of its
-//! run, and every session first reads a marker that was written last, for a checker knows nothing of values that nobody wrote.
-//!
-//! The lists of the run before stay: that transaction has found them as they are from then on, and they are read on. What it has
-//! not found has failed, and must never be read again. Neither must a session be told that all it has seen still holds where it
-//! has seen such an append: where a token of the run before is not refused, what was seen with it is taken to be there.
 //!
 //! What happens meanwhile to the nodes is a [harm](drive::Harm): they are killed, stand still, or are cut off from each other in
 //! both directions or in one, while clients go on to ask those on either side.
@@ -49,17 +39,17 @@
 //! cargo test --test histories                                 # some thousand operations for each of these
 //! cargo test --test histories -- --ignored --nocapture        # 100,000 over five nodes
 //! HISTORIES=out cargo test --test histories                   # keeps the histories there, for other checkers
+//! cargo run --example histories -- --history out/told         # has clients work with a cluster that is there
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a test that is surprised has failed")]
 
 mod broken;
-mod client;
+#[path = "../../examples/histories/mod.rs"]
+mod clients;
 mod drive;
-mod history;
 #[path = "../cluster_harm/http.rs"]
 mod http;
-mod lists;
 #[path = "../cluster_harm/node.rs"]
 #[expect(dead_code, reason = "nodes leave elsewhere")]
 mod node;
@@ -69,24 +59,19 @@ mod nodes;
 #[path = "../harm/process.rs"]
 #[expect(dead_code, reason = "a process that is one job is killed elsewhere")]
 mod process;
-mod session;
-mod told;
 mod verdict;
-mod world;
 
 use std::time::Duration;
 
+use clients::world::Workload;
 use drive::{Harm, Plan, drive};
 
 /// Some operations, as many nodes, and how the clients ask.
-fn plan(operations: usize, nodes: usize, level: &'static str) -> Plan {
+fn plan(operations: usize, nodes: usize, level: &str) -> Plan {
     Plan {
-        operations,
+        workload: Workload { operations, sessions: 8, level: level.to_owned(), seed: 1 },
         nodes,
-        sessions: 8,
-        level,
         delay: Duration::from_millis(20),
-        seed: 1,
         harms: Vec::new(),
         late: None,
         panics: None,
@@ -114,6 +99,8 @@ fn sessions_on_both_sides_of_a_cut_are_told_nothing_older_than_they_have_seen() 
 #[ignore = "takes some minutes"]
 fn a_hundred_thousand_operations_on_five_nodes() {
     let harms = [Harm::Kill, Harm::CutOff, Harm::Pause, Harm::Mute, Harm::CutOffLeader, Harm::Deaf].repeat(2);
-    let verdict = drive(&Plan { harms, sessions: 16, ..plan(106_000, 5, "causal") });
+    let mut plan = Plan { harms, ..plan(106_000, 5, "causal") };
+    plan.workload.sessions = 16;
+    let verdict = drive(&plan);
     verdict.expect_causal(50_000);
 }

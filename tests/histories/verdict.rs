@@ -4,17 +4,15 @@
 //! SUBTLE: between two transactions `adya` sees one dependency at most, and a missed update before the order of a session. So it
 //! overlooks what comes to light by a session that reads a part and appends to it in its very next step. The judge does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use adya::{Opts, Report, Valid, Workload, check};
 
-use crate::history::History;
-use crate::told::Told;
+use crate::clients::told::Told;
 
 /// What causal consistency forbids, and with each whatever implies it. See the module of the tests. The last two are what the
 /// checker says of what is no history at all; where nobody asks for them, it finds nothing wrong with it.
@@ -52,15 +50,13 @@ pub(crate) struct Verdict {
 
 impl Verdict {
     /// Of the histories of all runs.
-    pub(crate) fn of(histories: &BTreeMap<u64, Arc<History>>) -> Verdict {
+    pub(crate) fn of(histories: &[(u64, Told)]) -> Verdict {
         let mut verdict = Verdict::default();
-        for (run, history) in histories {
-            let before = history.heritage().and_then(|found| histories.get(&found.run));
-            let told = history.told(before.map(Arc::as_ref));
-            if told.done() > DONE_MIN {
-                keep(&told, *run);
-                verdict.judge(&told);
+        for (run, told) in histories.iter().filter(|(_, told)| told.done() > DONE_MIN) {
+            if let Some(folder) = std::env::var_os("HISTORIES") {
+                told.keep(&Path::new(&folder).join("history"), *run).unwrap();
             }
+            verdict.judge(told);
         }
         verdict
     }
@@ -107,20 +103,15 @@ fn patterns(told: &Told) -> BTreeSet<String> {
     said.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
 }
 
-/// Keeps a history for other checkers in the folder that `HISTORIES` names, if it names one.
-fn keep(told: &Told, run: u64) {
-    let Some(folder) = std::env::var_os("HISTORIES").map(PathBuf::from) else { return };
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(format!("{run}.elle.json")), told.elle()).unwrap();
-    fs::write(folder.join(format!("{run}.plume.txt")), told.plume()).unwrap();
-}
-
 /// Histories by hand: who has done what, in its order.
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
     use super::*;
-    use crate::history::{Fate, Heritage, Step};
-    use crate::lists::{List, Part};
+    use crate::clients::history::{self, Fate, Heritage, History, Step};
+    use crate::clients::lists::{List, Part};
 
     fn part(list: u64, writer: u64) -> Part {
         List::of(1, list, 8).part(writer)
@@ -142,8 +133,14 @@ mod tests {
         history
     }
 
+    /// Of runs that follow each other.
+    fn of(histories: Vec<History>) -> Verdict {
+        let histories: BTreeMap<u64, Arc<History>> = (1..).zip(histories.into_iter().map(Arc::new)).collect();
+        Verdict::of(&history::told(&histories))
+    }
+
     fn told(steps: &[(u64, Vec<Step>)]) -> Verdict {
-        Verdict::of(&BTreeMap::from([(1, Arc::new(history(1, steps)))]))
+        of(vec![history(1, steps)])
     }
 
     /// Both find it, each in its own words.
@@ -244,7 +241,7 @@ mod tests {
             let after =
                 history(2, &[(1, vec![append(own, 1), append(now, 1)]), (2, vec![read(own, elements)])]);
             after.inherit(Heritage { run: 1, parts: BTreeMap::from([(own, vec![1])]) });
-            Verdict::of(&BTreeMap::from([(1, Arc::new(before)), (2, Arc::new(after))]))
+            of(vec![before, after])
         };
         verdict(&[1]).expect_causal(4);
         caught(&verdict(&[1, 2]), "G1a", "AbortedRead");

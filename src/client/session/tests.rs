@@ -93,6 +93,37 @@ fn a_session_shows_what_it_has_seen_and_keeps_the_newest() {
 }
 
 #[test]
+fn a_session_takes_what_it_has_seen_from_job_to_job() {
+    let durable =
+        |job: &str, run: u32| (200, json!({ "job": job, "durable": true, "run": run, "node": "n1" }));
+    let (url, asked) = node(vec![
+        view("n1", 7, Value::Null),
+        view("n1", 3, json!(40)),
+        view("n1", 8, json!(25)),
+        durable("alerts", 8),
+        durable("prices", 3),
+    ]);
+    let mut session = session(&[&url]);
+    session.update("limits", &"EWR", &json!({ "Put": 40 })).expect("it is made");
+    session.put_in("orders", SplitId(0), Position(5));
+    // The runs of one job say nothing of those of another, nor do the positions in its sources.
+    assert_eq!(session.turn_to("prices").get("limits", &"EWR", Level::Causal), Ok(Some(40_u64)));
+    assert_eq!(session.turn_to("alerts").get("limits", &"EWR", Level::Causal), Ok(Some(25_u64)));
+    assert_eq!(session.await_durable(Duration::from_secs(60)), Ok(()));
+    let asked: Vec<String> = asked.iter().collect();
+    let line = |at: usize| asked[at].lines().next().expect("a request has a first line");
+    let shows = |at: usize, token: &str| {
+        asked[at].to_lowercase().contains(&format!("\r\nwatershed-token: {token}\r\n"))
+    };
+    assert!(line(1).starts_with("GET /api/v1/jobs/prices/state/limits?") && shows(1, "t7"), "{asked:?}");
+    assert!(!line(1).contains("inputs="), "{}", line(1));
+    assert!(line(2).starts_with("GET /api/v1/jobs/alerts/state/limits?") && shows(2, "t3"), "{asked:?}");
+    assert!(line(2).contains("inputs="), "{}", line(2));
+    assert!(line(3).starts_with("GET /api/v1/jobs/alerts/durable?") && shows(3, "t8"), "{asked:?}");
+    assert!(line(4).starts_with("GET /api/v1/jobs/prices/durable?") && shows(4, "t8"), "{asked:?}");
+}
+
+#[test]
 fn c4_a_node_that_has_not_heard_of_a_newer_run_is_not_believed() {
     let (new, _asked) = node(vec![view("n1", 4, json!(40))]);
     let (old, was_asked) = node(vec![view("n2", 3, json!(39)), view("n2", 3, json!(39))]);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use openraft::error::{InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable};
+use openraft::error::{
+    Infallible, InstallSnapshotError, NetworkError, RPCError, RaftError, RemoteError, Unreachable,
+};
 use openraft::network::{Backoff, RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, InstallSnapshotRequest, InstallSnapshotResponse,
@@ -11,9 +13,9 @@ use openraft::raft::{
 };
 use openraft::{AnyError, BasicNode};
 
-use crate::Transport;
 use crate::group::{Seat, Types};
 use crate::message::{self, Answer, Ask, Reply, Word};
+use crate::{Transport, TransportError};
 
 /// How long consensus waits before it asks a node again that cannot be reached.
 const BACKOFF: Duration = Duration::from_millis(200);
@@ -45,12 +47,20 @@ impl RaftNetworkFactory<Types> for Network {
     }
 }
 
+/// A reply, or why there is none.
+type Said<T, E = Infallible> = Result<T, RPCError<Seat, BasicNode, RaftError<Seat, E>>>;
+
 impl Way {
-    async fn say(&self, word: Word, option: &RPCOption) -> Result<Reply, Unreachable> {
+    /// SUBTLE: a seat that has not answered in time is asked again at once, and only one that cannot be reached, after a
+    /// while. Where packets are lost most answers are late, though every word arrives: a leader that paused after each of
+    /// them would be heard too seldom to be kept.
+    async fn say<E: std::error::Error>(&self, word: Word, option: &RPCOption) -> Said<Reply, E> {
         let body = message::encode(&Ask::Raft { to: self.to, word: Box::new(word) });
-        let unreachable = |reason: String| Unreachable::new(&AnyError::error(reason));
         let answer = self.transport.ask(&self.node, body, option.hard_ttl()).await;
-        let answer = answer.map_err(|failed| unreachable(failed.to_string()))?;
+        let answer = answer.map_err(|failed| match failed {
+            TransportError::Unsent { .. } => unreachable(failed.to_string()),
+            TransportError::Unanswered { .. } => lost(failed.to_string()),
+        })?;
         match message::decode(&answer).map_err(unreachable)? {
             Answer::Raft(reply) => Ok(*reply),
             other => Err(unreachable(format!("node {} does not hold the seat: {other:?}", self.node))),
@@ -58,9 +68,17 @@ impl Way {
     }
 }
 
+fn unreachable<E: std::error::Error>(reason: String) -> RPCError<Seat, BasicNode, E> {
+    Unreachable::new(&AnyError::error(reason)).into()
+}
+
+fn lost<E: std::error::Error>(reason: String) -> RPCError<Seat, BasicNode, E> {
+    NetworkError::new(&AnyError::error(reason)).into()
+}
+
 /// A reply that does not fit its word.
 fn unfit<E: std::error::Error>(reply: &Reply) -> RPCError<Seat, BasicNode, E> {
-    NetworkError::new(&AnyError::error(format!("the reply does not fit the word: {reply:?}"))).into()
+    lost(format!("the reply does not fit the word: {reply:?}"))
 }
 
 impl RaftNetwork<Types> for Way {
@@ -68,18 +86,14 @@ impl RaftNetwork<Types> for Way {
         &mut self,
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
-    ) -> Result<AppendEntriesResponse<Seat>, RPCError<Seat, BasicNode, RaftError<Seat>>> {
+    ) -> Said<AppendEntriesResponse<Seat>> {
         match self.say(Word::Append(rpc), &option).await? {
             Reply::Append(reply) => Ok(reply),
             other => Err(unfit(&other)),
         }
     }
 
-    async fn vote(
-        &mut self,
-        rpc: VoteRequest<Seat>,
-        option: RPCOption,
-    ) -> Result<VoteResponse<Seat>, RPCError<Seat, BasicNode, RaftError<Seat>>> {
+    async fn vote(&mut self, rpc: VoteRequest<Seat>, option: RPCOption) -> Said<VoteResponse<Seat>> {
         match self.say(Word::Vote(rpc), &option).await? {
             Reply::Vote(reply) => Ok(reply),
             other => Err(unfit(&other)),
@@ -90,8 +104,7 @@ impl RaftNetwork<Types> for Way {
         &mut self,
         rpc: InstallSnapshotRequest<Types>,
         option: RPCOption,
-    ) -> Result<InstallSnapshotResponse<Seat>, RPCError<Seat, BasicNode, RaftError<Seat, InstallSnapshotError>>>
-    {
+    ) -> Said<InstallSnapshotResponse<Seat>, InstallSnapshotError> {
         match self.say(Word::Snapshot(rpc), &option).await? {
             Reply::Snapshot(reply) => Ok(reply),
             Reply::Mismatch(mismatch) => {

@@ -1,12 +1,17 @@
-//! What a client has seen of a job's shared state, to be shown to any node of the job.
+//! What a client has seen of the jobs of a cluster, to be shown to any node, for any of its jobs.
 //!
 //! A client that has read or written gets a token with the answer, and shows the newest one with its next question. A
 //! node that has not applied what the token names lets the question wait. So reads are monotonic and the client sees its
 //! own writes, whichever nodes answer, and no node has to remember the client (Terry et al., *Session Guarantees for
 //! Weakly Consistent Replicated Data*, 1994).
 //!
-//! A token is signed by the cluster, so that nobody makes one up: a made-up clock would wait for ever, and might tell of
-//! other jobs. It holds no secrets: whoever has it can read it.
+//! One token goes with a client from job to job: each answers by what the token says of it, and hands on what it says of
+//! the others. So who is told of something in one pipeline and given the token with it finds it there, whichever
+//! pipelines and nodes it has been to meanwhile. What a job has never been asked for by a client is not in its token, and
+//! is answered as if the client had seen nothing of that job, which is true.
+//!
+//! A token is signed by the cluster, so that nobody makes one up: a made-up clock would wait for ever. It holds no
+//! secrets: whoever has it can read it.
 
 mod seal;
 #[cfg(test)]
@@ -22,12 +27,24 @@ pub use seal::{KeyId, TOKEN_BYTES_MAX, TokenKey};
 /// How deep the content of a token may nest: twice as deep as any does.
 const DEPTH_MAX: usize = 16;
 
+/// Of how many jobs a token may tell.
+pub const TOKEN_JOBS_MAX: usize = 16;
+
 /// What a client has seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// The cluster that gave it.
     pub cluster: String,
-    /// The job.
+    /// What was seen of each job, in the order of their names.
+    jobs: Vec<Witnessed>,
+    /// When it ceases to be good.
+    pub expires: ProcessingTime,
+}
+
+/// What a client has seen of one job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witnessed {
+    /// The job: by a name that no other one ever has.
     pub job: String,
     /// The history that was seen.
     pub lineage: Lineage,
@@ -40,8 +57,6 @@ pub struct Token {
     /// What the client itself has put into the job's sources. A roll-back undoes what came of it and reads it again, so
     /// its position says when that has come about once more.
     pub inputs: Vec<Submitted>,
-    /// When it ceases to be good.
-    pub expires: ProcessingTime,
 }
 
 /// A record that a client has put into a source.
@@ -65,18 +80,9 @@ impl Submitted {
     }
 }
 
-/// For whom a token must have been made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Audience<'a> {
-    /// The cluster.
-    pub cluster: &'a str,
-    /// The job.
-    pub job: &'a str,
-}
-
-impl Token {
-    /// Lets a complete checkpoint of the token's run stand for the updates up to it. What is left is smaller and asks
-    /// for no less.
+impl Witnessed {
+    /// Lets a complete checkpoint of the run that was seen stand for the updates up to it. What is left is smaller and
+    /// asks for no less.
     pub fn reduce(&mut self, completed: Epoch) {
         self.seen.forget(completed);
         self.completed = self.completed.max(Some(completed));
@@ -86,13 +92,39 @@ impl Token {
     pub fn see(&mut self, seen: &VectorClock) {
         self.seen.merge(seen);
     }
+}
+
+impl Token {
+    /// A token of whoever has seen this, of each job once.
+    ///
+    /// # Panics
+    ///
+    /// If a job is named twice.
+    pub fn new(cluster: &str, jobs: impl IntoIterator<Item = Witnessed>, expires: ProcessingTime) -> Self {
+        let mut jobs: Vec<Witnessed> = jobs.into_iter().collect();
+        jobs.sort_by(|one, other| one.job.cmp(&other.job));
+        assert!(is_in_order(&jobs), "what was seen of a job is told once");
+        Token { cluster: cluster.to_owned(), jobs, expires }
+    }
+
+    /// What was seen of each job, in the order of their names.
+    pub fn jobs(&self) -> &[Witnessed] {
+        &self.jobs
+    }
+
+    /// What was seen of a job, and what was seen of all others.
+    pub fn split(mut self, job: &str) -> (Option<Witnessed>, Vec<Witnessed>) {
+        let of = self.jobs.iter().position(|one| one.job == job).map(|place| self.jobs.remove(place));
+        (of, self.jobs)
+    }
 
     /// Signs the token, as text that may stand in a header or an address.
     ///
     /// # Errors
     ///
-    /// Where it is longer than a header may be.
+    /// Where it is of too many jobs, or longer than a header may be.
     pub fn seal(&self, key: &TokenKey) -> Result<String, TokenError> {
+        self.check_jobs()?;
         let body = rmp_serde::to_vec(self).expect("a token is plain data, and a vector takes all bytes");
         seal::seal(key, &body)
     }
@@ -101,11 +133,11 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Where it is none, was made by nobody who has one of these keys, is too old, or was made for others.
+    /// Where it is none, was made by nobody who has one of these keys, is too old, or is another cluster's.
     pub fn open(
         text: &str,
         keys: &[TokenKey],
-        audience: Audience<'_>,
+        cluster: &str,
         now: ProcessingTime,
     ) -> Result<Token, TokenError> {
         let body = seal::open(text, keys)?;
@@ -114,17 +146,27 @@ impl Token {
         reader.set_max_depth(DEPTH_MAX);
         let token = Token::deserialize(&mut reader);
         let token = token.map_err(|_| TokenError::Form("its content is of another form"))?;
+        if !is_in_order(&token.jobs) {
+            return Err(TokenError::Form("its jobs are not in order"));
+        }
+        token.check_jobs()?;
         if token.expires <= now {
             return Err(TokenError::Expired);
         }
-        if token.cluster != audience.cluster {
+        if token.cluster != cluster {
             return Err(TokenError::OtherCluster { found: token.cluster });
-        }
-        if token.job != audience.job {
-            return Err(TokenError::OtherJob { found: token.job });
         }
         Ok(token)
     }
+
+    fn check_jobs(&self) -> Result<(), TokenError> {
+        let (found, max) = (self.jobs.len(), TOKEN_JOBS_MAX);
+        if found > max { Err(TokenError::Jobs { found, max }) } else { Ok(()) }
+    }
+}
+
+fn is_in_order(jobs: &[Witnessed]) -> bool {
+    jobs.is_sorted_by(|one, next| one.job < next.job)
 }
 
 /// Why a token is not taken.
@@ -165,10 +207,12 @@ pub enum TokenError {
         /// Which.
         found: String,
     },
-    /// It was given for another job.
-    #[error("the token is of job {found:?}")]
-    OtherJob {
-        /// Which.
-        found: String,
+    /// It tells of more jobs than any that is given.
+    #[error("a token tells of {max} jobs at most, and this would of {found}: begin a new one for the others")]
+    Jobs {
+        /// Of how many.
+        found: usize,
+        /// Of how many it may.
+        max: usize,
     },
 }

@@ -25,7 +25,7 @@ use watershed_protocol::causal::Submitted;
 use watershed_state::inspect::{InspectError, Offline, Which};
 use watershed_state::{CheckpointStore, StoreError};
 
-use super::clerk::Clerk;
+use super::clerk::{Clerk, Shown};
 use super::inputs::{lacking, put_in};
 use super::limits::{KEY_BYTES_MAX, LOOK_EVERY, VALUE_BYTES_MAX};
 use super::operators::{Aim, aim, not_seen, uids};
@@ -155,9 +155,9 @@ impl Archive {
             return Err(unfit(*level, "a checkpoint is asked only as of itself"));
         };
         check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
-        let shown = self.clerk.open(token.as_deref())?;
-        let inputs = put_in(shown.as_ref(), query)?;
-        let past = Past::of(meta, shown, inputs, query)?;
+        let Shown { here, elsewhere } = self.clerk.open(token.as_deref())?;
+        let inputs = put_in(here.as_ref(), query)?;
+        let past = Past::of(meta, here, inputs, query)?;
         let manifest = self.checkpoint(meta, *which).await?;
         if query.await_input {
             await_input(*which, &manifest, past.inputs())?;
@@ -173,7 +173,7 @@ impl Archive {
         check_bytes("the value", value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let Onward { token, durable, rebased } = past.onward(&self.clerk, &manifest);
         let Manifest { run, epoch, .. } = manifest;
-        let token = self.clerk.seal(&token)?;
+        let token = self.clerk.seal(token, &elsewhere)?;
         let node = self.node.clone();
         Ok(Found { value, token, run, as_of: Some(epoch), durable, rebased, node })
     }

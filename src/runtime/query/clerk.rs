@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use watershed_core::causal::VectorClock;
 use watershed_core::{Epoch, Lineage, ProcessingTime, Run};
-use watershed_protocol::causal::{Audience, Needs, Submitted, Token, TokenError};
+use watershed_protocol::causal::{Needs, Submitted, Token, TokenError, Witnessed};
 
 use super::QueryError;
 use super::keyring::Keyring;
 use super::limits::TOKEN_LIFE;
 use crate::clock;
 
-/// Opens and seals the tokens of one job.
+/// Opens and seals tokens for one job.
 #[derive(Clone, Debug)]
 pub(crate) struct Clerk {
     cluster: String,
@@ -19,6 +19,15 @@ pub(crate) struct Clerk {
     job: String,
     /// The newest one seals.
     keys: Keyring,
+}
+
+/// A token, as it is shown to one job.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown {
+    /// What it says of the job.
+    pub(super) here: Option<Witnessed>,
+    /// What it says of others, which is handed on as it is.
+    pub(super) elsewhere: Vec<Witnessed>,
 }
 
 impl Clerk {
@@ -31,53 +40,74 @@ impl Clerk {
     }
 
     /// Opens what is shown.
-    pub(super) fn open(&self, shown: Option<&str>) -> Result<Option<Token>, QueryError> {
-        let audience = Audience { cluster: &self.cluster, job: &self.job };
-        let keys = self.keys.keys();
-        let open = |text: &str| Token::open(text, &keys, audience, clock::now());
-        shown.map(open).transpose().map_err(|error| match error {
-            TokenError::Expired => QueryError::TokenExpired,
-            error => QueryError::TokenInvalid { why: error.to_string() },
-        })
+    pub(super) fn open(&self, shown: Option<&str>) -> Result<Shown, QueryError> {
+        let Some(text) = shown else { return Ok(Shown::default()) };
+        let token = Token::open(text, &self.keys.keys(), &self.cluster, clock::now());
+        let (here, elsewhere) = token.map_err(not_taken)?.split(&self.job);
+        // What the client has seen of the one before is gone with it: to answer as if it had seen nothing would be a lie.
+        let namesake = elsewhere.iter().find(|one| name(&one.job) == name(&self.job));
+        match namesake {
+            Some(namesake) => Err(QueryError::TokenInvalid {
+                why: format!("it is of job {}, and this is {}: get a new one", namesake.job, self.job),
+            }),
+            None => Ok(Shown { here, elsewhere }),
+        }
     }
 
-    /// What somebody has seen who has seen this much of a run, and a checkpoint, and has put something into sources.
-    pub(super) fn token(
+    /// What somebody has seen of the job who has seen this much of a run, and a checkpoint, and has put something into sources.
+    pub(super) fn witnessed(
         &self,
         (lineage, run): (Lineage, Run),
         seen: VectorClock,
         completed: Option<Epoch>,
         shown: &Needs,
         inputs: &[Submitted],
-    ) -> Token {
-        let mut token = Token {
-            cluster: self.cluster.clone(),
+    ) -> Witnessed {
+        let mut witnessed = Witnessed {
             job: self.job.clone(),
             lineage,
             run,
             seen,
             completed: completed.max(shown.checkpoint),
             inputs: inputs.to_vec(),
-            expires: after(clock::now(), TOKEN_LIFE),
         };
-        token.see(&shown.seen);
-        if let Some(completed) = token.completed {
-            token.reduce(completed);
+        witnessed.see(&shown.seen);
+        if let Some(completed) = witnessed.completed {
+            witnessed.reduce(completed);
         }
-        token
+        witnessed
     }
 
-    pub(super) fn seal(&self, token: &Token) -> Result<String, QueryError> {
+    /// The token of somebody who has seen this here, and that of other jobs.
+    pub(super) fn seal(&self, here: Witnessed, elsewhere: &[Witnessed]) -> Result<String, QueryError> {
         let keys = self.keys.keys();
         let key = keys.last().ok_or_else(|| QueryError::Unavailable {
             missing: "the key with which the cluster seals tokens".to_owned(),
         })?;
-        token.seal(key).map_err(|error| match error {
-            TokenError::Long { found, max } => {
-                QueryError::TooLarge { what: "the token".to_owned(), found: found as u64, max: max as u64 }
-            }
-            error => QueryError::TokenInvalid { why: error.to_string() },
-        })
+        let jobs = elsewhere.iter().cloned().chain([here]);
+        let token = Token::new(&self.cluster, jobs, after(clock::now(), TOKEN_LIFE));
+        token.seal(key).map_err(not_given)
+    }
+}
+
+/// The name of a job, which another one may have had before, or has later.
+fn name(job: &str) -> &str {
+    job.rsplit_once('/').map_or(job, |(name, _)| name)
+}
+
+fn not_taken(error: TokenError) -> QueryError {
+    match error {
+        TokenError::Expired => QueryError::TokenExpired,
+        error => QueryError::TokenInvalid { why: error.to_string() },
+    }
+}
+
+fn not_given(error: TokenError) -> QueryError {
+    match error {
+        TokenError::Long { found, max } => {
+            QueryError::TooLarge { what: "the token".to_owned(), found: found as u64, max: max as u64 }
+        }
+        error => QueryError::TokenInvalid { why: error.to_string() },
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Found {
     pub run: Run,
     /// The checkpoint that was read, where one was asked for.
     pub as_of: Option<Epoch>,
-    /// Whether a complete checkpoint has all that the token names, so that no failure undoes it. An update for which that
+    /// Whether a complete checkpoint has all that the token names of the job, so that no failure undoes it. An update for which that
     /// was asked, and whose answer says no, is made, but its checkpoint was not complete in time.
     pub durable: bool,
     /// Whether the asker had seen what was undone, and is answered as if it had not.

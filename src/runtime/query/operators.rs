@@ -126,7 +126,7 @@ impl Window {
     /// Asks the owner of a key of an operator's state.
     pub(super) async fn look_up(
         &self,
-        Served { view, needs, inputs, rebased, .. }: &Served,
+        Served { view, needs, carried, rebased, .. }: &Served,
         operators: &Operators,
         state: &str,
         key: &[u8],
@@ -139,16 +139,16 @@ impl Window {
         check_bytes("the value", value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         // It says nothing of what is shared, and is part of no checkpoint yet.
-        let token = self.clerk.token(
+        let token = self.clerk.witnessed(
             (authority.lineage, authority.run),
             VectorClock::new(),
             view.base,
             needs,
-            inputs,
+            &carried.inputs,
         );
         Ok(Reply::Found(Found {
             value,
-            token: self.clerk.seal(&token)?,
+            token: self.clerk.seal(token, &carried.elsewhere)?,
             run: authority.run,
             as_of: None,
             durable: false,

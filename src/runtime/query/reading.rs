@@ -2,11 +2,12 @@
 
 use tokio::time::{Instant, timeout_at};
 use watershed_core::shared::{Refusal, TableError};
-use watershed_protocol::causal::{Token, is_durable};
+use watershed_protocol::causal::{Witnessed, is_durable};
 
+use super::clerk::Shown;
 use super::inputs::put_in;
 use super::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX, WAIT_MAX};
-use super::turn::{Client, Served};
+use super::turn::{Carried, Client, Served};
 use super::window::{View, Window};
 use super::{Found, Level, Query, QueryError, Reply};
 use crate::shared::SiteReplica;
@@ -16,12 +17,12 @@ impl Window {
     pub(crate) async fn query(&self, query: &Query, until: Instant) -> Result<Reply, QueryError> {
         let Query { state, key, level, token, rebase, .. } = query;
         check_bytes("the key", key.len(), KEY_BYTES_MAX)?;
-        let shown = self.clerk.open(token.as_deref())?;
+        let Shown { here, elsewhere } = self.clerk.open(token.as_deref())?;
         if query.await_input {
             return Err(unfit(*level, "what was put in is waited for in a checkpoint: ask as of latest"));
         }
-        let inputs = put_in(shown.as_ref(), query)?;
-        let client = Client { token: shown.as_ref(), inputs: &inputs, rebase: *rebase, writes: false };
+        let carried = Carried { inputs: put_in(here.as_ref(), query)?, elsewhere };
+        let client = Client { token: here.as_ref(), carried: &carried, rebase: *rebase, writes: false };
         let served = match level {
             Level::Eventual => self.at_once(&client)?,
             Level::Causal => self.turn(&client, until).await?,
@@ -37,9 +38,10 @@ impl Window {
             }
             None => Reply::Found(self.read(&served, state, key)?),
         };
-        Ok(match (reply, shown) {
-            (Reply::Found(found), Some(shown)) if served.is_ahead => {
-                let token = self.clerk.seal(&Token { inputs, ..shown })?;
+        Ok(match (reply, here) {
+            (Reply::Found(found), Some(here)) if served.is_ahead => {
+                let Carried { inputs, elsewhere } = carried;
+                let token = self.clerk.seal(Witnessed { inputs, ..here }, &elsewhere)?;
                 Reply::Found(Found { token, durable: false, ..found })
             }
             (reply, _) => reply,
@@ -48,7 +50,7 @@ impl Window {
 
     fn read(
         &self,
-        Served { view, needs, inputs, rebased, .. }: &Served,
+        Served { view, needs, carried, rebased, .. }: &Served,
         state: &str,
         key: &[u8],
     ) -> Result<Found, QueryError> {
@@ -57,13 +59,13 @@ impl Window {
         check_bytes("the value", looked.value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         let of = (authority.lineage, authority.run);
-        let token = self.clerk.token(of, looked.seen, view.whole(), needs, inputs);
+        let token = self.clerk.witnessed(of, looked.seen, view.whole(), needs, &carried.inputs);
         Ok(Found {
             value: looked.value,
-            token: self.clerk.seal(&token)?,
+            durable: is_durable(&token, &view.place()),
+            token: self.clerk.seal(token, &carried.elsewhere)?,
             run: authority.run,
             as_of: None,
-            durable: is_durable(&token, &view.place()),
             rebased: *rebased,
             node: self.node.clone(),
         })

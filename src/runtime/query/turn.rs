@@ -4,7 +4,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use watershed_core::{Epoch, Run};
-use watershed_protocol::causal::{self, Needs, Submitted, Token, Translation, translate};
+use watershed_protocol::causal::{self, Needs, Submitted, Translation, Witnessed, translate};
 
 use super::limits::WAITING_MAX;
 use super::window::{View, Window};
@@ -14,14 +14,22 @@ use crate::shared;
 
 /// A client, as it comes.
 pub(super) struct Client<'a> {
-    /// What it shows.
-    pub(super) token: Option<&'a Token>,
-    /// What it has put into sources, by its token and otherwise.
-    pub(super) inputs: &'a [Submitted],
+    /// What it shows of the job.
+    pub(super) token: Option<&'a Witnessed>,
+    pub(super) carried: &'a Carried,
     /// Whether it goes on without what was undone.
     pub(super) rebase: bool,
     /// Whether it is to write.
     pub(super) writes: bool,
+}
+
+/// What goes over from the token that is shown to that of the answer as it is, whichever run there is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carried {
+    /// What the client has put into the job's sources, by its token and otherwise.
+    pub(super) inputs: Vec<Submitted>,
+    /// What it has seen of other jobs.
+    pub(super) elsewhere: Vec<Witnessed>,
 }
 
 /// A client that may be served.
@@ -29,8 +37,7 @@ pub(super) struct Served {
     pub(super) view: View,
     /// What of its token holds in this run.
     pub(super) needs: Needs,
-    /// What it has put into sources.
-    pub(super) inputs: Vec<Submitted>,
+    pub(super) carried: Carried,
     /// Whether some of it did not.
     pub(super) rebased: bool,
     /// Whether the client has seen a later run than there is here: its own token says more than any of here.
@@ -98,7 +105,7 @@ impl Window {
             Judged::Holds { needs, rebased } => (needs, rebased, false),
             Judged::Ahead { .. } => (Needs::default(), false, true),
         };
-        Ok(Served { view, needs, inputs: client.inputs.to_vec(), rebased, is_ahead })
+        Ok(Served { view, needs, carried: client.carried.clone(), rebased, is_ahead })
     }
 
     fn look_at(&self, view: &View, client: &Client<'_>) -> Result<Result<Served, Pending>, QueryError> {
@@ -110,8 +117,8 @@ impl Window {
             Judged::Holds { needs, rebased } => (needs, rebased),
             Judged::Ahead { missing } => return Ok(Err(Pending::Turn { missing, turn: None })),
         };
-        let inputs = client.inputs.to_vec();
-        let served = |needs| Served { view: view.clone(), needs, inputs, rebased, is_ahead: false };
+        let carried = client.carried.clone();
+        let served = |needs| Served { view: view.clone(), needs, carried, rebased, is_ahead: false };
         let Some(replica) = &view.replica else { return Ok(Ok(served(needs))) };
         match replica.take_turn(&needs, client.writes) {
             shared::Turn::Now => Ok(Ok(served(needs))),
@@ -130,7 +137,7 @@ impl Window {
 }
 
 /// What a token comes to in a run. Whoever shows none has seen nothing.
-fn judge(view: &View, token: Option<&Token>, rebase: bool) -> Result<Judged, QueryError> {
+fn judge(view: &View, token: Option<&Witnessed>, rebase: bool) -> Result<Judged, QueryError> {
     let token = token.filter(|_| !is_broken(Breakage::Tokens));
     let Some(token) = token else { return Ok(Judged::Holds { needs: Needs::default(), rebased: false }) };
     match translate(token, &view.place()) {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use watershed_core::causal::{Dot, Lane};
 use watershed_core::{Counter, Epoch};
-use watershed_protocol::causal::{StampError, Token, Translation, is_durable, translate};
+use watershed_protocol::causal::{StampError, Translation, Witnessed, is_durable, translate};
 
+use super::clerk::Shown;
 use super::limits::{DELTA_BYTES_MAX, KEY_BYTES_MAX};
 use super::reading::{check_bytes, not_taken};
-use super::turn::{Client, Served, rolled_back};
+use super::turn::{Carried, Client, Served, rolled_back};
 use super::window::{View, Window};
 use super::{Found, QueryError, Update};
 use crate::shared::NotWritten;
@@ -26,14 +27,15 @@ impl Window {
     pub(crate) async fn update(&self, update: &Update, until: Instant) -> Result<Found, QueryError> {
         check_bytes("the key", update.key.len(), KEY_BYTES_MAX)?;
         check_bytes("the update", update.delta.len(), DELTA_BYTES_MAX)?;
-        let shown = self.clerk.open(update.token.as_deref())?;
-        let inputs = shown.as_ref().map(|token| token.inputs.clone()).unwrap_or_default();
-        let client = Client { token: shown.as_ref(), inputs: &inputs, rebase: false, writes: true };
+        let Shown { here, elsewhere } = self.clerk.open(update.token.as_deref())?;
+        let inputs = here.as_ref().map(|here| here.inputs.clone()).unwrap_or_default();
+        let carried = Carried { inputs, elsewhere };
+        let client = Client { token: here.as_ref(), carried: &carried, rebase: false, writes: true };
         loop {
             let served = self.turn(&client, until).await?;
             // A run that ends in this instant takes nothing more; the next one is waited for.
             if let Some(token) = self.write(&served, update)? {
-                return self.answer(&served, update, &token, until).await;
+                return self.answer(served, update, token, until).await;
             }
         }
     }
@@ -41,9 +43,9 @@ impl Window {
     /// What the writer has seen with its update; nothing where the run is over.
     fn write(
         &self,
-        Served { view, needs, inputs, .. }: &Served,
+        Served { view, needs, carried, .. }: &Served,
         update: &Update,
-    ) -> Result<Option<Token>, QueryError> {
+    ) -> Result<Option<Witnessed>, QueryError> {
         if view.operators.as_ref().is_some_and(|operators| operators.have(&update.state)) {
             return Err(QueryError::ReadOnly { state: update.state.clone() });
         }
@@ -57,9 +59,10 @@ impl Window {
         // Behind the update no answer may fail that could have been known to: what is as long as any can be sealed.
         let lane = Lane { run: of.1, epoch: Epoch(u64::MAX), site: replica.site() };
         let longest = [Dot { lane, counter: Counter(u64::MAX) }].into_iter().collect();
-        self.clerk.seal(&self.clerk.token(of, longest, view.base, needs, inputs))?;
+        let witnessed = |seen| self.clerk.witnessed(of, seen, view.base, needs, &carried.inputs);
+        self.clerk.seal(witnessed(longest), &carried.elsewhere)?;
         match replica.write_for_client(shared, &update.key, &update.delta, &needs.seen) {
-            Ok(dot) => Ok(Some(self.clerk.token(of, [dot].into_iter().collect(), view.base, needs, inputs))),
+            Ok(dot) => Ok(Some(witnessed([dot].into_iter().collect()))),
             Err(NotWritten::Over) => Ok(None),
             Err(NotWritten::Refused(error)) => Err(not_taken(error)),
             Err(NotWritten::Panicked(why)) => Err(QueryError::Unknown { why }),
@@ -74,15 +77,16 @@ impl Window {
 
     async fn answer(
         &self,
-        served: &Served,
+        served: Served,
         update: &Update,
-        token: &Token,
+        token: Witnessed,
         until: Instant,
     ) -> Result<Found, QueryError> {
-        let durable = update.durable && self.becomes_durable(token, until).await?;
+        let durable = update.durable && self.becomes_durable(&token, until).await?;
+        let token = self.clerk.seal(token, &served.carried.elsewhere);
         Ok(Found {
             value: None,
-            token: self.clerk.seal(token).map_err(|error| QueryError::Unknown { why: error.to_string() })?,
+            token: token.map_err(|error| QueryError::Unknown { why: error.to_string() })?,
             run: served.view.authority.run,
             as_of: None,
             durable,
@@ -91,15 +95,17 @@ impl Window {
         })
     }
 
-    /// Waits until a complete checkpoint has all that a token names, and says whether that came about in time.
+    /// Waits until a complete checkpoint has all that a token names of the job, and says whether that came about in time.
     pub(crate) async fn await_durable(&self, shown: &str, until: Instant) -> Result<Found, QueryError> {
-        let token = self.clerk.open(Some(shown))?;
+        let token = self.clerk.open(Some(shown))?.here;
         // What is undone already is told at once, and what is of another history.
-        let client = Client { token: token.as_ref(), inputs: &[], rebase: false, writes: false };
+        let carried = Carried::default();
+        let client = Client { token: token.as_ref(), carried: &carried, rebase: false, writes: false };
         let served = self.at_once(&client)?;
         let durable = match &token {
             Some(token) => self.becomes_durable(token, until).await?,
-            None => unreachable!("a token was shown"),
+            // Nothing has been seen of this job.
+            None => true,
         };
         Ok(Found {
             value: None,
@@ -113,7 +119,7 @@ impl Window {
     }
 
     /// Waits until a complete checkpoint has all that a token names. Whether it came in time.
-    async fn becomes_durable(&self, token: &Token, until: Instant) -> Result<bool, QueryError> {
+    async fn becomes_durable(&self, token: &Witnessed, until: Instant) -> Result<bool, QueryError> {
         let mut views = self.views.subscribe();
         loop {
             let place = views.borrow_and_update().as_ref().map(View::place);

@@ -1,6 +1,7 @@
 //! Questions from outside about what a job shares, and updates of it, at the windows of its sites.
 
 mod job;
+mod jobs;
 mod keys;
 mod refusals;
 mod roll_backs;
@@ -74,10 +75,15 @@ async fn replica(run: u32, site: u16, sites: u16, after: Epoch) -> Arc<SiteRepli
 impl Place {
     /// The sites of run 1, which know each other's clocks.
     async fn all<const N: usize>() -> [Place; N] {
+        Place::all_of("test").await
+    }
+
+    /// As [`all`](Place::all), of a job of that name.
+    async fn all_of<const N: usize>(job: &str) -> [Place; N] {
         let mut places = Vec::new();
         for site in 0..N as u16 {
             let replica = replica(1, site, N as u16, AFTER).await;
-            let window = Window::new(clerk("test"), &format!("n{site}"));
+            let window = Window::new(clerk(job), &format!("n{site}"));
             let authority = authority(1);
             window.begin(View::of(authority, Some(replica.clone()), &bases(&[None]), true));
             places.push(Place { window, replica, authority });

@@ -9,7 +9,7 @@ use watershed_core::causal::VectorClock;
 use watershed_core::{Epoch, ProcessingTime, SubtaskId, VertexId};
 use watershed_protocol::Machine;
 use watershed_protocol::causal::{
-    Audience, KeyId, Needs, Place, ReplicaEvent, StampError, Token, TokenKey, Translation, is_durable,
+    KeyId, Needs, Place, ReplicaEvent, StampError, Token, TokenKey, Translation, Witnessed, is_durable,
     translate,
 };
 
@@ -43,21 +43,19 @@ struct Served {
 }
 
 /// Opens what a client shows.
-pub(crate) fn open(shown: &str) -> Token {
-    let audience = Audience { cluster: CLUSTER, job: JOB };
-    Token::open(shown, &[KEY], audience, ProcessingTime::from_millis(0)).expect("the cluster has sealed it")
+pub(crate) fn open(shown: &str) -> Witnessed {
+    let token = Token::open(shown, &[KEY], CLUSTER, ProcessingTime::from_millis(0));
+    token.expect("the cluster has sealed it").split(JOB).0.expect("there is one job")
 }
 
-fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -> Token {
-    let mut token = Token {
-        cluster: CLUSTER.to_owned(),
+fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -> Witnessed {
+    let mut token = Witnessed {
         job: JOB.to_owned(),
         lineage: place.lineage,
         run: place.run,
         seen,
         completed: whole.max(shown.checkpoint),
         inputs: Vec::new(),
-        expires: ProcessingTime::from_millis(1),
     };
     token.see(&shown.seen);
     if let Some(completed) = token.completed {
@@ -66,7 +64,8 @@ fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -
     token
 }
 
-fn sealed(token: &Token) -> String {
+fn sealed(token: &Witnessed) -> String {
+    let token = Token::new(CLUSTER, [token.clone()], ProcessingTime::from_millis(1));
     token.seal(&KEY).expect("few lanes are open")
 }
 
@@ -275,7 +274,7 @@ impl World {
         }
     }
 
-    fn is_durable(&self, token: &Token, place: &Place) -> bool {
+    fn is_durable(&self, token: &Witnessed, place: &Place) -> bool {
         if self.has(Mutant::DurableByNumber) {
             return token.seen.dots().all(|dot| Some(dot.lane.epoch) <= place.completed);
         }

@@ -1,7 +1,7 @@
 //! The seal of a token: who has made it, and that nobody has changed it since.
 //!
 //! ```text
-//!   text   base64url of:   version: u8 = 1   key: u32   seal: 32 bytes   body
+//!   text   base64url of:   version: u8 = 2   key: u32   seal: 32 bytes   body
 //!   seal   HMAC-SHA256(secret of the key, "watershed token" version key body)
 //! ```
 //!
@@ -16,7 +16,7 @@ use sha2::Sha256;
 use super::{TokenError, text};
 
 /// The version that is made, and the only one that is taken.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// What is signed beside the token, so that nothing else that is signed with the same secret is taken for one.
 const LABEL: &[u8] = b"watershed token";
 const SEAL_BYTES: usize = 32;

@@ -1,7 +1,7 @@
 //! One token in all the places where it can be shown.
 
 use watershed_core::causal::Lane;
-use watershed_core::{Counter, ProcessingTime, Site};
+use watershed_core::{Counter, Site};
 
 use super::*;
 
@@ -19,16 +19,14 @@ fn record(run: u32, lineage: u32, base: Option<u64>) -> RollBack {
 }
 
 /// Seen in run 3, in epochs 7, 8 and 9; checkpoint 6 was complete by then.
-fn token() -> Token {
-    Token {
-        cluster: String::new(),
+fn token() -> Witnessed {
+    Witnessed {
         job: String::new(),
         lineage: Lineage(1),
         run: Run(3),
         seen: clock([dot(3, 7, 0, 5), dot(3, 8, 0, 2), dot(3, 8, 1, 4), dot(3, 9, 1, 1)]),
         completed: Some(Epoch(6)),
         inputs: Vec::new(),
-        expires: ProcessingTime::from_millis(0),
     }
 }
 
@@ -162,5 +160,5 @@ fn a_token_is_durable_once_its_lanes_are_closed_by_a_complete_checkpoint_of_its_
     let mut reduced = token();
     reduced.reduce(Epoch(9));
     assert!(!is_durable(&reduced, &completed(8)));
-    assert!(!is_durable(&Token { run: Run(4), ..reduced }, &completed(9)));
+    assert!(!is_durable(&Witnessed { run: Run(4), ..reduced }, &completed(9)));
 }

@@ -2,41 +2,45 @@
 
 use watershed_core::causal::{Dot, Lane};
 use watershed_core::{Counter, ProcessingTime};
-use watershed_protocol::causal::Token;
+use watershed_protocol::causal::{Token, Witnessed};
 
 use super::*;
 
-/// A token that is in order, of an update that there is not.
-pub(super) fn token() -> Token {
+/// What somebody says to have seen who has seen an update that there is not.
+pub(super) fn seen() -> Witnessed {
     let lane = Lane { run: Run(1), epoch: Epoch(5), site: Site(0) };
-    Token {
-        cluster: "test".to_owned(),
+    Witnessed {
         job: "test".to_owned(),
         lineage: Lineage(0),
         run: Run(1),
         seen: [Dot { lane, counter: Counter(9) }].into_iter().collect(),
         completed: None,
         inputs: Vec::new(),
-        expires: ProcessingTime::from_millis(i64::MAX),
     }
+}
+
+/// A token that is in order.
+pub(super) fn token(jobs: impl IntoIterator<Item = Witnessed>) -> Token {
+    Token::new("test", jobs, ProcessingTime::from_millis(i64::MAX))
 }
 
 #[test]
 fn c8_no_token_is_taken_that_this_job_has_not_given() {
     let sealed = |token: Token| token.seal(&KEY).unwrap();
-    let good = sealed(token());
-    let forged = token().seal(&TokenKey::new(KeyId(1), [8; 32])).unwrap();
+    let of = |seen: Witnessed| sealed(token([seen]));
+    let by = |key: u32, secret: u8| token([seen()]).seal(&TokenKey::new(KeyId(key), [secret; 32])).unwrap();
+    let good = of(seen());
     let cases = [
-        (forged, "invalid"),
-        (token().seal(&TokenKey::new(KeyId(2), [7; 32])).unwrap(), "invalid"),
+        (by(1, 8), "invalid"),
+        (by(2, 7), "invalid"),
         (good[..good.len() - 3].to_owned(), "invalid"),
         (String::new(), "invalid"),
         ("x".repeat(1 << 20), "invalid"),
-        (sealed(Token { job: "trains".to_owned(), ..token() }), "invalid"),
-        (sealed(Token { cluster: "south".to_owned(), ..token() }), "invalid"),
-        (sealed(Token { expires: ProcessingTime::from_millis(1), ..token() }), "expired"),
-        (sealed(Token { lineage: Lineage(1), ..token() }), "forked"),
-        (sealed(Token { run: Run(2), ..token() }), "unavailable"),
+        (of(Witnessed { job: "test/1".to_owned(), ..seen() }), "invalid"),
+        (sealed(Token::new("south", [seen()], ProcessingTime::from_millis(i64::MAX))), "invalid"),
+        (sealed(Token::new("test", [seen()], ProcessingTime::from_millis(1))), "expired"),
+        (of(Witnessed { lineage: Lineage(1), ..seen() }), "forked"),
+        (of(Witnessed { run: Run(2), ..seen() }), "unavailable"),
         (good, "unavailable"),
     ];
     block_on(async {
@@ -82,9 +86,11 @@ fn named(answer: Result<Found, QueryError>) -> &'static str {
 fn c4_who_has_seen_a_later_run_keeps_its_token_where_nothing_is_promised() {
     block_on(async {
         let place = Place::one().await;
-        let later = Token { run: Run(2), ..token() }.seal(&KEY).unwrap();
-        let found = place.ask(Query { token: Some(later.clone()), ..reads(3) }).await.unwrap();
-        assert_eq!((found.run, found.token), (Run(1), later));
+        let later = Witnessed { run: Run(2), ..seen() };
+        let shown = token([later.clone()]).seal(&KEY).unwrap();
+        let found = place.ask(Query { token: Some(shown), ..reads(3) }).await.unwrap();
+        let given = Token::open(&found.token, &[KEY], "test", ProcessingTime::from_millis(0)).unwrap();
+        assert_eq!((found.run, given.jobs()), (Run(1), &[later][..]));
     });
 }
 

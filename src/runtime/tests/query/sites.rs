@@ -1,9 +1,9 @@
 //! What a client sees at one site and at another.
 
 use watershed_core::causal::VectorClock;
-use watershed_protocol::causal::Token;
+use watershed_protocol::causal::Witnessed;
 
-use super::refusals::token;
+use super::refusals::{seen, token};
 use super::*;
 
 #[test]
@@ -139,8 +139,8 @@ fn c4_who_has_read_a_checkpoint_waits_for_all_of_it() {
             place.pass(0, 5);
             place.pass(1, 5);
         }
-        let read = Token { seen: VectorClock::new(), completed: Some(Epoch(5)), ..token() };
-        let read = read.seal(&KEY).unwrap();
+        let read = Witnessed { seen: VectorClock::new(), completed: Some(Epoch(5)), ..seen() };
+        let read = token([read]).seal(&KEY).unwrap();
         let refused = there.ask(causal(3, &read)).await.unwrap_err();
         assert_eq!(refused, QueryError::Unavailable { missing: "all of checkpoint 5".to_owned() });
         exchange(places);

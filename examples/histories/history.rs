@@ -1,10 +1,10 @@
 //! What clients did and were told in one run of the job, in its order.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use crate::lists::Part;
-use crate::told::Told;
+use super::lists::Part;
+use super::told::Told;
 
 /// One step of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,10 +112,17 @@ impl History {
     }
 }
 
+/// What was done and told in each run of a job, by the histories of all.
+pub(crate) fn told(histories: &BTreeMap<u64, Arc<History>>) -> Vec<(u64, Told)> {
+    let before = |history: &History| history.heritage().and_then(|found| histories.get(&found.run));
+    let told = |history: &History| history.told(before(history).map(Arc::as_ref));
+    histories.iter().map(|(run, history)| (*run, told(history))).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::lists::List;
     use super::*;
-    use crate::lists::List;
 
     #[test]
     fn what_a_run_does_not_find_of_the_one_before_has_failed_or_may_come_yet() {

@@ -8,15 +8,29 @@ use std::time::{Duration, Instant};
 
 use watershed::actors::source::Dice;
 
-use crate::drive::Plan;
-use crate::history::History;
+use super::history::{self, History};
+use super::session::Session;
+use super::told::Told;
 
 /// How long all operations may take, at most: so long, and a moment for each.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(600), Duration::from_millis(40));
 
+/// What sessions are to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Workload {
+    /// How many operations all of them together try.
+    pub(crate) operations: usize,
+    /// How many sessions there are.
+    pub(crate) sessions: u64,
+    /// At which level lists are read.
+    pub(crate) level: String,
+    /// What decides who does what, as far as clocks and nodes allow.
+    pub(crate) seed: u64,
+}
+
 /// What all sessions know.
 pub(crate) struct World {
-    plan: Plan,
+    workload: Workload,
     nodes: Vec<SocketAddr>,
     histories: Mutex<BTreeMap<u64, Arc<History>>>,
     counted: AtomicUsize,
@@ -25,22 +39,32 @@ pub(crate) struct World {
 
 impl World {
     /// With nodes that answer there.
-    pub(crate) fn new(plan: Plan, nodes: Vec<SocketAddr>) -> Self {
-        let ends_at = Instant::now() + PATIENCE.0 + PATIENCE.1 * plan.operations as u32;
-        World { plan, nodes, histories: Mutex::default(), counted: AtomicUsize::new(0), ends_at }
+    pub(crate) fn new(workload: Workload, nodes: Vec<SocketAddr>) -> Self {
+        let ends_at = Instant::now() + PATIENCE.0 + PATIENCE.1 * workload.operations as u32;
+        World { workload, nodes, histories: Mutex::default(), counted: AtomicUsize::new(0), ends_at }
+    }
+
+    /// Has all sessions work until there is nothing more to do; `meanwhile` is done beside them.
+    pub(crate) fn work(&self, meanwhile: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            for number in 0..self.workload.sessions {
+                scope.spawn(move || Session::new(self, number, self.workload.seed).work());
+            }
+            meanwhile();
+        });
     }
 
     /// Any node: nobody knows which of them live.
-    pub(crate) fn node(&self, dice: &mut Dice) -> SocketAddr {
+    pub(super) fn node(&self, dice: &mut Dice) -> SocketAddr {
         self.nodes[dice.below(self.nodes.len() as u64) as usize]
     }
 
-    pub(crate) fn level(&self) -> &'static str {
-        self.plan.level
+    pub(super) fn level(&self) -> &str {
+        &self.workload.level
     }
 
-    pub(crate) fn sessions(&self) -> u64 {
-        self.plan.sessions
+    pub(super) fn sessions(&self) -> u64 {
+        self.workload.sessions
     }
 
     /// The history of a run that has begun.
@@ -60,20 +84,26 @@ impl World {
         (histories.entry(run).or_default().clone(), before)
     }
 
-    /// All histories, by their runs.
-    pub(crate) fn histories(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<History>>> {
+    /// What was done and told in each run of the job.
+    pub(crate) fn told(&self) -> Vec<(u64, Told)> {
+        history::told(&self.histories())
+    }
+
+    fn histories(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<History>>> {
         self.histories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts an operation.
-    pub(crate) fn count(&self) {
+    pub(super) fn count(&self) {
         self.counted.fetch_add(1, Relaxed);
     }
 
+    /// Whether so many operations were tried as there were to be.
     pub(crate) fn is_done(&self) -> bool {
-        self.counted.load(Relaxed) >= self.plan.operations
+        self.counted() >= self.workload.operations
     }
 
+    /// Whether there is something to do yet, and time for it.
     pub(crate) fn wants_more(&self) -> bool {
         !self.is_done() && Instant::now() < self.ends_at
     }
@@ -83,10 +113,8 @@ impl World {
         std::thread::sleep(Duration::from_millis(20));
     }
 
-    /// Waits until so many operations were tried.
-    pub(crate) fn wait_for(&self, operations: usize) {
-        while self.counted.load(Relaxed) < operations && self.wants_more() {
-            self.pause();
-        }
+    /// How many operations were tried.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted.load(Relaxed)
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use watershed::actors::source::Dice;
 
-use crate::client::{Client, Told};
-use crate::history::{Fate, Heritage, Step};
-use crate::lists::{FIRST, LISTS, List, Part, SESSIONS_MAX};
-use crate::world::World;
+use super::client::{Client, Told};
+use super::history::{Fate, Heritage, Step};
+use super::lists::{FIRST, LISTS, List, Part, SESSIONS_MAX};
+use super::world::World;
 
 /// How often in ten a session appends rather than reads.
 const APPENDS_IN_TEN: u64 = 4;

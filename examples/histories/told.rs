@@ -1,10 +1,13 @@
 //! A whole history, in formats that checkers read.
 
+use std::ffi::OsString;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde_json::{Value, json};
 
-use crate::history::{Entry, Fate, Step};
+use super::history::{Entry, Fate, Step};
 
 /// All that was done and told, in its order.
 pub(crate) struct Told(pub(crate) Vec<Entry>);
@@ -13,6 +16,15 @@ impl Told {
     /// How many transactions were done.
     pub(crate) fn done(&self) -> usize {
         self.0.iter().filter(|entry| entry.fate == Fate::Done).count()
+    }
+
+    /// Keeps it in files of both formats, whose names begin with `stem`.
+    pub(crate) fn keep(&self, stem: &Path, run: u64) -> io::Result<()> {
+        if let Some(folder) = stem.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(place(stem, run, "elle.json"), self.elle())?;
+        fs::write(place(stem, run, "plume.txt"), self.plume())
     }
 
     /// As Elle reads it: one operation a line, `list-append`.
@@ -46,14 +58,17 @@ impl Told {
             for step in steps {
                 match (step, fate) {
                     (Step::Append { part, element }, Fate::Done | Fate::Open) => {
-                        writeln!(text, "w({},{element},{process},{number})", part.number()).unwrap();
+                        writeln!(text, "w({},{element},{process},{number})", part.number())
+                            .expect("a text takes more");
                     }
                     (Step::Append { part, element }, Fate::Failed) => {
-                        writeln!(text, "w({},{element},{process},-1)", part.number()).unwrap();
+                        writeln!(text, "w({},{element},{process},-1)", part.number())
+                            .expect("a text takes more");
                     }
                     (Step::Read { part, elements: Some(elements) }, Fate::Done) => {
                         let last = elements.last().copied().unwrap_or_default();
-                        writeln!(text, "r({},{last},{process},{number})", part.number()).unwrap();
+                        writeln!(text, "r({},{last},{process},{number})", part.number())
+                            .expect("a text takes more");
                     }
                     (Step::Append { .. } | Step::Read { .. }, _) => {}
                 }
@@ -63,10 +78,17 @@ impl Told {
     }
 }
 
+/// Where a history of a run is kept, in either format.
+fn place(stem: &Path, run: u64, format: &str) -> PathBuf {
+    let mut place = OsString::from(stem);
+    place.push(format!(".run-{run}.{format}"));
+    place.into()
+}
+
 #[test]
 fn a_history_is_told_in_both_formats() {
-    let [one, other] = [0, 7].map(|writer| crate::lists::List::of(1, 0, 8).part(writer));
-    let history = crate::history::History::default();
+    let [one, other] = [0, 7].map(|writer| super::lists::List::of(1, 0, 8).part(writer));
+    let history = super::history::History::default();
     let append = |element| vec![Step::Append { part: one, element }];
     let read = |told: bool| {
         let parts = [(one, vec![1]), (other, vec![])];
