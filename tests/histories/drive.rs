@@ -1,6 +1,5 @@
 //! A cluster with a job, sessions that work with it, and what happens to it meanwhile.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,9 +21,6 @@ const JOB: &str = "/api/v1/jobs/sessions";
 
 /// How long a node is dead.
 const DEAD: Duration = Duration::from_millis(500);
-
-/// One cluster at a time.
-static ONE: Mutex<()> = Mutex::new(());
 
 /// What happens to a node: to one that does not lead, where nothing else is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +161,6 @@ fn wait_for(world: &World, operations: usize) {
 
 /// Has sessions work on a cluster, and lets the checker look at what they were told.
 pub(crate) fn drive(plan: &Plan) -> Verdict {
-    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut nodes, proxy) = plan.start();
     let (parallelism, delay) = (plan.nodes.to_string(), format!("delay={}ms", plan.delay.as_millis()));
     let submit = ["submit", "sessions", "--parallelism", &parallelism, "--set", &delay];

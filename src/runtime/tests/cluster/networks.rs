@@ -30,7 +30,7 @@ const STILL: Duration = Duration::from_millis(250);
 /// How often one thing is played.
 const PLAYS: u32 = 6;
 
-/// How often it may come out otherwise by chance, on a machine that did not stand still. By itself that happens about once
+/// How often it may come out otherwise by chance, on a machine that did not stand still. By itself that happens less than once
 /// in ten times.
 const CHANCES: u32 = 2;
 
