@@ -46,6 +46,12 @@ fn main() -> ExitCode {
     let Arguments { nodes, operations, sessions, level, seed, history } = Arguments::parse();
     let world = World::new(Workload { operations, sessions, level, seed }, nodes);
     world.work(|| {});
+    if let Some(run) = world.foreign() {
+        eprintln!(
+            "somebody else has written in run {run} of the job `sessions`: cancel it, and submit it again"
+        );
+        return ExitCode::FAILURE;
+    }
     for (run, told) in world.told() {
         if let Err(error) = told.keep(&history, run) {
             eprintln!("the history of run {run} cannot be kept at {}: {error}", history.display());

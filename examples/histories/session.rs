@@ -146,6 +146,11 @@ impl<'a> Session<'a> {
         };
         let marker = List::marker(run);
         match self.client.read(node, marker.key(), "causal", self.token.as_deref()) {
+            Told::List { run: now, elements, .. }
+                if now == run && !elements.is_empty() && self.world.is_new(run) =>
+            {
+                self.world.found_foreign(run);
+            }
             Told::List { run: now, elements, token } if now == run && !elements.is_empty() => {
                 self.note_beginning(run, marker);
                 (self.run, self.token) = (Some(run), Some(token));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use watershed::actors::source::Dice;
@@ -34,6 +34,8 @@ pub(crate) struct World {
     nodes: Vec<SocketAddr>,
     histories: Mutex<BTreeMap<u64, Arc<History>>>,
     counted: AtomicUsize,
+    /// A run in which somebody else has written: nothing that is read there can be judged.
+    foreign: OnceLock<u64>,
     ends_at: Instant,
 }
 
@@ -41,7 +43,14 @@ impl World {
     /// With nodes that answer there.
     pub(crate) fn new(workload: Workload, nodes: Vec<SocketAddr>) -> Self {
         let ends_at = Instant::now() + PATIENCE.0 + PATIENCE.1 * workload.operations as u32;
-        World { workload, nodes, histories: Mutex::default(), counted: AtomicUsize::new(0), ends_at }
+        World {
+            workload,
+            nodes,
+            histories: Mutex::default(),
+            counted: AtomicUsize::new(0),
+            foreign: OnceLock::new(),
+            ends_at,
+        }
     }
 
     /// Has all sessions work until there is nothing more to do; `meanwhile` is done beside them.
@@ -70,6 +79,17 @@ impl World {
     /// The history of a run that has begun.
     pub(crate) fn history(&self, run: u64) -> Arc<History> {
         self.histories().entry(run).or_default().clone()
+    }
+
+    /// Ends the work: somebody else has written in a run.
+    pub(super) fn found_foreign(&self, run: u64) {
+        // The first one is as good as any.
+        let _ = self.foreign.set(run);
+    }
+
+    /// A run in which somebody else has written, if there is one.
+    pub(crate) fn foreign(&self) -> Option<u64> {
+        self.foreign.get().copied()
     }
 
     /// Whether nothing has been written in a run.
@@ -105,7 +125,7 @@ impl World {
 
     /// Whether there is something to do yet, and time for it.
     pub(crate) fn wants_more(&self) -> bool {
-        !self.is_done() && Instant::now() < self.ends_at
+        !self.is_done() && self.foreign().is_none() && Instant::now() < self.ends_at
     }
 
     /// Waits a moment for what is not there.

@@ -183,6 +183,7 @@ pub(crate) fn drive(plan: &Plan) -> Verdict {
             nodes.expect_alive(plan.nodes);
         }
     });
+    assert_eq!(world.foreign(), None, "these sessions alone write");
     assert!(world.is_done(), "the operations take too long: {}", nodes.said());
     let verdict = Verdict::of(&world.told());
     let Plan { nodes, workload: Workload { operations, .. }, late, panics, broken, .. } = plan;
