@@ -119,3 +119,39 @@ impl RaftNetwork<Types> for Way {
         Backoff::new(std::iter::repeat(BACKOFF))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use openraft::Vote;
+
+    use super::*;
+
+    /// What becomes of all questions.
+    struct Nowhere(fn(String) -> TransportError);
+
+    #[async_trait]
+    impl Transport for Nowhere {
+        async fn ask(&self, node: &str, _: Vec<u8>, _: Duration) -> Result<Vec<u8>, TransportError> {
+            Err(self.0(node.to_owned()))
+        }
+
+        fn tell(&self, _: &str, _: Vec<u8>) {}
+    }
+
+    async fn asked(failed: fn(String) -> TransportError) -> RPCError<Seat, BasicNode, RaftError<Seat>> {
+        let mut network = Network::new(Arc::new(Nowhere(failed)));
+        let mut way = network.new_client(7, &BasicNode::new("b")).await;
+        let option = RPCOption::new(Duration::from_millis(150));
+        way.vote(VoteRequest::new(Vote::new(1, 3), None), option).await.expect_err("nobody answers")
+    }
+
+    /// Consensus pauses where it is told that a seat is unreachable, and there alone.
+    #[tokio::test]
+    async fn only_a_node_that_was_never_asked_is_left_alone_for_a_while() {
+        let late = asked(|node| TransportError::Unanswered { node, reason: "it is late".to_owned() }).await;
+        assert!(matches!(late, RPCError::Network(_)), "{late}");
+        let away = asked(|node| TransportError::Unsent { node, reason: "it is not there".to_owned() }).await;
+        assert!(matches!(away, RPCError::Unreachable(_)), "{away}");
+    }
+}

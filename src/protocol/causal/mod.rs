@@ -63,6 +63,6 @@ pub use replica::{
 pub use rollback::{Fate, ROLL_BACKS_MAX, RollBacks};
 pub use session::Session;
 pub use skew::{ClockOffset, Clocks};
-pub use token::{KeyId, Submitted, TOKEN_BYTES_MAX, TOKEN_JOBS_MAX, Token, TokenError, TokenKey, Witnessed};
+pub use token::{JobToken, KeyId, Submitted, TOKEN_BYTES_MAX, TOKEN_JOBS_MAX, Token, TokenError, TokenKey};
 pub use translate::{Needs, Place, Translation, Undone, is_durable, translate};
 pub use update::{Size, Update};

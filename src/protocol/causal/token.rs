@@ -36,14 +36,14 @@ pub struct Token {
     /// The cluster that gave it.
     pub cluster: String,
     /// What was seen of each job, in the order of their names.
-    jobs: Vec<Witnessed>,
+    jobs: Vec<JobToken>,
     /// When it ceases to be good.
     pub expires: ProcessingTime,
 }
 
-/// What a client has seen of one job.
+/// What a client has seen of one job: its part of a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Witnessed {
+pub struct JobToken {
     /// The job: by a name that no other one ever has.
     pub job: String,
     /// The history that was seen.
@@ -80,7 +80,7 @@ impl Submitted {
     }
 }
 
-impl Witnessed {
+impl JobToken {
     /// Lets a complete checkpoint of the run that was seen stand for the updates up to it. What is left is smaller and
     /// asks for no less.
     pub fn reduce(&mut self, completed: Epoch) {
@@ -100,20 +100,20 @@ impl Token {
     /// # Panics
     ///
     /// If a job is named twice.
-    pub fn new(cluster: &str, jobs: impl IntoIterator<Item = Witnessed>, expires: ProcessingTime) -> Self {
-        let mut jobs: Vec<Witnessed> = jobs.into_iter().collect();
+    pub fn new(cluster: &str, jobs: impl IntoIterator<Item = JobToken>, expires: ProcessingTime) -> Self {
+        let mut jobs: Vec<JobToken> = jobs.into_iter().collect();
         jobs.sort_by(|one, other| one.job.cmp(&other.job));
         assert!(is_in_order(&jobs), "what was seen of a job is told once");
         Token { cluster: cluster.to_owned(), jobs, expires }
     }
 
     /// What was seen of each job, in the order of their names.
-    pub fn jobs(&self) -> &[Witnessed] {
+    pub fn jobs(&self) -> &[JobToken] {
         &self.jobs
     }
 
     /// What was seen of a job, and what was seen of all others.
-    pub fn split(mut self, job: &str) -> (Option<Witnessed>, Vec<Witnessed>) {
+    pub fn split(mut self, job: &str) -> (Option<JobToken>, Vec<JobToken>) {
         let of = self.jobs.iter().position(|one| one.job == job).map(|place| self.jobs.remove(place));
         (of, self.jobs)
     }
@@ -165,7 +165,7 @@ impl Token {
     }
 }
 
-fn is_in_order(jobs: &[Witnessed]) -> bool {
+fn is_in_order(jobs: &[JobToken]) -> bool {
     jobs.is_sorted_by(|one, next| one.job < next.job)
 }
 

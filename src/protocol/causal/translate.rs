@@ -29,7 +29,7 @@ use watershed_core::causal::{Dot, VectorClock};
 use watershed_core::checkpoint::RollBack;
 use watershed_core::{Epoch, Lineage, Run};
 
-use super::{Fate, RollBacks, Witnessed};
+use super::{Fate, JobToken, RollBacks};
 
 /// Where a server stands that is shown a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub struct Undone {
 }
 
 /// What a token comes to at a server.
-pub fn translate(token: &Witnessed, place: &Place) -> Translation {
+pub fn translate(token: &JobToken, place: &Place) -> Translation {
     if token.run > place.run || token.seen.dots().any(|dot| dot.lane.run > place.run) {
         return Translation::Ahead { run: token.run };
     }
@@ -135,7 +135,7 @@ pub fn translate(token: &Witnessed, place: &Place) -> Translation {
 
 /// Whether all that a token names is part of a checkpoint that is complete. Such a token is refused by no later run of
 /// its lineage: what is complete stays complete, and each run begins from it.
-pub fn is_durable(token: &Witnessed, place: &Place) -> bool {
+pub fn is_durable(token: &JobToken, place: &Place) -> bool {
     let is_kept = |dot: Dot| {
         if dot.lane.run == place.run {
             place.completed.is_some_and(|completed| dot.lane.epoch <= completed)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use watershed_core::causal::VectorClock;
 use watershed_core::{Epoch, Lineage, ProcessingTime, Run};
-use watershed_protocol::causal::{Needs, Submitted, Token, TokenError, Witnessed};
+use watershed_protocol::causal::{JobToken, Needs, Submitted, Token, TokenError};
 
 use super::QueryError;
 use super::keyring::Keyring;
@@ -25,9 +25,9 @@ pub(crate) struct Clerk {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown {
     /// What it says of the job.
-    pub(super) here: Option<Witnessed>,
+    pub(super) here: Option<JobToken>,
     /// What it says of others, which is handed on as it is.
-    pub(super) elsewhere: Vec<Witnessed>,
+    pub(super) elsewhere: Vec<JobToken>,
 }
 
 impl Clerk {
@@ -55,15 +55,15 @@ impl Clerk {
     }
 
     /// What somebody has seen of the job who has seen this much of a run, and a checkpoint, and has put something into sources.
-    pub(super) fn witnessed(
+    pub(super) fn token(
         &self,
         (lineage, run): (Lineage, Run),
         seen: VectorClock,
         completed: Option<Epoch>,
         shown: &Needs,
         inputs: &[Submitted],
-    ) -> Witnessed {
-        let mut witnessed = Witnessed {
+    ) -> JobToken {
+        let mut token = JobToken {
             job: self.job.clone(),
             lineage,
             run,
@@ -71,15 +71,15 @@ impl Clerk {
             completed: completed.max(shown.checkpoint),
             inputs: inputs.to_vec(),
         };
-        witnessed.see(&shown.seen);
-        if let Some(completed) = witnessed.completed {
-            witnessed.reduce(completed);
+        token.see(&shown.seen);
+        if let Some(completed) = token.completed {
+            token.reduce(completed);
         }
-        witnessed
+        token
     }
 
     /// The token of somebody who has seen this here, and that of other jobs.
-    pub(super) fn seal(&self, here: Witnessed, elsewhere: &[Witnessed]) -> Result<String, QueryError> {
+    pub(super) fn seal(&self, here: JobToken, elsewhere: &[JobToken]) -> Result<String, QueryError> {
         let keys = self.keys.keys();
         let key = keys.last().ok_or_else(|| QueryError::Unavailable {
             missing: "the key with which the cluster seals tokens".to_owned(),

@@ -10,7 +10,7 @@
 //! worked on them yet; a checkpoint that has any may have those of the client among them, and the next one is waited for.
 
 use watershed_core::checkpoint::{Manifest, SplitCut};
-use watershed_protocol::causal::{Submitted, Witnessed};
+use watershed_protocol::causal::{JobToken, Submitted};
 
 use super::limits::INPUTS_MAX;
 use super::reading::unfit;
@@ -20,7 +20,7 @@ use super::{Query, QueryError};
 const SOURCE: &str = "source";
 
 /// All that an asker has put in, by the token that it shows and by what it says beside.
-pub(super) fn put_in(shown: Option<&Witnessed>, query: &Query) -> Result<Vec<Submitted>, QueryError> {
+pub(super) fn put_in(shown: Option<&JobToken>, query: &Query) -> Result<Vec<Submitted>, QueryError> {
     let mut inputs = shown.map(|token| token.inputs.clone()).unwrap_or_default();
     query.inputs.iter().cloned().for_each(|input| input.join(&mut inputs));
     if inputs.len() > INPUTS_MAX {

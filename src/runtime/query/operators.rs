@@ -139,7 +139,7 @@ impl Window {
         check_bytes("the value", value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         // It says nothing of what is shared, and is part of no checkpoint yet.
-        let token = self.clerk.witnessed(
+        let token = self.clerk.token(
             (authority.lineage, authority.run),
             VectorClock::new(),
             view.base,

@@ -21,7 +21,7 @@
 use watershed_core::causal::VectorClock;
 use watershed_core::checkpoint::{Manifest, Meta};
 use watershed_protocol::causal::{
-    Needs, Place, RollBacks, Submitted, Translation, Witnessed, is_durable, translate,
+    JobToken, Needs, Place, RollBacks, Submitted, Translation, is_durable, translate,
 };
 
 use super::clerk::Clerk;
@@ -38,14 +38,14 @@ pub(super) struct Past {
 /// What of a token holds.
 enum Held {
     /// This, and it may be added to.
-    Known { shown: Option<Witnessed>, needs: Needs, rebased: bool },
+    Known { shown: Option<JobToken>, needs: Needs, rebased: bool },
     /// It has seen what was undone, or what has not been heard of here: it comes back as it was.
-    Unmoved(Witnessed),
+    Unmoved(JobToken),
 }
 
 /// The token of an answer, and what is known of it.
 pub(super) struct Onward {
-    pub(super) token: Witnessed,
+    pub(super) token: JobToken,
     pub(super) durable: bool,
     pub(super) rebased: bool,
 }
@@ -54,7 +54,7 @@ impl Past {
     /// What holds of the token that is shown, by what is decided of the job.
     pub(super) fn of(
         meta: &Meta,
-        shown: Option<Witnessed>,
+        shown: Option<JobToken>,
         inputs: Vec<Submitted>,
         query: &Query,
     ) -> Result<Self, QueryError> {
@@ -92,14 +92,14 @@ impl Past {
         // What a complete checkpoint has worked on is as durable as the checkpoint, and needs not be named any more.
         inputs.retain(|input| !matches!(lacking(manifest, std::slice::from_ref(input)), Ok(None)));
         let (token, rebased) = match held {
-            Held::Unmoved(token) => (Witnessed { inputs, ..token }, false),
+            Held::Unmoved(token) => (JobToken { inputs, ..token }, false),
             Held::Known { shown, needs, rebased } => {
                 let before = shown.as_ref();
                 // Updates of a run are named only by who has seen that run: it is the newest then.
                 let run = before.map_or(manifest.run, |token| token.run.max(manifest.run));
                 let completed = before.and_then(|token| token.completed).max(Some(manifest.epoch));
                 let of = (place.lineage, run);
-                (clerk.witnessed(of, VectorClock::new(), completed, &needs, &inputs), rebased)
+                (clerk.token(of, VectorClock::new(), completed, &needs, &inputs), rebased)
             }
         };
         let durable = is_durable(&token, &place);
@@ -141,14 +141,14 @@ mod tests {
     }
 
     /// A token of a run that has seen an update of an epoch, and a checkpoint.
-    fn token(run: u32, epoch: u64, completed: u64) -> Witnessed {
+    fn token(run: u32, epoch: u64, completed: u64) -> JobToken {
         let lane = Lane { run: Run(run), epoch: Epoch(epoch), site: Site(0) };
         let needs = Needs { seen: vec![(lane, Counter(3))].into(), checkpoint: None };
         let of = (Lineage(0), Run(run));
-        clerk().witnessed(of, VectorClock::new(), Some(Epoch(completed)), &needs, &[])
+        clerk().token(of, VectorClock::new(), Some(Epoch(completed)), &needs, &[])
     }
 
-    fn read(shown: Option<Witnessed>, rebase: bool, manifest: &Manifest) -> Result<Onward, QueryError> {
+    fn read(shown: Option<JobToken>, rebase: bool, manifest: &Manifest) -> Result<Onward, QueryError> {
         let query = Query { rebase, ..Query::new("stock", vec![7]) };
         Ok(Past::of(&meta(), shown, Vec::new(), &query)?.onward(&clerk(), manifest))
     }
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_token_of_another_history_is_refused() {
-        let other = Witnessed { lineage: Lineage(1), ..token(2, 10, 9) };
+        let other = JobToken { lineage: Lineage(1), ..token(2, 10, 9) };
         let refused = read(Some(other), false, &manifest(9, 2)).err();
         assert_eq!(refused, Some(QueryError::Forked { from: Lineage(1), to: Lineage(0) }));
     }

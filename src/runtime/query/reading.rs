@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, timeout_at};
 use watershed_core::shared::{Refusal, TableError};
-use watershed_protocol::causal::{Witnessed, is_durable};
+use watershed_protocol::causal::{JobToken, is_durable};
 
 use super::clerk::Shown;
 use super::inputs::put_in;
@@ -41,7 +41,7 @@ impl Window {
         Ok(match (reply, here) {
             (Reply::Found(found), Some(here)) if served.is_ahead => {
                 let Carried { inputs, elsewhere } = carried;
-                let token = self.clerk.seal(Witnessed { inputs, ..here }, &elsewhere)?;
+                let token = self.clerk.seal(JobToken { inputs, ..here }, &elsewhere)?;
                 Reply::Found(Found { token, durable: false, ..found })
             }
             (reply, _) => reply,
@@ -59,7 +59,7 @@ impl Window {
         check_bytes("the value", looked.value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX)?;
         let authority = view.authority;
         let of = (authority.lineage, authority.run);
-        let token = self.clerk.witnessed(of, looked.seen, view.whole(), needs, &carried.inputs);
+        let token = self.clerk.token(of, looked.seen, view.whole(), needs, &carried.inputs);
         Ok(Found {
             value: looked.value,
             durable: is_durable(&token, &view.place()),

@@ -4,7 +4,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use watershed_core::{Epoch, Run};
-use watershed_protocol::causal::{self, Needs, Submitted, Translation, Witnessed, translate};
+use watershed_protocol::causal::{self, JobToken, Needs, Submitted, Translation, translate};
 
 use super::limits::WAITING_MAX;
 use super::window::{View, Window};
@@ -15,7 +15,7 @@ use crate::shared;
 /// A client, as it comes.
 pub(super) struct Client<'a> {
     /// What it shows of the job.
-    pub(super) token: Option<&'a Witnessed>,
+    pub(super) token: Option<&'a JobToken>,
     pub(super) carried: &'a Carried,
     /// Whether it goes on without what was undone.
     pub(super) rebase: bool,
@@ -29,7 +29,7 @@ pub(super) struct Carried {
     /// What the client has put into the job's sources, by its token and otherwise.
     pub(super) inputs: Vec<Submitted>,
     /// What it has seen of other jobs.
-    pub(super) elsewhere: Vec<Witnessed>,
+    pub(super) elsewhere: Vec<JobToken>,
 }
 
 /// A client that may be served.
@@ -137,7 +137,7 @@ impl Window {
 }
 
 /// What a token comes to in a run. Whoever shows none has seen nothing.
-fn judge(view: &View, token: Option<&Witnessed>, rebase: bool) -> Result<Judged, QueryError> {
+fn judge(view: &View, token: Option<&JobToken>, rebase: bool) -> Result<Judged, QueryError> {
     let token = token.filter(|_| !is_broken(Breakage::Tokens));
     let Some(token) = token else { return Ok(Judged::Holds { needs: Needs::default(), rebased: false }) };
     match translate(token, &view.place()) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use watershed_core::causal::{Dot, Lane};
 use watershed_core::{Counter, Epoch};
-use watershed_protocol::causal::{StampError, Translation, Witnessed, is_durable, translate};
+use watershed_protocol::causal::{JobToken, StampError, Translation, is_durable, translate};
 
 use super::clerk::Shown;
 use super::limits::{DELTA_BYTES_MAX, KEY_BYTES_MAX};
@@ -45,7 +45,7 @@ impl Window {
         &self,
         Served { view, needs, carried, .. }: &Served,
         update: &Update,
-    ) -> Result<Option<Witnessed>, QueryError> {
+    ) -> Result<Option<JobToken>, QueryError> {
         if view.operators.as_ref().is_some_and(|operators| operators.have(&update.state)) {
             return Err(QueryError::ReadOnly { state: update.state.clone() });
         }
@@ -59,10 +59,10 @@ impl Window {
         // Behind the update no answer may fail that could have been known to: what is as long as any can be sealed.
         let lane = Lane { run: of.1, epoch: Epoch(u64::MAX), site: replica.site() };
         let longest = [Dot { lane, counter: Counter(u64::MAX) }].into_iter().collect();
-        let witnessed = |seen| self.clerk.witnessed(of, seen, view.base, needs, &carried.inputs);
-        self.clerk.seal(witnessed(longest), &carried.elsewhere)?;
+        let token = |seen| self.clerk.token(of, seen, view.base, needs, &carried.inputs);
+        self.clerk.seal(token(longest), &carried.elsewhere)?;
         match replica.write_for_client(shared, &update.key, &update.delta, &needs.seen) {
-            Ok(dot) => Ok(Some(witnessed([dot].into_iter().collect()))),
+            Ok(dot) => Ok(Some(token([dot].into_iter().collect()))),
             Err(NotWritten::Over) => Ok(None),
             Err(NotWritten::Refused(error)) => Err(not_taken(error)),
             Err(NotWritten::Panicked(why)) => Err(QueryError::Unknown { why }),
@@ -79,7 +79,7 @@ impl Window {
         &self,
         served: Served,
         update: &Update,
-        token: Witnessed,
+        token: JobToken,
         until: Instant,
     ) -> Result<Found, QueryError> {
         let durable = update.durable && self.becomes_durable(&token, until).await?;
@@ -119,7 +119,7 @@ impl Window {
     }
 
     /// Waits until a complete checkpoint has all that a token names. Whether it came in time.
-    async fn becomes_durable(&self, token: &Witnessed, until: Instant) -> Result<bool, QueryError> {
+    async fn becomes_durable(&self, token: &JobToken, until: Instant) -> Result<bool, QueryError> {
         let mut views = self.views.subscribe();
         loop {
             let place = views.borrow_and_update().as_ref().map(View::place);

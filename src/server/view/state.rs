@@ -88,7 +88,7 @@ pub struct StateView {
     pub run: u32,
     /// The checkpoint that was read, where one was asked for.
     pub checkpoint: Option<u64>,
-    /// Whether a complete checkpoint has all that the token names, so that no failure undoes it.
+    /// Whether a complete checkpoint has all that the token names of the job, so that no failure undoes it.
     pub durable: bool,
     /// Whether the asker had seen what was undone, and is answered as if it had not.
     pub rebased: bool,
@@ -112,7 +112,7 @@ pub struct AwaitDurable {
 pub struct DurableView {
     /// The job.
     pub job: String,
-    /// Whether a complete checkpoint has all that the token names, so that no failure undoes it.
+    /// Whether a complete checkpoint has all that the token names of the job, so that no failure undoes it.
     pub durable: bool,
     /// The run that answers.
     pub run: u32,

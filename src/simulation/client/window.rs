@@ -9,7 +9,7 @@ use watershed_core::causal::VectorClock;
 use watershed_core::{Epoch, ProcessingTime, SubtaskId, VertexId};
 use watershed_protocol::Machine;
 use watershed_protocol::causal::{
-    KeyId, Needs, Place, ReplicaEvent, StampError, Token, TokenKey, Translation, Witnessed, is_durable,
+    JobToken, KeyId, Needs, Place, ReplicaEvent, StampError, Token, TokenKey, Translation, is_durable,
     translate,
 };
 
@@ -43,13 +43,13 @@ struct Served {
 }
 
 /// Opens what a client shows.
-pub(crate) fn open(shown: &str) -> Witnessed {
+pub(crate) fn open(shown: &str) -> JobToken {
     let token = Token::open(shown, &[KEY], CLUSTER, ProcessingTime::from_millis(0));
     token.expect("the cluster has sealed it").split(JOB).0.expect("there is one job")
 }
 
-fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -> Witnessed {
-    let mut token = Witnessed {
+fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -> JobToken {
+    let mut token = JobToken {
         job: JOB.to_owned(),
         lineage: place.lineage,
         run: place.run,
@@ -64,7 +64,7 @@ fn seal(place: &Place, seen: VectorClock, whole: Option<Epoch>, shown: &Needs) -
     token
 }
 
-fn sealed(token: &Witnessed) -> String {
+fn sealed(token: &JobToken) -> String {
     let token = Token::new(CLUSTER, [token.clone()], ProcessingTime::from_millis(1));
     token.seal(&KEY).expect("few lanes are open")
 }
@@ -274,7 +274,7 @@ impl World {
         }
     }
 
-    fn is_durable(&self, token: &Witnessed, place: &Place) -> bool {
+    fn is_durable(&self, token: &JobToken, place: &Place) -> bool {
         if self.has(Mutant::DurableByNumber) {
             return token.seen.dots().all(|dot| Some(dot.lane.epoch) <= place.completed);
         }

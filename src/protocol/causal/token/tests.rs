@@ -13,8 +13,8 @@ fn dot(epoch: u64, counter: u64) -> Dot {
     Dot { lane: Lane { run: Run(2), epoch: Epoch(epoch), site: Site(1) }, counter: Counter(counter) }
 }
 
-fn flights() -> Witnessed {
-    Witnessed {
+fn flights() -> JobToken {
+    JobToken {
         job: "flights".to_owned(),
         lineage: Lineage(1),
         run: Run(2),
@@ -25,8 +25,8 @@ fn flights() -> Witnessed {
 }
 
 /// What was seen of a job of which little was.
-fn little(job: &str) -> Witnessed {
-    Witnessed {
+fn little(job: &str) -> JobToken {
+    JobToken {
         job: job.to_owned(),
         lineage: Lineage(0),
         run: Run(1),
@@ -36,7 +36,7 @@ fn little(job: &str) -> Witnessed {
     }
 }
 
-fn of(jobs: impl IntoIterator<Item = Witnessed>) -> Token {
+fn of(jobs: impl IntoIterator<Item = JobToken>) -> Token {
     Token::new(CLUSTER, jobs, ProcessingTime::from_millis(1_001))
 }
 
@@ -147,7 +147,7 @@ fn what_is_no_token_is_refused_with_a_word() {
 #[test]
 fn a_token_that_would_be_refused_for_its_length_is_not_made() {
     let input = flights().inputs[0].clone();
-    let long = of([Witnessed { inputs: vec![input; 1_000], ..flights() }]);
+    let long = of([JobToken { inputs: vec![input; 1_000], ..flights() }]);
     assert!(matches!(long.seal(&KEY), Err(TokenError::Long { max: TOKEN_BYTES_MAX, .. })));
 }
 
@@ -157,7 +157,7 @@ fn a_checkpoint_stands_for_the_updates_up_to_it() {
     reduced.reduce(Epoch(5));
     assert_eq!(
         reduced,
-        Witnessed { seen: [dot(6, 1)].into_iter().collect(), completed: Some(Epoch(5)), ..flights() }
+        JobToken { seen: [dot(6, 1)].into_iter().collect(), completed: Some(Epoch(5)), ..flights() }
     );
     reduced.reduce(Epoch(3));
     assert_eq!(reduced.completed, Some(Epoch(5)), "an older one takes nothing back");

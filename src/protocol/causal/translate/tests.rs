@@ -19,8 +19,8 @@ fn record(run: u32, lineage: u32, base: Option<u64>) -> RollBack {
 }
 
 /// Seen in run 3, in epochs 7, 8 and 9; checkpoint 6 was complete by then.
-fn token() -> Witnessed {
-    Witnessed {
+fn token() -> JobToken {
+    JobToken {
         job: String::new(),
         lineage: Lineage(1),
         run: Run(3),
@@ -160,5 +160,5 @@ fn a_token_is_durable_once_its_lanes_are_closed_by_a_complete_checkpoint_of_its_
     let mut reduced = token();
     reduced.reduce(Epoch(9));
     assert!(!is_durable(&reduced, &completed(8)));
-    assert!(!is_durable(&Witnessed { run: Run(4), ..reduced }, &completed(9)));
+    assert!(!is_durable(&JobToken { run: Run(4), ..reduced }, &completed(9)));
 }

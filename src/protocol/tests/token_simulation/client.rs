@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use watershed_core::ProcessingTime;
 use watershed_protocol::causal::{
-    KeyId, Place, Token, TokenKey, Translation, Undone, Witnessed, is_durable, translate,
+    JobToken, KeyId, Place, Token, TokenKey, Translation, Undone, is_durable, translate,
 };
 
 use crate::fault::Fault;
@@ -43,12 +43,12 @@ pub(crate) enum Answer {
 /// A token that was called durable, and what its client had seen.
 #[derive(Clone)]
 pub(crate) struct Durable {
-    pub(crate) token: Witnessed,
+    pub(crate) token: JobToken,
     pub(crate) seen: Updates,
 }
 
 /// What a server makes of a token.
-pub(crate) fn judge(fault: Fault, token: &Witnessed, place: &Place) -> Translation {
+pub(crate) fn judge(fault: Fault, token: &JobToken, place: &Place) -> Translation {
     if fault == Fault::NoTranslation && token.run <= place.run {
         let needs = watershed_protocol::causal::Needs { seen: token.seen.clone(), checkpoint: None };
         return Translation::Wait(needs);
@@ -62,21 +62,21 @@ impl Client {
         self.token.as_ref().map_or(0, String::len)
     }
 
-    fn opened(&self) -> Option<Witnessed> {
+    fn opened(&self) -> Option<JobToken> {
         let text = self.token.as_ref()?;
         let now = ProcessingTime::from_millis(0);
         let token = Token::open(text, &[KEY], CLUSTER, now).expect("the cluster has made it");
         token.split(JOB).0
     }
 
-    fn keep(&mut self, token: &Witnessed) {
+    fn keep(&mut self, token: &JobToken) {
         let token = Token::new(CLUSTER, [token.clone()], ProcessingTime::from_millis(1));
         self.token = Some(token.seal(&KEY).expect("few lanes are open"));
     }
 
     /// A token of somebody who has seen nothing.
-    fn fresh(place: &Place) -> Witnessed {
-        Witnessed {
+    fn fresh(place: &Place) -> JobToken {
+        JobToken {
             job: JOB.to_owned(),
             lineage: place.lineage,
             run: place.run,
@@ -92,7 +92,7 @@ impl Client {
         fault: Fault,
         node: &Node,
         history: &History,
-    ) -> Result<Result<Witnessed, Answer>, Violation> {
+    ) -> Result<Result<JobToken, Answer>, Violation> {
         let place = node.place();
         let fresh = Client::fresh(&place);
         let Some(token) = self.opened() else { return Ok(Ok(fresh)) };
@@ -100,7 +100,7 @@ impl Client {
             Translation::Wait(needs) if node.meets(&needs) => {
                 self.must_find_all(node, history)?;
                 let completed = token.completed.filter(|_| token.run == place.run).or(needs.checkpoint);
-                Ok(Ok(Witnessed { seen: needs.seen, completed, ..fresh }))
+                Ok(Ok(JobToken { seen: needs.seen, completed, ..fresh }))
             }
             Translation::Wait(_) => Ok(Err(Answer::Waits)),
             Translation::RolledBack { undone, rest, .. } => {
@@ -108,7 +108,7 @@ impl Client {
                 let (execution, base) = (node.beginning.execution, node.beginning.base);
                 self.seen.retain(|id| history.has_happened(*id, execution, base));
                 self.own.retain(|id| history.has_happened(*id, execution, base));
-                self.keep(&Witnessed { seen: rest.seen, completed: rest.checkpoint, ..fresh });
+                self.keep(&JobToken { seen: rest.seen, completed: rest.checkpoint, ..fresh });
                 Ok(Err(Answer::RolledBack))
             }
             Translation::Forked { .. } => {
@@ -161,7 +161,7 @@ impl Client {
     /// Reads a key at a server that has accepted the token.
     pub(crate) fn read(
         &mut self,
-        mut token: Witnessed,
+        mut token: JobToken,
         key: Key,
         node: &Node,
         history: &History,
@@ -179,7 +179,7 @@ impl Client {
     }
 
     /// Reads a key as a complete checkpoint holds it. What was seen of later updates need not be in it.
-    pub(crate) fn read_as_of(&mut self, mut token: Witnessed, key: Key, node: &Node, history: &History) {
+    pub(crate) fn read_as_of(&mut self, mut token: JobToken, key: Key, node: &Node, history: &History) {
         if let Some(known) = node.known() {
             self.seen.extend(history.of_key(key, &history.checkpoint(Some(known))));
             token.completed = token.completed.max(Some(known));
@@ -188,7 +188,7 @@ impl Client {
     }
 
     /// Takes note of a write of its own.
-    pub(crate) fn wrote(&mut self, mut token: Witnessed, id: UpdateId, history: &History) {
+    pub(crate) fn wrote(&mut self, mut token: JobToken, id: UpdateId, history: &History) {
         self.seen.insert(id);
         self.own.insert(id);
         token.see(&[history.dot(id)].into_iter().collect());
@@ -209,7 +209,7 @@ impl Client {
     pub(crate) fn durable(&self, fault: Fault, place: &Place) -> Option<Durable> {
         let token = self.opened()?;
         let by_number =
-            |token: &Witnessed| token.seen.dots().all(|dot| Some(dot.lane.epoch) <= place.completed);
+            |token: &JobToken| token.seen.dots().all(|dot| Some(dot.lane.epoch) <= place.completed);
         let is_durable = match fault {
             Fault::DurableByNumber => {
                 token.lineage == place.lineage && token.run <= place.run && by_number(&token)

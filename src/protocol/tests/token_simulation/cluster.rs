@@ -11,7 +11,7 @@ use watershed_core::plan::{Fingerprint, Plan};
 use watershed_core::shared::Propagation;
 use watershed_core::{Epoch, KeyGroups, Run, Site, SubtaskId, Term};
 use watershed_protocol::Tick;
-use watershed_protocol::causal::{Translation, Witnessed};
+use watershed_protocol::causal::{JobToken, Translation};
 use watershed_protocol::checkpoint::certify_manifest;
 
 use crate::client::{Answer, Client, Durable, judge};
@@ -404,7 +404,7 @@ impl Cluster {
 /// A client writes through a task that may see all that the client has seen.
 fn write(
     client: &mut Client,
-    token: Witnessed,
+    token: JobToken,
     key: Key,
     node: &mut Node,
     now: Tick,

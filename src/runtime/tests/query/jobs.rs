@@ -1,6 +1,6 @@
 //! A client that goes from job to job with one token.
 
-use watershed_protocol::causal::{TOKEN_JOBS_MAX, Witnessed};
+use watershed_protocol::causal::{JobToken, TOKEN_JOBS_MAX};
 
 use super::refusals::{seen, token};
 use super::*;
@@ -23,7 +23,7 @@ fn c4_what_was_seen_of_a_job_is_not_forgotten_at_another() {
         assert_eq!(count(&back), Some(5));
         // And what was seen of the other one is still there.
         assert_eq!(count(&prices.ask(causal(3, &back.token)).await.unwrap()), Some(8));
-        let ahead = Witnessed { job: "prices/2".to_owned(), ..seen() };
+        let ahead = JobToken { job: "prices/2".to_owned(), ..seen() };
         let refused = prices.ask(causal(3, &token([ahead]).seal(&KEY).unwrap())).await.unwrap_err();
         assert!(matches!(refused, QueryError::Unavailable { .. }), "{refused}");
     });
@@ -74,7 +74,7 @@ fn a_client_that_has_been_to_too_many_jobs_is_refused_before_anything_is_made() 
     block_on(async {
         let [stock] = Place::all_of("stock/1").await;
         let others =
-            (0..TOKEN_JOBS_MAX).map(|number| Witnessed { job: format!("other-{number}/1"), ..seen() });
+            (0..TOKEN_JOBS_MAX).map(|number| JobToken { job: format!("other-{number}/1"), ..seen() });
         let token = token(others).seal(&KEY).unwrap();
         let refused = stock.add(3, 5, Some(&token)).await.unwrap_err();
         assert!(matches!(refused, QueryError::TokenInvalid { .. }), "{refused}");

@@ -2,14 +2,14 @@
 
 use watershed_core::causal::{Dot, Lane};
 use watershed_core::{Counter, ProcessingTime};
-use watershed_protocol::causal::{Token, Witnessed};
+use watershed_protocol::causal::{JobToken, Token};
 
 use super::*;
 
 /// What somebody says to have seen who has seen an update that there is not.
-pub(super) fn seen() -> Witnessed {
+pub(super) fn seen() -> JobToken {
     let lane = Lane { run: Run(1), epoch: Epoch(5), site: Site(0) };
-    Witnessed {
+    JobToken {
         job: "test".to_owned(),
         lineage: Lineage(0),
         run: Run(1),
@@ -20,14 +20,14 @@ pub(super) fn seen() -> Witnessed {
 }
 
 /// A token that is in order.
-pub(super) fn token(jobs: impl IntoIterator<Item = Witnessed>) -> Token {
+pub(super) fn token(jobs: impl IntoIterator<Item = JobToken>) -> Token {
     Token::new("test", jobs, ProcessingTime::from_millis(i64::MAX))
 }
 
 #[test]
 fn c8_no_token_is_taken_that_this_job_has_not_given() {
     let sealed = |token: Token| token.seal(&KEY).unwrap();
-    let of = |seen: Witnessed| sealed(token([seen]));
+    let of = |seen: JobToken| sealed(token([seen]));
     let by = |key: u32, secret: u8| token([seen()]).seal(&TokenKey::new(KeyId(key), [secret; 32])).unwrap();
     let good = of(seen());
     let cases = [
@@ -36,11 +36,11 @@ fn c8_no_token_is_taken_that_this_job_has_not_given() {
         (good[..good.len() - 3].to_owned(), "invalid"),
         (String::new(), "invalid"),
         ("x".repeat(1 << 20), "invalid"),
-        (of(Witnessed { job: "test/1".to_owned(), ..seen() }), "invalid"),
+        (of(JobToken { job: "test/1".to_owned(), ..seen() }), "invalid"),
         (sealed(Token::new("south", [seen()], ProcessingTime::from_millis(i64::MAX))), "invalid"),
         (sealed(Token::new("test", [seen()], ProcessingTime::from_millis(1))), "expired"),
-        (of(Witnessed { lineage: Lineage(1), ..seen() }), "forked"),
-        (of(Witnessed { run: Run(2), ..seen() }), "unavailable"),
+        (of(JobToken { lineage: Lineage(1), ..seen() }), "forked"),
+        (of(JobToken { run: Run(2), ..seen() }), "unavailable"),
         (good, "unavailable"),
     ];
     block_on(async {
@@ -86,7 +86,7 @@ fn named(answer: Result<Found, QueryError>) -> &'static str {
 fn c4_who_has_seen_a_later_run_keeps_its_token_where_nothing_is_promised() {
     block_on(async {
         let place = Place::one().await;
-        let later = Witnessed { run: Run(2), ..seen() };
+        let later = JobToken { run: Run(2), ..seen() };
         let shown = token([later.clone()]).seal(&KEY).unwrap();
         let found = place.ask(Query { token: Some(shown), ..reads(3) }).await.unwrap();
         let given = Token::open(&found.token, &[KEY], "test", ProcessingTime::from_millis(0)).unwrap();

@@ -1,7 +1,7 @@
 //! What a client sees at one site and at another.
 
 use watershed_core::causal::VectorClock;
-use watershed_protocol::causal::Witnessed;
+use watershed_protocol::causal::JobToken;
 
 use super::refusals::{seen, token};
 use super::*;
@@ -139,7 +139,7 @@ fn c4_who_has_read_a_checkpoint_waits_for_all_of_it() {
             place.pass(0, 5);
             place.pass(1, 5);
         }
-        let read = Witnessed { seen: VectorClock::new(), completed: Some(Epoch(5)), ..seen() };
+        let read = JobToken { seen: VectorClock::new(), completed: Some(Epoch(5)), ..seen() };
         let read = token([read]).seal(&KEY).unwrap();
         let refused = there.ask(causal(3, &read)).await.unwrap_err();
         assert_eq!(refused, QueryError::Unavailable { missing: "all of checkpoint 5".to_owned() });
